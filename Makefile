@@ -1,0 +1,59 @@
+# Two commands do everything on a machine that has Python 3.11 and make:
+#   make trial   install into .venv and rehearse the six-month trial
+#   make test    install into .venv and run lint, types and all tests
+# The others: make serve | bench | fault | lock | format | clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help trial test serve bench fault lock format clean
+help:
+	@sed -n '1,4s/^# \{0,1\}//p' Makefile
+
+# A stamp beside each lock file's packages: nothing is installed twice, and a changed lock is installed anew.
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("Kairanban needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Say which one: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+.venv/runtime.stamp: requirements.lock pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev.stamp: requirements-dev.lock pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@ .venv/runtime.stamp
+
+trial: .venv/runtime.stamp
+	$(BIN)/kairanban trial $(ARGS)
+
+serve: .venv/runtime.stamp
+	$(BIN)/kairanban serve --demo $(ARGS)
+
+test: .venv/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest --cov --cov-report=term -n 2 $(ARGS)
+
+bench: .venv/dev.stamp
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# New versions of everything, within pyproject.toml's bounds. Hashes, no addresses.
+lock: | .venv/bin/python
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --group build --output-file requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade --quiet --no-header \
+		--no-emit-index-url --no-emit-find-links -c requirements.lock pyproject.toml --group build --group dev \
+		--output-file requirements-dev.lock
+
+format: .venv/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* out

@@ -1,0 +1,135 @@
+"""The seam between Kairanban and a chat platform.
+
+An adapter is two small directions: `verify` and `parse` turn a signed request into events, `send` turns deliveries
+into the platform's calls. It keeps no state that must survive a restart: the inbox and the outbox do that. What a
+platform can do beyond text stands in `Capabilities` and in the small protocols at the end of this file.
+
+`bot.testing.conformance` holds every adapter to this page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, Protocol, runtime_checkable
+
+from bot.events import Event
+from bot.messages import Address, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a platform can do, as facts that the house plans with."""
+
+    batch_size: int = 1
+    """How many deliveries one call of `send` takes. Above 1, a batch shares one message (multicast)."""
+    room_size: int | None = None
+    """Members in one room at most; None where the platform has no rooms for bots."""
+    native_receipts: bool = False
+    """Whether the platform says who has read; where not, an acknowledgement button takes its place."""
+    buttons: int = 0
+    """Buttons under one message at most; 0 where there are none."""
+    text_length: int = 5_000
+    """Characters in one message at most."""
+    idempotent: bool = False
+    """Whether a repeated `Delivery.key` is recognised, so that a retry can never be a second message."""
+    rate: float | None = None
+    """Calls a second at most, kept by even spacing; None for no known limit."""
+    concurrency: int = 32
+    """Calls under way at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One thing to do at a platform: send `message` to `address`, or delete `message_id` there.
+
+    `key` never changes between attempts and is the idempotency key.
+    """
+
+    id: int
+    key: str
+    address: Address
+    message: Message
+    action: Literal["send", "delete"] = "send"
+    message_id: str | None = None
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Done. `message_id` is the platform's, by which receipts and deletions find the message."""
+
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Not done, worth another try. With `after`, the platform named the wait: a snooze, which is no attempt."""
+
+    reason: str
+    after: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not done, and never will be: another try would get the same answer."""
+
+    reason: str
+
+
+Outcome = Sent | Retry | Rejected
+
+
+class Adapter(Protocol):
+    """One chat platform."""
+
+    name: str
+    capabilities: Capabilities
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the platform signed these raw bytes; compares in constant time. `headers` ignores case."""
+
+    def parse(self, body: bytes) -> Sequence[Event]:
+        """The events in a verified body, in their order; none for a connection check.
+
+        A single event of an unknown kind becomes `Unknown`. Raises `MalformedPayload` if the body as a whole cannot
+        be read; the caller stores it as `Unknown`.
+        """
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Carry out up to `capabilities.batch_size` deliveries; one outcome for each, in their order.
+
+        Never raises for what a network or a platform does: a time-out or a cut connection is a `Retry`.
+        """
+
+    async def open(self) -> None:
+        """Take connections and tokens; called once in the running loop before anything else."""
+
+    async def close(self) -> None:
+        """Give everything back."""
+
+
+@runtime_checkable
+class MakesRooms(Protocol):
+    """An adapter whose platform lets the bot make rooms and choose their members."""
+
+    async def create_room(self, title: str, members: Sequence[str], *, key: str) -> str:
+        """A new room with these members (platform ids) and the bot; its id. The same `key` gives the same room."""
+
+    async def add_to_room(self, room: str, members: Sequence[str]) -> None:
+        """Bring members in; those who are in already stay."""
+
+    async def remove_from_room(self, room: str, members: Sequence[str]) -> None:
+        """Take members out; those who are not in it are passed over."""
+
+    async def room_members(self, room: str) -> Sequence[str]:
+        """Who is in the room, without the bot."""
+
+
+@runtime_checkable
+class ListsReads(Protocol):
+    """An adapter whose platform can be asked who has read a message, to catch up after a gap."""
+
+    async def readers(self, message_id: str) -> Sequence[str]:
+        """Platform ids of those who have read the bot's message so far."""

@@ -1,0 +1,116 @@
+"""Time comes from here and from nowhere else.
+
+`SystemClock` follows the machine; `ManualClock` stands still until it is told to move, which is how a trial of six
+months runs in seconds and how tests wait without sleeping. Every datetime is timezone-aware and in UTC; people are
+shown Asia/Tokyo (`to_tokyo`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+TOKYO = ZoneInfo("Asia/Tokyo")
+
+
+def to_tokyo(moment: datetime) -> datetime:
+    """`moment` as people in Japan read it off the wall."""
+    return moment.astimezone(TOKYO)
+
+
+class Timer(Protocol):
+    """A call that is due later and can be called off."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """What the house asks of time."""
+
+    def now(self) -> datetime:
+        """The present, timezone-aware, in UTC."""
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        """Call `callback` once `when` has come (soon, if it has already)."""
+
+
+async def sleep_until(clock: Clock, when: datetime) -> None:
+    """Return once `clock` has reached `when`."""
+    if when <= clock.now():
+        return
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def due() -> None:
+        if not future.done():
+            future.set_result(None)
+
+    timer = clock.call_at(when, due)
+    try:
+        await future
+    finally:
+        timer.cancel()
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        delay = (when - self.now()).total_seconds()
+        return asyncio.get_running_loop().call_later(max(0.0, delay), callback)
+
+
+class ManualClock:
+    """A clock that moves only when told to; what is due is called in the order of its moments."""
+
+    def __init__(self, start: datetime) -> None:
+        if start.tzinfo is None:
+            raise ValueError("A clock needs a timezone-aware start, such as datetime(2023, 7, 1, tzinfo=TOKYO).")
+        self._now = start.astimezone(UTC)
+        self._timers: list[tuple[datetime, int, _ManualTimer]] = []
+        self._order = itertools.count()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
+        timer = _ManualTimer(callback)
+        heapq.heappush(self._timers, (max(when.astimezone(UTC), self._now), next(self._order), timer))
+        return timer
+
+    def next_due(self) -> datetime | None:
+        """The earliest moment that somebody waits for, or None."""
+        while self._timers and self._timers[0][2].callback is None:
+            heapq.heappop(self._timers)
+        return self._timers[0][0] if self._timers else None
+
+    def advance_to(self, when: datetime) -> None:
+        """Move to `when` and make every call that is due by then, each at its own moment; never moves backwards."""
+        target = max(self._now, when.astimezone(UTC))
+        while self._timers and self._timers[0][0] <= target:
+            due, _, timer = heapq.heappop(self._timers)
+            self._now = max(self._now, due)
+            if timer.callback is not None:
+                timer.callback()
+        self._now = target
+
+    def advance(self, duration: timedelta) -> None:
+        """Move forward by `duration`."""
+        self.advance_to(self._now + duration)
+
+
+class _ManualTimer:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], None]) -> None:
+        self.callback: Callable[[], None] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None

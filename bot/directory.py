@@ -1,0 +1,132 @@
+"""The staff directory: who works here, in which department, with which post and roles, and where they can be reached.
+
+Members and departments are never deleted, only made inactive: receipts and answers of last month keep their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Row, Select, Table, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.tables import addresses, departments, member_roles, members
+
+HEADQUARTERS = "headquarters"
+"""May send to all staff: the disaster headquarters."""
+ADMINISTRATOR = "administrator"
+"""Looks after the bot: the digital-promotion section."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of staff; `code` is the staff number."""
+
+    id: int
+    code: str
+    name: str
+    department_id: int
+    department: str
+    post: str = ""
+    rank: int = 0
+    roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A member as a roster or a platform's user list describes them; `addresses` maps adapter to platform id."""
+
+    code: str
+    name: str
+    department: str
+    kana: str = ""
+    post: str = ""
+    rank: int = 0
+    email: str | None = None
+    roles: Sequence[str] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+
+
+async def member_at(db: AsyncConnection, adapter: str, address: str) -> Member | None:
+    """The active member behind a platform's id, or None for a stranger."""
+    found = (
+        await db.execute(
+            _members()
+            .join(addresses, addresses.c.member_id == members.c.id)
+            .where(addresses.c.adapter == adapter, addresses.c.address == address, members.c.active)
+        )
+    ).first()
+    return None if found is None else await _with_roles(db, found)
+
+
+async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
+    """The active member with a staff number, or None."""
+    found = (await db.execute(_members().where(members.c.code == code, members.c.active))).first()
+    return None if found is None else await _with_roles(db, found)
+
+
+async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
+    """Create or change members by their code, with departments by name, roles and addresses; how many were given.
+
+    Roles and addresses of an entry replace what was there. Members who are not among the entries stay as they are.
+    """
+    known_departments = {row.name: row.id for row in await db.execute(select(departments.c.id, departments.c.name))}
+    known_members = {row.code: row.id for row in await db.execute(select(members.c.id, members.c.code))}
+    count = 0
+    for entry in entries:
+        count += 1
+        if entry.department not in known_departments:
+            known_departments[entry.department] = await _insert(
+                db, departments, code=entry.department, name=entry.department, position=len(known_departments)
+            )
+        values = {
+            "name": entry.name,
+            "kana": entry.kana,
+            "department_id": known_departments[entry.department],
+            "post": entry.post,
+            "rank": entry.rank,
+            "email": entry.email,
+            "active": True,
+        }
+        member_id = known_members.get(entry.code)
+        if member_id is None:
+            member_id = known_members[entry.code] = await _insert(db, members, code=entry.code, **values)
+        else:
+            await db.execute(update(members).where(members.c.id == member_id).values(values))
+            await db.execute(delete(member_roles).where(member_roles.c.member_id == member_id))
+            await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
+        if entry.roles:
+            await db.execute(insert(member_roles), [{"member_id": member_id, "role": role} for role in entry.roles])
+        if entry.addresses:
+            await db.execute(
+                insert(addresses),
+                [
+                    {"member_id": member_id, "adapter": adapter, "address": address, "preference": preference}
+                    for preference, (adapter, address) in enumerate(entry.addresses.items())
+                ],
+            )
+    return count
+
+
+def _members() -> Select[tuple[int, str, str, int, str, str, int]]:
+    return select(
+        members.c.id,
+        members.c.code,
+        members.c.name,
+        members.c.department_id,
+        departments.c.name.label("department"),
+        members.c.post,
+        members.c.rank,
+    ).join(departments, departments.c.id == members.c.department_id)
+
+
+async def _with_roles(db: AsyncConnection, row: Row[tuple[int, str, str, int, str, str, int]]) -> Member:
+    roles = await db.scalars(select(member_roles.c.role).where(member_roles.c.member_id == row.id))
+    return Member(**row._mapping, roles=frozenset(roles))
+
+
+async def _insert(db: AsyncConnection, table: Table, **values: object) -> int:
+    result = await db.execute(insert(table).values(values))
+    assert result.inserted_primary_key is not None
+    return int(result.inserted_primary_key[0])

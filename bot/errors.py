@@ -1,0 +1,40 @@
+"""Everything that Kairanban raises on purpose.
+
+- `KairanbanError`: the root; its text is a sentence that says what to do.
+  - `ConfigurationError`: wrong at start-up: two handlers for one command, an unknown adapter, a missing secret.
+  - `MalformedPayload`: a correctly signed request that the adapter cannot read. It is stored as `Unknown`, never lost.
+  - `InboxUnavailable`: the log cannot take the event (disk full, file locked). The webhook answers 503.
+  - `Refused`: the person asked for something they may not do, or that makes no sense. Handlers turn it into a kind
+    reply; the command line into one line and exit code 2. Raised before anything is changed.
+"""
+
+from __future__ import annotations
+
+
+class KairanbanError(Exception):
+    """The root of every error raised on purpose; `str(error)` is a sentence for the reader."""
+
+
+class ConfigurationError(KairanbanError):
+    """The program was put together wrongly; raised at start-up, before any event is taken."""
+
+
+class MalformedPayload(KairanbanError):
+    """A request was signed correctly but is not what the platform's documentation describes."""
+
+
+class InboxUnavailable(KairanbanError):
+    """The durable log could not take an event, so the platform must not be told that we have it."""
+
+
+class Refused(KairanbanError):
+    """A person's wish that cannot be granted, with the reason.
+
+    `key` names a sentence in the room's catalogue and `values` fill it, so that the reason reaches the person in their
+    language; `str(error)` is the English form for logs.
+    """
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.key = key
+        self.values = values
+        super().__init__(key + (f" {values}" if values else ""))

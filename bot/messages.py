@@ -1,0 +1,59 @@
+"""What the bot says, and to whom, before any platform gives it its own shape."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Priority(IntEnum):
+    """What overtakes what in the outbox; smaller goes first."""
+
+    EMERGENCY = 0
+    REPLY = 10
+    NOTICE = 20
+    REMINDER = 30
+
+
+class Address(BaseModel):
+    """Where a message goes: one person's pair talk with the bot, or a room; `id` is the platform's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    adapter: str
+    kind: Literal["person", "room"]
+    id: str
+
+
+class Button(BaseModel):
+    """One choice under a message; `data` comes back in `ButtonPressed` when somebody presses it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str = Field(min_length=1, max_length=40)
+    data: str = Field(min_length=1, max_length=300)
+
+
+class Message(BaseModel):
+    """What people see.
+
+    `reference` says what the message belongs to (`broadcast:12`), `quote` is the platform's id of the message that
+    this one answers or corrects. A platform without buttons gets their labels numbered under the text.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str = Field(min_length=1)
+    buttons: tuple[Button, ...] = ()
+    mentions: tuple[str, ...] = ()
+    quote: str | None = None
+    reference: str | None = None
+
+    def as_plain_text(self) -> str:
+        """The message for a platform without buttons: choices as numbered lines."""
+        if not self.buttons:
+            return self.text
+        choices = "\n".join(f"{number}. {button.label}" for number, button in enumerate(self.buttons, start=1))
+        return f"{self.text}\n\n{choices}"

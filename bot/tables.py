@@ -1,0 +1,142 @@
+"""The framework's tables: staff directory, rooms, outbox, and the keys of handled events.
+
+SQLAlchemy Core, no ORM: work here comes in sets, and a row is a row. Moments are `UtcDateTime`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from bot.storage import UtcDateTime, metadata
+
+# SQLite numbers rows by itself only for a column that is exactly INTEGER PRIMARY KEY.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+# ---------------------------------------------------------------- directory
+
+departments = Table(
+    "departments",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("code", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("parent_id", ForeignKey("departments.id"), index=True),
+    Column("position", Integer, nullable=False, server_default=text("0")),  # order on lists, as the city prints it
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("code", Text, nullable=False, unique=True),  # 職員番号
+    Column("name", Text, nullable=False),
+    Column("kana", Text, nullable=False, server_default=text("''")),
+    Column("department_id", ForeignKey("departments.id"), nullable=False, index=True),
+    Column("post", Text, nullable=False, server_default=text("''")),  # 役職: 部長, 課長, 主任 …
+    Column("rank", SmallInteger, nullable=False, server_default=text("0")),  # 職位: larger is higher; 0 unknown
+    Column("email", Text),
+    Column("active", Boolean, nullable=False, server_default=text("true")),  # false once they have left
+)
+
+member_roles = Table(
+    "member_roles",
+    metadata,
+    Column("member_id", ForeignKey("members.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", Text, primary_key=True),  # headquarters, administrator, …
+    Column("department_id", BigInteger),  # the role holds only in this subtree; NULL everywhere
+)
+
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("member_id", ForeignKey("members.id", ondelete="CASCADE"), primary_key=True),
+    Column("adapter", Text, primary_key=True),
+    Column("address", Text, nullable=False),  # the platform's id of the person
+    Column("preference", SmallInteger, nullable=False, server_default=text("0")),  # smaller is tried first
+    Column("reachable", Boolean, nullable=False, server_default=text("true")),  # false once they blocked the bot
+    UniqueConstraint("adapter", "address"),
+)
+
+# ------------------------------------------------------------------- outbox
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("body", Text, nullable=False),  # bot.messages.Message as JSON; one row however many it goes to
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # the idempotency key; never changes
+    Column("message_id", ForeignKey("messages.id"), nullable=False, index=True),
+    Column("adapter", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # person, room
+    Column("address", Text, nullable=False),
+    Column("action", Text, nullable=False, server_default=text("'send'")),  # send, delete
+    Column("topic", Text),  # what it belongs to: broadcast:12
+    Column("priority", SmallInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    Column("due_at", UtcDateTime, nullable=False),  # moved by a retry and by a snooze
+    Column("attempts", Integer, nullable=False, server_default=text("0")),  # tries that count; a snooze does not
+    Column("claimed_until", UtcDateTime),  # set while state is sending; past it, the claim is forfeit
+    Column("platform_id", Text),  # set when sent; for a delete, the message to take back
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),  # set when sent, dead or cancelled
+    CheckConstraint("state IN ('queued', 'sending', 'sent', 'dead', 'cancelled')", name="state"),
+    # The claim walks this one: an adapter's queue in the order of sending, without those that are done.
+    Index(
+        "ix_deliveries_queue",
+        "adapter",
+        "priority",
+        "due_at",
+        "id",
+        sqlite_where=text("state = 'queued'"),
+        postgresql_where=text("state = 'queued'"),
+    ),
+    Index(
+        "ix_deliveries_sending",
+        "claimed_until",
+        sqlite_where=text("state = 'sending'"),
+        postgresql_where=text("state = 'sending'"),
+    ),
+    Index("ix_deliveries_platform_id", "adapter", "platform_id"),
+    Index("ix_deliveries_topic", "topic", "state"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("delivery_id", ForeignKey("deliveries.id"), nullable=False, index=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime, nullable=False),
+    Column("outcome", Text, nullable=False),  # sent, retry, snooze, rejected
+    Column("reason", Text, nullable=False, server_default=text("''")),
+)
+
+# ------------------------------------------------------------------- events
+
+handled_events = Table(
+    "handled_events",
+    metadata,
+    Column("adapter", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("handled_at", UtcDateTime, nullable=False, index=True),  # rows are pruned after the longest redelivery
+)
