@@ -1,0 +1,190 @@
+"""Settings: one TOML file, overridden by environment variables, checked before anything starts.
+
+`kairanban.toml` in the working folder, or the file named by `--settings`. Every value can also come from the
+environment as `KAIRANBAN_<TABLE>__<KEY>`; a secret can come from a file (`token_file = "…"`), so that it stands in
+neither. `problems()` says in sentences what is missing; it is what `kairanban check` prints.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.errors import ConfigurationError
+
+DEFAULT_FILE = Path("kairanban.toml")
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("write it as https://host or http://host:port")
+    if parts.username or parts.password or parts.query:
+        raise ValueError("an address carries no password and no token; those have keys of their own")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Table(BaseModel):
+    """One table of the file; a key that nobody reads is an error, because it is a typing mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(Table):
+    """Where the bot listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8781, ge=0, le=65535)
+    body_limit: int = Field(default=1_048_576, ge=1_024)  # bytes of one webhook request
+
+
+class Storage(Table):
+    """Where things are kept; `folder` holds the inbox, the keys and, unless `database` says otherwise, the database."""
+
+    folder: Path = Path("var")
+    database: str = ""  # an SQLAlchemy URL; empty: SQLite in the folder
+    durability: Literal["full", "process"] = "full"
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite+aiosqlite:///{self.folder / 'kairanban.sqlite3'}"
+
+    @property
+    def inbox_file(self) -> Path:
+        return self.folder / "inbox.sqlite3"
+
+    @property
+    def key_file(self) -> Path:
+        """The secret that keeps anonymous answers anonymous; outside of the database on purpose."""
+        return self.folder / "survey.key"
+
+
+class LogoChatTable(Table):
+    """A LoGoチャット-compatible service and the bot's account there."""
+
+    base_url: HttpUrl
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+
+    @model_validator(mode="after")
+    def one_of_each(self) -> Self:
+        for name in ("token", "secret"):
+            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
+                raise ValueError(f"give {name} or {name}_file, not both")
+        return self
+
+    def read_secret(self, name: Literal["token", "secret"]) -> str:
+        """The secret itself, from the settings or from its file; ConfigurationError if there is none."""
+        value: SecretStr | None = getattr(self, name)
+        if value is not None:
+            return value.get_secret_value()
+        file: Path | None = getattr(self, f"{name}_file")
+        if file is None:
+            raise ConfigurationError(f"[logochat] has neither {name} nor {name}_file.")
+        try:
+            return file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(f"[logochat] {name}_file cannot be read: {error.strerror}: {file}") from error
+
+
+class BroadcastsTable(Table):
+    reminder_interval: timedelta = timedelta(minutes=15)
+    reminder_times: int = Field(default=4, ge=0, le=20)
+
+
+class SurveysTable(Table):
+    definitions: Path = Path(__file__).parent / "surveys"
+    reminder_interval: timedelta = timedelta(days=2)
+    reminder_times: int = Field(default=2, ge=0, le=20)
+
+
+class Settings(BaseSettings):
+    """All of it; see `config/kairanban.example.toml` for every key with its meaning."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KAIRANBAN_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    language: Literal["ja", "en"] = "ja"
+    server: Server = Server()
+    storage: Storage = Storage()
+    logochat: LogoChatTable | None = None
+    broadcasts: BroadcastsTable = BroadcastsTable()
+    surveys: SurveysTable = SurveysTable()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # What the file says arrives as init arguments; the environment stands above it.
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, file: Path | None = None) -> Settings:
+        """Read the file (the default one may be absent) and the environment; ConfigurationError names each mistake."""
+        chosen = file or DEFAULT_FILE
+        values: dict[str, Any] = {}
+        if file is not None or chosen.exists():
+            try:
+                values = tomllib.loads(chosen.read_text(encoding="utf-8"))
+            except OSError as error:
+                raise ConfigurationError(f"The settings file cannot be read: {error.strerror}: {chosen}") from error
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise ConfigurationError(f"The settings file {chosen} is no valid TOML: {error}") from error
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            # Never the input: it may be a secret.
+            lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
+            raise ConfigurationError(f"The settings ({chosen}) need mending:\n  " + "\n  ".join(lines)) from error
+
+    def problems(self) -> Iterator[str]:
+        """A sentence for each thing that is missing or would fail at start-up; none means ready."""
+        if self.logochat is None:
+            yield (
+                "[logochat] がありません。接続先 (base_url) とトークン、署名の鍵を書いてください。 "
+                "/ There is no [logochat] table: write base_url, token_file and secret_file."
+            )
+        else:
+            for name in ("token", "secret"):
+                try:
+                    if not self.logochat.read_secret(name):
+                        yield f"[logochat] {name} が空です。 / [logochat] {name} is empty."
+                except ConfigurationError as error:
+                    yield f"[logochat] {name} が読めません。 / {error}"
+        folder = self.storage.folder
+        existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), None)
+        if existing is None or not os.access(existing, os.W_OK):
+            yield f"保存先 {folder} に書き込めません。 / The folder {folder} cannot be written to."
+        if not self.surveys.definitions.is_dir():
+            yield (
+                f"アンケート定義のフォルダー {self.surveys.definitions} がありません。 "
+                f"/ The folder of survey definitions {self.surveys.definitions} does not exist."
+            )
+        if self.storage.durability != "full":
+            yield (
+                "[storage] durability が full ではありません。停電で記録が失われます。 "
+                "/ durability is not full: a power cut can lose what was recorded."
+            )
