@@ -9,7 +9,7 @@ platform can do beyond text stands in `Capabilities` and in the small protocols 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol, runtime_checkable
@@ -133,3 +133,15 @@ class ListsReads(Protocol):
 
     async def readers(self, message_id: str) -> Sequence[str]:
         """Platform ids of those who have read the bot's message so far."""
+
+
+@runtime_checkable
+class Listens(Protocol):
+    """An adapter that fetches its events itself, such as from a terminal or a long poll, besides or instead of webhooks."""
+
+    async def listen(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> None:
+        """Hand events to `take` as they come, and return when there will be no more.
+
+        `take` returns once they are on disk, and raises `InboxUnavailable` if they could not be put there. Cancelled
+        when the bot stops.
+        """
