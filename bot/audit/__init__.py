@@ -1,0 +1,26 @@
+"""The audit: who did what, and what was refused, as a chain in which every row seals the one before it.
+
+A row's hash covers its own columns and the hash of the row before, so a row that is changed, removed, put in or put
+elsewhere breaks the chain where it happened. A second table keeps how long the chain is and its last hash, so that rows
+cut off at the end are missed as well. Triggers forbid changing rows by mistake; whoever owns the database can drop the
+triggers and even build a whole new chain, so write `head()` down elsewhere now and then and give it to `verify()`.
+"""
+
+from bot.audit.chain import GENESIS, Head, append, head
+from bot.audit.tables import POSTGRESQL_TRIGGERS, SQLITE_TRIGGERS, audit_head, audit_log
+from bot.audit.verification import Finding, Kind, Verification, verify
+
+__all__ = [
+    "GENESIS",
+    "POSTGRESQL_TRIGGERS",
+    "SQLITE_TRIGGERS",
+    "Finding",
+    "Head",
+    "Kind",
+    "Verification",
+    "append",
+    "audit_head",
+    "audit_log",
+    "head",
+    "verify",
+]
