@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
+
+from bot.storage import Database
+from tests.postgres import Postgres, running
 
 
 @pytest.hookimpl(wrapper=True)
@@ -18,3 +22,23 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} skipped where nothing may skip: {report.longrepr}"
     return report
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One real PostgreSQL server for all tests of a process."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database with all tables, once on SQLite and once on PostgreSQL: the conformance suite of storage."""
+    if request.param == "sqlite":
+        opened = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", durability="process")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        opened = Database.open(await server.new_database())
+    await opened.create_tables()
+    yield opened
+    await opened.close()

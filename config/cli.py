@@ -1,0 +1,33 @@
+"""The command line `kairanban`: each command is one module in `config/commands/`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from bot.errors import KairanbanError
+from config.commands import check, serve, trial
+
+app = typer.Typer(
+    name="kairanban",
+    help="回覧板: 市役所の連絡ボットと、その試行の予行 / internal notices for a city hall, and a rehearsal of the trial",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("trial", help="6か月の試行を予行します / rehearse the six-month trial")(trial.trial)
+app.command("serve", help="ボットを動かします (--demo: チャットサービスも) / run the bot (--demo: and a chat service)")(
+    serve.serve
+)
+app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
+
+
+def main() -> None:
+    """Run the command line; an error raised on purpose is one sentence and exit code 2."""
+    try:
+        app()
+    except KairanbanError as error:
+        Console(stderr=True).print(f"[bold red]エラー / error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)

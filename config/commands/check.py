@@ -1,0 +1,27 @@
+"""`kairanban check`: what is missing in the settings, in a sentence each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from config.settings import DEFAULT_FILE, Settings
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help=f"設定ファイル / the settings file (default: ./{DEFAULT_FILE})", show_default=False),
+]
+
+
+def check(settings: SettingsFile = None) -> None:
+    """Print a sentence for each problem; exit code 1 if there is one."""
+    console = Console(soft_wrap=True, highlight=False)
+    problems = list(Settings.load(settings).problems())
+    for problem in problems:
+        console.print(f"[yellow]・[/]{problem}")
+    if problems:
+        raise typer.Exit(1)
+    console.print("設定はそろっています。kairanban serve で動かせます。 / All is there: kairanban serve.")

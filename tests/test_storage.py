@@ -1,0 +1,84 @@
+"""What the main database promises, on SQLite and on PostgreSQL alike."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects import sqlite
+
+from bot.storage import Database, UtcDateTime
+from bot.tables import departments as department_table
+from bot.tables import handled_events, members, messages
+
+NOON = datetime(2023, 9, 1, 3, 0, tzinfo=UTC)
+
+
+async def test_what_is_committed_is_there_and_what_raised_is_not(database: Database) -> None:
+    async with database.transaction() as db:
+        await db.execute(insert(messages).values(body="kept", created_at=NOON))
+    with pytest.raises(RuntimeError, match="half way"):
+        async with database.transaction() as db:
+            await db.execute(insert(messages).values(body="lost", created_at=NOON))
+            raise RuntimeError("half way")
+    async with database.snapshot() as db:
+        assert list(await db.scalars(select(messages.c.body))) == ["kept"]
+
+
+async def test_read_then_write_of_many_tasks_loses_no_update(database: Database) -> None:
+    async with database.transaction() as db:
+        await db.execute(insert(department_table).values(id=1, code="d", name="d", position=0))
+
+    async def add_one() -> None:
+        async with database.transaction() as db:
+            row = department_table.c.position
+            now = (await db.execute(select(row).where(department_table.c.id == 1).with_for_update())).scalar_one()
+            await db.execute(update(department_table).where(department_table.c.id == 1).values(position=now + 1))
+
+    await asyncio.gather(*(add_one() for _ in range(100)))
+    async with database.snapshot() as db:
+        assert await db.scalar(select(department_table.c.position)) == 100
+
+
+async def test_after_commit_is_called_after_the_commit_and_not_after_a_rollback(database: Database) -> None:
+    called: list[str] = []
+    async with database.transaction() as db:
+        database.after_commit(db, lambda: called.append("committed"))
+        assert called == []
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as db:
+            database.after_commit(db, lambda: called.append("never"))
+            raise RuntimeError
+    assert called == ["committed"]
+
+
+async def test_a_moment_comes_back_as_it_went_in(database: Database) -> None:
+    moment = datetime(2023, 10, 14, 17, 10, 59, 123456, tzinfo=UTC)
+    async with database.transaction() as db:
+        await db.execute(insert(handled_events).values(adapter="a", key="k", handled_at=moment))
+    async with database.snapshot() as db:
+        assert await db.scalar(select(handled_events.c.handled_at)) == moment
+
+
+async def test_a_foreign_key_to_nobody_is_refused(database: Database) -> None:
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        async with database.transaction() as db:
+            await db.execute(insert(members).values(code="1", name="n", department_id=99))
+    async with database.snapshot() as db:
+        assert await db.scalar(select(func.count()).select_from(members)) == 0
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis wants naive bounds
+def test_every_moment_survives_its_storage_form(moment: datetime) -> None:
+    kind, dialect = UtcDateTime(), sqlite.dialect()
+    stored = kind.process_bind_param(moment, dialect)
+    assert kind.process_result_value(stored, dialect) == moment
+
+
+def test_a_naive_moment_cannot_be_stored() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        UtcDateTime().process_bind_param(datetime(2023, 7, 1), sqlite.dialect())  # noqa: DTZ001 - the mistake itself
