@@ -137,7 +137,7 @@ class ListsReads(Protocol):
 
 @runtime_checkable
 class Listens(Protocol):
-    """An adapter that fetches its events itself, such as from a terminal or a long poll, besides or instead of webhooks."""
+    """An adapter that fetches its events itself (a terminal, a long poll), besides or instead of webhooks."""
 
     async def listen(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> None:
         """Hand events to `take` as they come, and return when there will be no more.
