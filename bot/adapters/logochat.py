@@ -1,0 +1,380 @@
+"""LoGoチャット-compatible services: signed callbacks in, calls with idempotency keys out.
+
+The names of the wire stand in `bot.adapters.logochat_wire`; this module joins them to the house's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+
+import aiohttp
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from yarl import URL
+
+from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapters import logochat_wire as wire
+from bot.clock import Clock, SystemClock
+from bot.errors import ConfigurationError, KairanbanError, MalformedPayload
+from bot.events import (
+    ButtonPressed,
+    Event,
+    Location,
+    MemberJoined,
+    MemberLeft,
+    MessageRead,
+    MessageReceived,
+    MessageUnsent,
+    Unknown,
+)
+
+ANSWER_LIMIT = 1_000_000
+"""Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
+
+_KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
+_KNOWN_TYPES = frozenset({"message", "button", "read", "joined", "left", "deleted"})
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class ServiceProblem(KairanbanError):
+    """The chat service declined a call outside the outbox; `status` is None where no answer came."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(reason)
+
+
+class LogoChat:
+    """One bot account at a LoGoチャット-compatible service.
+
+    `base_url` is the service's root, such as `https://chat.example.jp`; `token` and `secret` are those that its
+    administrator gave out for this bot. `name` tells two accounts apart.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        secret: str,
+        *,
+        name: str = "logochat",
+        clock: Clock | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        concurrency: int = 32,
+        rate: float | None = None,
+    ) -> None:
+        self.name = name
+        self.capabilities = Capabilities(
+            room_size=wire.ROOM_SIZE,
+            native_receipts=True,
+            buttons=wire.BUTTONS,
+            text_length=wire.TEXT_LENGTH,
+            idempotent=True,
+            rate=rate,
+            concurrency=concurrency,
+        )
+        root = _checked_root(base_url)
+        for what, value in (("token", token), ("secret", secret)):
+            if not value or not value.isascii() or any(letter.isspace() for letter in value):
+                raise ConfigurationError(f"The {what} of {name} must be the text that the service gave out, unchanged.")
+        self._api = root / wire.BOT_PREFIX.strip("/")
+        self._messages = self._api / "messages"
+        self._token = token
+        self._secret = secret.encode()
+        self._clock = clock or SystemClock()
+        self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
+        self._session: aiohttp.ClientSession | None = None
+
+    def __repr__(self) -> str:
+        return f"<LogoChat {self.name} at {self._api}>"
+
+    # ------------------------------------------------------------- incoming
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether `X-Chat-Signature` is the HMAC-SHA256 of these raw bytes under the bot's secret."""
+        given = headers.get(wire.SIGNATURE_HEADER)
+        if given is None:  # a plain dict is case-sensitive, HTTP is not
+            wanted = wire.SIGNATURE_HEADER.lower()
+            given = next((value for name, value in headers.items() if name.lower() == wanted), "")
+        expected = "sha256=" + hmac.digest(self._secret, body, hashlib.sha256).hex()
+        return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
+
+    def parse(self, body: bytes) -> Sequence[Event]:
+        """The events of a callback; one that cannot be read becomes `Unknown`, and the others stand."""
+        try:
+            callback = wire.Callback.model_validate_json(body)
+        except ValidationError:
+            return self._parse_one_by_one(body)
+        return [self._translate(event) for event in callback.events]
+
+    def _parse_one_by_one(self, body: bytes) -> Sequence[Event]:
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
+        events = document.get("events") if isinstance(document, dict) else None
+        if not isinstance(events, list):
+            raise MalformedPayload("A callback must be an object with a list of `events`.")
+        return [self._parse_one(event) for event in events]
+
+    def _parse_one(self, document: object) -> Event:
+        try:
+            return self._translate(_KNOWN_EVENT.validate_json(orjson.dumps(document)))
+        except ValidationError as error:
+            return self._unknown(document, error)
+
+    def _unknown(self, document: object, error: ValidationError) -> Unknown:
+        raw = orjson.dumps(document)
+        known: Mapping[str, object] = document if isinstance(document, dict) else {}
+        key, kind = known.get("event_id"), known.get("type")
+        if not isinstance(key, str) or not key:
+            key = "sha256:" + hashlib.sha256(raw).hexdigest()
+        if isinstance(kind, str) and kind not in _KNOWN_TYPES:
+            reason = f"There is no event of the type {kind[:50]!r}."
+        else:
+            first = error.errors(include_input=False, include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            reason = f"{where or 'event'}: {first['msg']}"
+        return Unknown(
+            adapter=self.name,
+            key=key,
+            conversation="",
+            occurred_at=_moment(known.get("occurred_at")) or self._clock.now(),
+            payload=raw.decode(),
+            reason=reason,
+        )
+
+    def _translate(self, event: wire.KnownEvent) -> Event:
+        common: dict[str, Any] = {
+            "adapter": self.name,
+            "key": event.event_id,
+            "conversation": event.user_id if event.direct else event.room_id,
+            "direct": event.direct,
+            "occurred_at": event.occurred_at,
+        }
+        match event:
+            case wire.WireRead():
+                return MessageRead(**common, reader=event.user_id, message_id=event.message_id)
+            case wire.WireMessage():
+                place = event.location
+                return MessageReceived(
+                    **common,
+                    sender=event.user_id,
+                    message_id=event.message_id,
+                    text=event.text,
+                    location=None if place is None else Location(**place.model_dump()),
+                    files=event.files,
+                )
+            case wire.WireButton():
+                return ButtonPressed(**common, sender=event.user_id, message_id=event.message_id, data=event.data)
+            case wire.WireJoined():
+                return MemberJoined(**common, member=event.user_id)
+            case wire.WireLeft():
+                return MemberLeft(**common, member=event.user_id)
+            case wire.WireDeleted():
+                return MessageUnsent(**common, message_id=event.message_id)
+
+    # ------------------------------------------------------------- outgoing
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self.capabilities.concurrency + 8),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=self._timeout,
+            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+        )
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Send or take back each delivery; the service takes one a call."""
+        return [await self._carry_out(delivery) for delivery in batch]
+
+    async def _carry_out(self, delivery: Delivery) -> Outcome:
+        headers = {wire.IDEMPOTENCY_HEADER: delivery.key}
+        try:
+            if delivery.action == "delete":
+                if delivery.message_id is None:
+                    return Rejected("There is no message id to take back.")
+                status, answer, wait = await self._call("DELETE", self._messages / delivery.message_id, headers, None)
+                # Taken back already is taken back.
+                return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
+            body = _send_body(delivery)
+            status, answer, wait = await self._call("POST", self._messages, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return Retry(_describe(error))
+        if not 200 <= status < 300:
+            return self._declined(status, answer, wait)
+        try:
+            return Sent(str(orjson.loads(answer)["message_id"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
+            return Retry("The service took the message but its answer could not be read.")
+
+    async def _call(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes, str | None]:
+        if self._session is None:
+            raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
+        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+            return response.status, await _read(response), response.headers.get("Retry-After")
+
+    def _declined(self, status: int, answer: bytes, wait: str | None) -> Retry | Rejected:
+        reason = _reason(status, answer)
+        if status == 429:
+            return Retry(reason, after=self._wait(wait))
+        # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
+        if status >= 500 or status in {401, 408, 409, 425}:
+            return Retry(reason)
+        return Rejected(reason)
+
+    def _wait(self, value: str | None) -> timedelta | None:
+        """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3); None if it says nothing usable."""
+        if value is None:
+            return None
+        try:
+            wait = timedelta(seconds=float(value))
+        except (ValueError, OverflowError):
+            try:
+                moment = parsedate_to_datetime(value)
+            except ValueError:
+                return None
+            wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - self._clock.now()
+        return min(max(wait, timedelta(seconds=1)), timedelta(hours=1))
+
+    # -------------------------------------------------- rooms, reads, people
+
+    async def create_room(self, title: str, members: Sequence[str], *, key: str) -> str:
+        room = wire.CreateRoom(title=title, members=list(members))
+        return (await self._ask(wire.RoomAnswer, "POST", self._api / "rooms", room, key=key)).room_id
+
+    async def add_to_room(self, room: str, members: Sequence[str]) -> None:
+        await self._change_members("POST", room, members)
+
+    async def remove_from_room(self, room: str, members: Sequence[str]) -> None:
+        await self._change_members("DELETE", room, members)
+
+    async def room_members(self, room: str) -> Sequence[str]:
+        return (await self._ask(wire.RoomAnswer, "GET", self._api / "rooms" / room)).members
+
+    async def readers(self, message_id: str) -> Sequence[str]:
+        return (await self._ask(wire.ReadsAnswer, "GET", self._messages / message_id / "reads")).readers
+
+    async def users(self, *, page: int = 500) -> AsyncIterator[wire.UserAnswer]:
+        """Everybody whom the service knows; `login` is the staff number."""
+        url = (self._api / "users").with_query(limit=page)
+        cursor: str | None = None
+        while True:
+            answer = await self._ask(
+                wire.UsersAnswer, "GET", url if cursor is None else url.update_query(cursor=cursor)
+            )
+            for user in answer.users:
+                yield user
+            if answer.next_cursor is None or answer.next_cursor == cursor:
+                return
+            cursor = answer.next_cursor
+
+    async def _change_members(self, method: str, room: str, members: Sequence[str]) -> None:
+        url = self._api / "rooms" / room / "members"
+        for start in range(0, len(members), wire.ROOM_SIZE):
+            change = wire.ChangeMembers(members=list(members[start : start + wire.ROOM_SIZE]))
+            await self._request(method, url, change)
+
+    async def _ask(
+        self, shape: type[_Answer], method: str, url: URL, question: BaseModel | None = None, *, key: str | None = None
+    ) -> _Answer:
+        answer = await self._request(method, url, question, key=key)
+        try:
+            return shape.model_validate_json(answer)
+        except ValidationError as error:
+            raise ServiceProblem(
+                f"The service's answer to {method} {url.path} is no {shape.__name__} ({error.error_count()} mistakes)."
+            ) from None
+
+    async def _request(self, method: str, url: URL, question: BaseModel | None, *, key: str | None = None) -> bytes:
+        headers = {} if key is None else {wire.IDEMPOTENCY_HEADER: key}
+        body = None if question is None else question.model_dump_json(exclude_defaults=True).encode()
+        try:
+            status, answer, _ = await self._call(method, url, headers, body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ServiceProblem(f"{method} {url.path}: {_describe(error)}") from None
+        if not 200 <= status < 300:
+            raise ServiceProblem(f"{method} {url.path}: {_reason(status, answer)}", status)
+        return answer
+
+
+def _checked_root(base_url: str) -> URL:
+    try:
+        root = URL(base_url)
+    except ValueError:
+        root = URL()
+    if root.scheme not in {"http", "https"} or not root.host or root.user or root.query_string or root.fragment:
+        raise ConfigurationError(
+            "base_url of a chat service must look like https://chat.example.jp, without a name or a password in it."
+        )
+    return root
+
+
+def _send_body(delivery: Delivery) -> bytes:
+    """A `SendMessage` as JSON; a plain dict and orjson, because this runs for every single delivery."""
+    message, address = delivery.message, delivery.address
+    body: dict[str, object] = {
+        "room_id" if address.kind == "room" else "user_id": address.id,
+        "text": message.text,
+    }
+    if message.buttons:
+        body["buttons"] = [{"label": button.label, "data": button.data} for button in message.buttons]
+    if message.mentions:
+        body["mentions"] = message.mentions
+    if message.quote is not None:
+        body["quote"] = message.quote
+    if message.reference is not None:
+        body["reference"] = message.reference
+    return orjson.dumps(body)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, never more than `ANSWER_LIMIT`."""
+    if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
+        return await response.read()
+    received = bytearray()
+    async for chunk in response.content.iter_any():
+        received += chunk
+        if len(received) > ANSWER_LIMIT:
+            response.close()
+            return bytes(received[:ANSWER_LIMIT])
+    return bytes(received)
+
+
+def _reason(status: int, answer: bytes) -> str:
+    """What the service says is wrong: the problem document's detail, or at least the status."""
+    try:
+        problem = wire.Problem.model_validate_json(answer)
+    except ValidationError:
+        return f"The service answered {status}."
+    return f"The service answered {status}: {(problem.detail or problem.title)[:500]}"
+
+
+def _describe(error: BaseException) -> str:
+    """A network's failure as a reason; the error's own text could hold an address with secrets, its type cannot."""
+    if isinstance(error, TimeoutError):
+        return "The service did not answer in time."
+    return f"The connection to the service failed ({type(error).__name__})."
+
+
+def _moment(value: object) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None

@@ -1,0 +1,236 @@
+"""Messages stored before they are sent: enqueue in the transaction of the change, and one sender for each adapter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from random import Random
+
+import structlog
+from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.activity import Activity, Alarm
+from bot.adapter import Adapter
+from bot.clock import Clock
+from bot.errors import ConfigurationError
+from bot.messages import Address, Message, Priority
+from bot.outbox.retry import RetryPolicy
+from bot.outbox.sender import LEASE, Sender, SentHook
+from bot.outbox.store import rescue
+from bot.storage import Database
+from bot.tables import attempts, deliveries, messages
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadDelivery:
+    """A delivery that was given up, with the reason of its last try."""
+
+    id: int
+    adapter: str
+    address: Address
+    topic: str | None
+    attempts: int
+    finished_at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try; `outcome` is sent, retry, snooze or rejected."""
+
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    reason: str
+
+
+class Outbox:
+    """Sends at least once, and exactly once where the platform honours an idempotency key."""
+
+    def __init__(
+        self,
+        database: Database,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        activity: Activity,
+        policy: RetryPolicy | None = None,
+        *,
+        random: Random | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._activity = activity
+        self._adapters = dict(adapters)
+        self._policy = policy or RetryPolicy()
+        self._random = random or Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._hooks: list[SentHook] = []
+        self._senders: dict[str, Sender] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -------------------------------------------------------------- enqueue
+
+    async def enqueue(
+        self,
+        db: AsyncConnection,
+        address: Address,
+        message: Message,
+        *,
+        key: str,
+        priority: Priority = Priority.REPLY,
+        topic: str | None = None,
+        due_at: datetime | None = None,
+    ) -> int:
+        """Store `message` for `address` in the caller's transaction; the delivery's id.
+
+        It goes out after the commit, or once `due_at` has come. `key` is the idempotency key: a second delivery under
+        the same key is an IntegrityError. ConfigurationError if there is no such adapter.
+        """
+        if address.adapter not in self._adapters:
+            known = ", ".join(sorted(self._adapters)) or "none"
+            raise ConfigurationError(f"No adapter named {address.adapter!r} is running; running are: {known}.")
+        now = self._clock.now()
+        stored = await db.execute(
+            insert(messages).values(body=message.model_dump_json(exclude_defaults=True), created_at=now)
+        )
+        assert stored.inserted_primary_key is not None
+        delivery = await db.execute(
+            insert(deliveries).values(
+                key=key,
+                message_id=stored.inserted_primary_key[0],
+                adapter=address.adapter,
+                kind=address.kind,
+                address=address.id,
+                topic=topic,
+                priority=int(priority),
+                due_at=due_at or now,
+                created_at=now,
+            )
+        )
+        assert delivery.inserted_primary_key is not None
+        self.ring_after_commit(db)
+        return int(delivery.inserted_primary_key[0])
+
+    def ring_after_commit(self, db: AsyncConnection) -> None:
+        """Wake the senders once the transaction of `db` is committed; for those who insert deliveries themselves."""
+        self._database.after_commit(db, self.ring)
+
+    def ring(self) -> None:
+        """Wake the senders now."""
+        for sender in self._senders.values():
+            sender.ring()
+
+    def on_sent(self, hook: SentHook) -> None:
+        """Call `hook(db, sent)` in the transaction that records deliveries as sent.
+
+        A hook that raises is logged and leaves nothing behind; the deliveries are recorded all the same.
+        """
+        self._hooks.append(hook)
+
+    # ----------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Queue again what an earlier process left in the middle, and begin to send."""
+        if self._tasks:
+            raise ConfigurationError("The outbox has already been started.")
+        async with self._database.transaction() as db:
+            # SQLite belongs to one process: whoever claimed is gone. Elsewhere only the lease can tell.
+            freed = await rescue(db, None if self._database.is_sqlite else self._clock.now())
+        if freed:
+            log.info("outbox.rescued", deliveries=freed)
+        for name, adapter in self._adapters.items():
+            sender = self._senders[name] = Sender(
+                self._database,
+                adapter,
+                clock=self._clock,
+                activity=self._activity,
+                policy=self._policy,
+                random=self._random,
+                hooks=self._hooks,
+            )
+            self._tasks.append(asyncio.create_task(sender.run(), name=f"outbox {name}"))
+        if not self._database.is_sqlite:
+            self._tasks.append(asyncio.create_task(self._rescue_forfeit(), name="outbox rescue"))
+
+    async def stop(self) -> None:
+        """Finish the calls under way, give back what was claimed, and end."""
+        for sender in self._senders.values():
+            sender.stop()
+        for task in self._tasks:
+            if task.get_name() == "outbox rescue":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        self._senders.clear()
+
+    async def _rescue_forfeit(self) -> None:
+        """Free the claims of processes that died, on a timer of its own so that no slow sender stalls it."""
+        alarm = Alarm(self._clock, self._activity)
+        try:
+            while True:
+                await alarm.wait(self._clock.now() + LEASE / 2)
+                try:
+                    async with self._database.transaction() as db:
+                        freed = await rescue(db, self._clock.now())
+                except Exception:
+                    log.exception("outbox.rescue_failed")
+                    continue
+                if freed:
+                    log.info("outbox.rescued", deliveries=freed)
+                    self.ring()
+        finally:
+            alarm.rest()
+
+    # ----------------------------------------------------------------- look
+
+    async def dead(self, limit: int = 100) -> list[DeadDelivery]:
+        """What was given up, the latest first."""
+        last_reason = (
+            select(attempts.c.reason)
+            .where(attempts.c.delivery_id == deliveries.c.id)
+            .order_by(attempts.c.id.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        async with self._database.snapshot() as db:
+            rows = await db.execute(
+                select(deliveries, last_reason.label("reason"))
+                .where(deliveries.c.state == "dead")
+                .order_by(deliveries.c.finished_at.desc(), deliveries.c.id.desc())
+                .limit(limit)
+            )
+            return [
+                DeadDelivery(
+                    row.id,
+                    row.adapter,
+                    Address(adapter=row.adapter, kind=row.kind, id=row.address),
+                    row.topic,
+                    row.attempts,
+                    row.finished_at,
+                    row.reason or "",
+                )
+                for row in rows
+            ]
+
+    async def replay(self, ids: Collection[int]) -> int:
+        """Send dead deliveries again, with all their attempts anew and the same key; how many were dead."""
+        async with self._database.transaction() as db:
+            revived = await db.execute(
+                update(deliveries)
+                .where(deliveries.c.id.in_(ids), deliveries.c.state == "dead")
+                .values(state="queued", attempts=0, due_at=self._clock.now(), finished_at=None)
+            )
+            self.ring_after_commit(db)
+            return int(revived.rowcount)
+
+    async def attempts(self, delivery_id: int) -> list[Attempt]:
+        """Every try of one delivery, in their order."""
+        async with self._database.snapshot() as db:
+            rows = await db.execute(
+                select(attempts).where(attempts.c.delivery_id == delivery_id).order_by(attempts.c.id)
+            )
+            return [Attempt(row.started_at, row.finished_at, row.outcome, row.reason) for row in rows]

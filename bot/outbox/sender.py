@@ -1,0 +1,326 @@
+"""One adapter's loop: claim a little, send it with several calls under way, write down what came of it, in bulk.
+
+Each turn is one transaction that records what has finished and claims what comes next, so a delivery costs a small
+share of a commit. What is claimed stays about as much as goes out in one second: an emergency that comes later
+overtakes everything else in the database, and here it waits behind that second at most. A claimed delivery is sent in
+the order of priority, too.
+
+A crash between the call and the record leaves the row in `sending`; it is sent again with the same key, by which an
+idempotent platform recognises it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.activity import Activity, Alarm
+from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
+from bot.clock import Clock
+from bot.messages import Address
+from bot.outbox.pacing import Pacer
+from bot.outbox.retry import RetryPolicy
+from bot.outbox.store import Claimed, Result, Store
+from bot.storage import Database
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(seconds=60)
+"""How long a claim holds without being renewed."""
+POLL = timedelta(seconds=1)
+"""How often a database that other processes write to is looked at; SQLite is ours alone and rings by itself."""
+AHEAD = 256
+"""Deliveries claimed and not yet recorded, at most, beside those under way."""
+GATHER = 128
+"""Results that are worth a commit of their own while more are under way."""
+LINGER = timedelta(milliseconds=50)
+"""How long a result waits for others while more are under way."""
+AFTER_TROUBLE = timedelta(seconds=1)
+"""How long to wait before the database is tried again after an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentDelivery:
+    """A delivery that has just been recorded as sent; `platform_id` is the platform's id of the message."""
+
+    delivery_id: int
+    adapter: str
+    topic: str | None
+    platform_id: str | None
+    address: Address
+    finished_at: datetime
+
+
+SentHook = Callable[[AsyncConnection, Sequence[SentDelivery]], Awaitable[None]]
+
+
+class Sender:
+    """Sends what the outbox holds for one adapter."""
+
+    def __init__(
+        self,
+        database: Database,
+        adapter: Adapter,
+        *,
+        clock: Clock,
+        activity: Activity,
+        policy: RetryPolicy,
+        random: Random,
+        hooks: Sequence[SentHook],
+    ) -> None:
+        self._database = database
+        self._adapter = adapter
+        self._clock = clock
+        self._activity = activity
+        self._policy = policy
+        self._random = random
+        self._hooks = hooks
+        capabilities = adapter.capabilities
+        self._store = Store(adapter.name)
+        self._pacer = Pacer(clock, capabilities.rate)
+        self._concurrency = capabilities.concurrency
+        self._batch_size = capabilities.batch_size
+        self._ahead = AHEAD
+        if capabilities.rate is not None:
+            self._ahead = max(1, min(AHEAD, math.ceil(capabilities.rate * capabilities.batch_size)))
+        self.alarm = Alarm(clock, activity)
+        self._look = True  # there may be something to claim
+        self._look_at: datetime | None = None
+        self._ready: list[tuple[tuple[int, datetime, int], Claimed]] = []
+        self._results: list[Result] = []
+        self._oldest: datetime | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._under_way: dict[int, Claimed] = {}
+        self._renewed_at = clock.now()
+        self._stopping = False
+
+    def ring(self) -> None:
+        """Something new was enqueued."""
+        self._look = True
+        self.alarm.ring()
+
+    async def run(self) -> None:
+        """Send until `stop` has been called and everything under way has been recorded."""
+        try:
+            until: datetime | None = None
+            while True:
+                await self.alarm.wait(until)
+                until = await self._step()
+                if self._stopping and not self._calls and not self._results and not self._ready:
+                    return
+        finally:
+            for call in self._calls:
+                call.cancel()
+            self.alarm.rest()
+
+    def stop(self) -> None:
+        """Start nothing more, finish what is under way, give the rest back."""
+        self._stopping = True
+        self.alarm.ring()
+
+    async def _step(self) -> datetime | None:
+        """Do what is to be done now; the moment at which to look again."""
+        now = self._clock.now()
+        if self._look_at is not None and self._look_at <= now:
+            self._look = True
+        try:
+            if self._wants_turn(now):
+                await self._turn()
+            await self._keep_claims()
+        except Exception:
+            log.exception("outbox.turn_failed", adapter=self._adapter.name)
+            if self._stopping:
+                raise  # the rows stay claimed; the next process queues them again
+            self._start_calls()
+            return self._clock.now() + AFTER_TROUBLE
+        self._start_calls()
+        return self._next_look()
+
+    # ------------------------------------------------------------- database
+
+    def _wants_turn(self, now: datetime) -> bool:
+        if self._results and (
+            not self._calls
+            or len(self._results) >= GATHER
+            or (self._oldest is not None and self._oldest + LINGER <= now)
+        ):
+            return True
+        if self._must_give_back():
+            return bool(self._ready)
+        return self._look and len(self._ready) <= self._ahead // 2
+
+    def _must_give_back(self) -> bool:
+        """Whether what is claimed had better wait in the database: we stop, or the platform wants a long rest."""
+        rest = self._pacer.next_at
+        return self._stopping or (rest is not None and rest > self._clock.now() + LEASE / 2)
+
+    async def _turn(self) -> None:
+        results, self._results, self._oldest = self._results, [], None
+        give_back, self._ready = (self._ready, []) if self._must_give_back() else ([], self._ready)
+        wanted = 0 if self._must_give_back() else self._ahead - len(self._ready)
+        self._look = False
+        claimed: list[Claimed] = []
+        next_due: datetime | None = None
+        try:
+            async with self._database.transaction() as db:
+                if results:
+                    await self._store.record(db, results)
+                    await self._run_hooks(db, results)
+                if give_back:
+                    await self._store.release(db, [each for _, each in give_back])
+                if wanted > 0:
+                    now = self._clock.now()
+                    claimed = await self._store.claim(db, wanted, now, now + LEASE)
+                    if len(claimed) < wanted:
+                        next_due = await self._store.next_due(db, now)
+        except BaseException:
+            self._results = results + self._results
+            self._ready += give_back
+            heapq.heapify(self._ready)
+            self._look = True
+            raise
+        for each in claimed:
+            heapq.heappush(self._ready, (each.rank, each))
+        if wanted > 0:
+            self._look_at = next_due
+            # A recorded delivery may have held back the next one to its address, and a full claim left some behind.
+            self._look = self._look or len(claimed) == wanted
+        else:
+            self._look = True
+
+    async def _run_hooks(self, db: AsyncConnection, results: Sequence[Result]) -> None:
+        sent = [
+            SentDelivery(
+                result.claimed.delivery.id,
+                self._adapter.name,
+                result.claimed.topic,
+                result.platform_id,
+                result.claimed.delivery.address,
+                result.finished_at,
+            )
+            for result in results
+            if result.state == "sent" and result.claimed.delivery.action == "send"
+        ]
+        if not sent:
+            return
+        for hook in self._hooks:
+            try:
+                async with db.begin_nested():
+                    await hook(db, sent)
+            except Exception:
+                # Were the whole turn lost with it, one mistake in book-keeping would stop emergencies, too.
+                log.exception("outbox.hook_failed", adapter=self._adapter.name, hook=repr(hook))
+
+    async def _keep_claims(self) -> None:
+        """Renew what is claimed before its lease runs out, where another process could take it."""
+        now = self._clock.now()
+        if self._database.is_sqlite or now < self._renewed_at + LEASE / 3:
+            return
+        self._renewed_at = now
+        held = [each.delivery.id for _, each in self._ready] + list(self._under_way)
+        held += [result.claimed.delivery.id for result in self._results]
+        if held:
+            async with self._database.transaction() as db:
+                await self._store.renew(db, held, now + LEASE)
+
+    def _next_look(self) -> datetime | None:
+        moments = [moment for moment in (self._look_at,) if moment is not None]
+        if self._results and self._oldest is not None:
+            moments.append(self._oldest + LINGER)
+        pause = self._pacer.next_at
+        if pause is not None and (self._ready or self._look):
+            moments.append(pause)
+        if not self._database.is_sqlite:
+            self._look = True
+            moments.append(self._clock.now() + POLL)
+        return min(moments, default=None)
+
+    # ---------------------------------------------------------------- calls
+
+    def _start_calls(self) -> None:
+        while len(self._calls) < self._concurrency and (batch := self._take()):
+            self._activity.enter()
+            call = asyncio.create_task(self._call(batch))
+            self._calls.add(call)
+            call.add_done_callback(self._call_ended)
+
+    def _call_ended(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self.alarm.ring()
+        self._activity.leave()
+
+    async def _call(self, batch: list[Claimed]) -> None:
+        """Send one batch, then the next, as long as there is something to send and the pace allows."""
+        while batch:
+            started_at = self._clock.now()
+            outcomes = await self._send(batch)
+            self._collect(batch, outcomes, started_at)
+            batch = self._take()
+            if len(self._results) == GATHER or len(self._ready) == self._ahead // 2:
+                self.alarm.ring()
+
+    def _take(self) -> list[Claimed]:
+        """What goes into the next call: one delivery, or on a platform with multicast those that say the same."""
+        if not self._ready or self._stopping or not self._pacer.take():
+            return []
+        first = heapq.heappop(self._ready)[1]
+        batch = [first]
+        if self._batch_size > 1:
+            alike = [
+                entry
+                for entry in self._ready
+                if entry[1].message_key == first.message_key
+                and entry[1].delivery.action == first.delivery.action
+                and entry[1].delivery.address.kind == first.delivery.address.kind
+            ]
+            alike = heapq.nsmallest(self._batch_size - 1, alike)
+            for entry in alike:
+                self._ready.remove(entry)
+            heapq.heapify(self._ready)
+            batch += [each for _, each in alike]
+        for each in batch:
+            self._under_way[each.delivery.id] = each
+        return batch
+
+    async def _send(self, batch: Sequence[Claimed]) -> Sequence[Outcome]:
+        try:
+            outcomes = await self._adapter.send([each.delivery for each in batch])
+        except Exception as error:
+            # An adapter promises not to raise. Whether the message went out is unknown, and the key answers for that.
+            log.exception("outbox.adapter_raised", adapter=self._adapter.name)
+            return [Retry(f"The adapter raised {type(error).__name__}.")] * len(batch)
+        if len(outcomes) != len(batch):
+            log.error("outbox.outcomes_missing", adapter=self._adapter.name, asked=len(batch), got=len(outcomes))
+            return [Retry("The adapter did not answer for every delivery.")] * len(batch)
+        return outcomes
+
+    def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
+        now = self._clock.now()
+        if self._oldest is None:
+            self._oldest = now
+        for claimed, outcome in zip(batch, outcomes, strict=True):
+            del self._under_way[claimed.delivery.id]
+            self._results.append(self._judge(claimed, outcome, started_at, now))
+
+    def _judge(self, claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime) -> Result:
+        if isinstance(outcome, Sent):
+            return Result(claimed, "sent", "sent", started_at, now, claimed.due_at, platform_id=outcome.message_id)
+        if isinstance(outcome, Rejected):
+            return Result(claimed, "dead", "rejected", started_at, now, claimed.due_at, outcome.reason)
+        if outcome.after is not None:
+            until = now + outcome.after
+            # The platform is tired of us as a whole, so the other deliveries rest as well.
+            self._pacer.pause(until)
+            return Result(claimed, "queued", "snooze", started_at, now, until, outcome.reason)
+        wait = self._policy.wait(claimed.attempts + 1, self._random)
+        if wait is None:
+            return Result(claimed, "dead", "retry", started_at, now, claimed.due_at, outcome.reason)
+        return Result(claimed, "queued", "retry", started_at, now, now + wait, outcome.reason)
