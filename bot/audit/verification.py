@@ -52,8 +52,11 @@ class Verification:
 async def verify(db: AsyncConnection, noted: Head | None = None) -> Verification:
     """Walk the whole chain and say what is wrong; `noted` is a head that was once written down elsewhere.
 
-    Rows are streamed, so the memory needed does not grow with the log. After 100 findings the walk stops.
+    Rows are streamed, so the memory needed does not grow with the log. After 100 findings the walk stops. Give it a
+    fresh `Database.snapshot()`: what is appended meanwhile must not look like rows that the head does not know.
     """
+    if db.dialect.name == "postgresql" and not db.in_transaction():
+        await db.execution_options(isolation_level="REPEATABLE READ")
     walk = _Walk(noted)
     # The moment as it lies there: one that somebody has spoiled must not stop the walk.
     columns = [type_coerce(column, BigInteger) if column.name == "at" else column for column in audit_log.c]
