@@ -1,0 +1,1 @@
+"""What a rehearsal showed: the figures (`model`), how they are reckoned (`figures`), and three ways to show them."""
