@@ -116,6 +116,14 @@ deliveries = Table(
         sqlite_where=text("state = 'sending'"),
         postgresql_where=text("state = 'sending'"),
     ),
+    # Before a delivery is claimed: is an earlier one to the same address still under way?
+    Index(
+        "ix_deliveries_open",
+        "address",
+        "id",
+        sqlite_where=text("state IN ('queued', 'sending')"),
+        postgresql_where=text("state IN ('queued', 'sending')"),
+    ),
     Index("ix_deliveries_platform_id", "adapter", "platform_id"),
     Index("ix_deliveries_topic", "topic", "state"),
 )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import and_, bindparam, func, insert, not_, or_, select, update
+from sqlalchemy import and_, bindparam, func, insert, literal_column, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Delivery
@@ -55,6 +55,9 @@ class Result:
     platform_id: str | None = None
 
 
+# Written into the SQL, for a bound parameter would hide from both databases that the partial indexes fit.
+_QUEUED, _SENDING = literal_column("'queued'"), literal_column("'sending'")
+
 _waiting = deliveries.alias("waiting")
 _earlier = deliveries.alias("earlier")
 
@@ -66,9 +69,9 @@ _held_back = (
         _earlier.c.address == _waiting.c.address,
         _earlier.c.priority == _waiting.c.priority,
         _earlier.c.id < _waiting.c.id,
-        _earlier.c.state.in_(("queued", "sending")),
+        _earlier.c.state.in_((_QUEUED, _SENDING)),
         or_(
-            _earlier.c.state == "sending",
+            _earlier.c.state == _SENDING,
             _earlier.c.attempts > 0,
             _earlier.c.due_at <= bindparam("now"),
         ),
@@ -82,7 +85,7 @@ _CLAIM = (
         deliveries.c.id.in_(
             select(_waiting.c.id)
             .where(
-                _waiting.c.state == "queued",
+                _waiting.c.state == _QUEUED,
                 _waiting.c.adapter == bindparam("for_adapter"),
                 _waiting.c.due_at <= bindparam("now"),
                 not_(_held_back),
@@ -180,7 +183,7 @@ class Store:
                     "new_due_at": result.due_at,
                     "new_attempts": result.claimed.attempts + (result.outcome != "snooze"),
                     "new_platform_id": result.platform_id or result.claimed.delivery.message_id,
-                    "new_finished_at": None if result.state == "queued" else result.finished_at,
+                    "new_finished_at": None if result.state == _QUEUED else result.finished_at,
                 }
                 for result in results
             ],
@@ -204,7 +207,7 @@ class Store:
         ids = [each.delivery.id for each in claimed]
         await db.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.state == "sending")
+            .where(deliveries.c.id.in_(ids), deliveries.c.state == _SENDING)
             .values(state="queued", claimed_until=None)
         )
 
@@ -212,7 +215,7 @@ class Store:
         """Keep claims of a process that is alive and slow."""
         await db.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.state == "sending")
+            .where(deliveries.c.id.in_(ids), deliveries.c.state == _SENDING)
             .values(claimed_until=until)
         )
 
@@ -222,7 +225,7 @@ class Store:
             select(func.min(deliveries.c.due_at)).where(
                 and_(
                     deliveries.c.adapter == self._adapter,
-                    deliveries.c.state == "queued",
+                    deliveries.c.state == _QUEUED,
                     deliveries.c.due_at > now,
                 )
             )
@@ -232,7 +235,7 @@ class Store:
 
 async def rescue(db: AsyncConnection, now: datetime | None) -> int:
     """Queue what a process claimed and never recorded: claims past their time, or with `now` None all; how many."""
-    forfeit = deliveries.c.state == "sending"
+    forfeit = deliveries.c.state == _SENDING
     if now is not None:
         forfeit = and_(forfeit, deliveries.c.claimed_until <= now)
     freed = await db.execute(update(deliveries).where(forfeit).values(state="queued", claimed_until=None))
