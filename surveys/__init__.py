@@ -1,0 +1,1 @@
+"""Questionnaires: what is asked, the conversation that asks it, and what comes of the answers."""

@@ -1,0 +1,66 @@
+"""Invites people and writes to them: set-based, one statement however many they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, cast, func, insert, literal, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.messages import Message, Priority
+from bot.tables import addresses, deliveries, members, messages
+from surveys.tables import survey_participants
+
+
+async def invite(db: AsyncConnection, survey_id: int, audience: Collection[int] | None) -> int:
+    """Make active members participants, those in `audience` (ids) or all; how many they are."""
+    source = select(literal(survey_id), members.c.id, literal("invited")).where(members.c.active)
+    columns = ["survey_id", "member_id", "state"]
+    if audience is None:
+        return (await db.execute(insert(survey_participants).from_select(columns, source))).rowcount
+    count, wanted = 0, sorted(set(audience))
+    for start in range(0, len(wanted), 1_000):
+        some = source.where(members.c.id.in_(wanted[start : start + 1_000]))
+        count += (await db.execute(insert(survey_participants).from_select(columns, some))).rowcount
+    return count
+
+
+async def announce(
+    db: AsyncConnection, survey_id: int, message: Message, *, topic: str, priority: Priority, now: datetime
+) -> int:
+    """Queue `message` to every participant who has not finished, at the address they prefer; how many they are.
+
+    Those without an address that works are left out. The caller rings the outbox.
+    """
+    stored = await db.execute(
+        insert(messages).values(body=message.model_dump_json(exclude_defaults=True), created_at=now)
+    )
+    assert stored.inserted_primary_key is not None
+    place = func.row_number().over(
+        partition_by=addresses.c.member_id, order_by=(addresses.c.preference, addresses.c.adapter)
+    )
+    reachable = (
+        select(addresses.c.member_id, addresses.c.adapter, addresses.c.address, place.label("place"))
+        .join(survey_participants, survey_participants.c.member_id == addresses.c.member_id)
+        .where(
+            survey_participants.c.survey_id == survey_id,
+            survey_participants.c.state != "finished",
+            addresses.c.reachable,
+        )
+        .subquery()
+    )
+    values: dict[str, ColumnElement[Any]] = {
+        "key": literal(f"{topic}:to:").concat(cast(reachable.c.member_id, String)),
+        "message_id": literal(int(stored.inserted_primary_key[0])),
+        "adapter": reachable.c.adapter,
+        "kind": literal("person"),
+        "address": reachable.c.address,
+        "topic": literal(topic),
+        "priority": literal(int(priority)),
+        "due_at": literal(now, deliveries.c.due_at.type),
+        "created_at": literal(now, deliveries.c.created_at.type),
+    }
+    chosen = select(*values.values()).where(reachable.c.place == 1).order_by(reachable.c.member_id)
+    return (await db.execute(insert(deliveries).from_select(list(values), chosen))).rowcount

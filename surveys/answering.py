@@ -1,0 +1,208 @@
+"""Reads what a person typed as the answer to one step.
+
+One message is one answer, also for several choices ("1 3") and for own words after "other" ("4 …"): the number of
+messages that were exchanged then says nothing about what was answered.
+
+Whatever cannot be read raises `Refused` with a sentence that says how to answer; nothing is changed. The sentence
+names the rule and never what was typed: replies are stored with the person's address.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
+
+from bot.errors import Refused
+from surveys.definition import (
+    OTHER,
+    Answer,
+    Choice,
+    Day,
+    FreeText,
+    Matrix,
+    Multiple,
+    Number,
+    Option,
+    Scale,
+    Step,
+    WithOptions,
+)
+
+OTHER_LENGTH = 200
+"""Characters kept of what is written after "other"."""
+
+_SEPARATORS = re.compile(r"[\s,、，.．・;/と]+")
+_NUMBERED = re.compile(r"^\(?(\d{1,3})(?:番目?)?(?:[.):、,]|\s|$)\s*(.*)$", re.DOTALL)
+_DATE = re.compile(r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?$")
+_NUMBER = re.compile(r"^[+-]?\d{1,12}(\.\d{1,6})?$")
+
+
+def normal(text: str) -> str:
+    """`text` as it is compared: full-width signs as plain ones, without space around."""
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def printable(text: str) -> str:
+    """`text` without control characters and halves of characters, line breaks kept."""
+    return "".join(
+        sign for sign in text.replace("\r\n", "\n") if sign == "\n" or unicodedata.category(sign) not in {"Cc", "Cs"}
+    ).strip()
+
+
+def read(step: Step, text: str, order: Sequence[int]) -> dict[str, Answer]:
+    """The entries of a sheet that `text` answers to `step`; `order` are the codes as they were shown.
+
+    Every entry of the step is there, so that an earlier answer's remains are overwritten: `<key>.other` may be None.
+    """
+    question = step.question
+    if isinstance(question, Multiple):
+        return _several(step, question, text, order)
+    if isinstance(question, Choice | Matrix):
+        return _one(step, question, text, order)
+    if isinstance(question, Scale):
+        return {step.key: _scale(question, normal(text))}
+    if isinstance(question, Number):
+        return {step.key: _number(question, normal(text))}
+    if isinstance(question, Day):
+        return {step.key: _day(question, normal(text))}
+    return {step.key: _words(question, text)}
+
+
+def chosen(step: Step, chosen_codes: Sequence[int], words: str = "") -> dict[str, Answer]:
+    """The entries for codes that were chosen, checked against the question; a button's way in."""
+    question = step.question
+    if isinstance(question, Scale):
+        return {step.key: _scale(question, str(chosen_codes[0]))}
+    if not isinstance(question, WithOptions):
+        raise Refused("survey.answer.again")
+    picked = sorted(set(chosen_codes))
+    if not picked or not 1 <= picked[0] <= picked[-1] <= len(question.options):
+        raise Refused("survey.answer.choice", count=len(question.options))
+    if isinstance(question, Multiple):
+        _check_several(question, picked)
+    elif len(picked) > 1:
+        raise Refused("survey.answer.one", count=len(question.options))
+    options = [question.options[code - 1] for code in picked]
+    entries: dict[str, Answer] = {step.key: picked if isinstance(question, Multiple) else picked[0]}
+    if any(option.other for option in question.options):
+        taken = printable(words)[:OTHER_LENGTH] if any(option.other for option in options) else ""
+        entries[step.key + OTHER] = taken or None
+    return entries
+
+
+def _one(step: Step, question: Choice | Matrix, text: str, order: Sequence[int]) -> dict[str, Answer]:
+    typed = normal(text)
+    if (code := _labelled(question.options, typed)) is not None:
+        return chosen(step, [code])
+    if numbered := _NUMBERED.match(typed):
+        position, rest = int(numbered[1]), numbered[2]
+        if 1 <= position <= len(order):
+            code = order[position - 1]
+            option = question.options[code - 1]
+            if not rest or option.other or normal(option.label).casefold() == rest.casefold():
+                return chosen(step, [code], rest if option.other else "")
+    if (other := _other(question.options, typed)) is not None:
+        return chosen(step, [other[0]], other[1])
+    raise Refused("survey.answer.choice", count=len(order))
+
+
+def _several(step: Step, question: Multiple, text: str, order: Sequence[int]) -> dict[str, Answer]:
+    typed = normal(text)
+    if (code := _labelled(question.options, typed)) is not None:
+        return chosen(step, [code])
+    positions: list[int] = []
+    rest = typed
+    while (numbered := re.match(r"^(\d{1,3})(?:番目?)?", rest)) is not None:
+        positions.append(int(numbered[1]))
+        rest = rest[numbered.end() :]
+        separator = _SEPARATORS.match(rest)
+        rest = rest[separator.end() :] if separator else rest
+        if separator is None:
+            break
+    if positions and all(1 <= position <= len(order) for position in positions):
+        picked = [order[position - 1] for position in positions]
+        if not rest or any(question.options[code - 1].other for code in picked):
+            return chosen(step, picked, rest)
+    by_label = [_labelled(question.options, part) for part in re.split(r"[\n,、]+", typed)]
+    if all(code is not None for code in by_label):
+        return chosen(step, [code for code in by_label if code is not None])
+    if (other := _other(question.options, typed)) is not None:
+        return chosen(step, [other[0]], other[1])
+    raise Refused("survey.answer.multiple", count=len(order))
+
+
+def _check_several(question: Multiple, picked: Sequence[int]) -> None:
+    if len(picked) > 1:
+        for code in picked:
+            if question.options[code - 1].exclusive:
+                raise Refused("survey.answer.exclusive")
+    alone = any(question.options[code - 1].exclusive for code in picked)
+    if len(picked) < question.at_least and not alone:
+        raise Refused("survey.answer.at_least", count=question.at_least)
+    if question.at_most is not None and len(picked) > question.at_most:
+        raise Refused("survey.answer.at_most", count=question.at_most)
+
+
+def _labelled(options: Sequence[Option], typed: str) -> int | None:
+    for code, option in enumerate(options, start=1):
+        if normal(option.label).casefold() == typed.casefold():
+            return code
+    return None
+
+
+def _other(options: Sequence[Option], typed: str) -> tuple[int, str] | None:
+    """ "その他 会議室の予約" as the option "その他" and the words after it."""
+    for code, option in enumerate(options, start=1):
+        label = normal(option.label)
+        if option.other and typed.casefold().startswith(label.casefold()):
+            return code, typed[len(label) :].strip(" 　:：()（）「」、,.-")
+    return None
+
+
+def _scale(question: Scale, typed: str) -> int:
+    numbered = _NUMBERED.match(typed)
+    if numbered is None or not question.low <= int(numbered[1]) <= question.high:
+        raise Refused("survey.answer.scale", low=question.low, high=question.high)
+    return int(numbered[1])
+
+
+def _number(question: Number, typed: str) -> int | float:
+    typed = typed.removesuffix(question.unit).replace(",", "").strip()
+    try:
+        number = Decimal(typed) if _NUMBER.match(typed) else None
+    except InvalidOperation:  # pragma: no cover - the pattern lets nothing through that Decimal refuses
+        number = None
+    if number is None or (not question.decimals and number != number.to_integral_value()):
+        raise Refused("survey.answer.decimal" if question.decimals else "survey.answer.number")
+    if question.minimum is not None and number < Decimal(str(question.minimum)):
+        raise Refused("survey.answer.minimum", bound=f"{question.minimum:g}", unit=question.unit)
+    if question.maximum is not None and number > Decimal(str(question.maximum)):
+        raise Refused("survey.answer.maximum", bound=f"{question.maximum:g}", unit=question.unit)
+    return float(number) if question.decimals else int(number)
+
+
+def _day(question: Day, typed: str) -> str:
+    found = _DATE.match(typed)
+    try:
+        day = date(int(found[1]), int(found[2]), int(found[3])) if found else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise Refused("survey.answer.date")
+    if question.earliest is not None and day < question.earliest:
+        raise Refused("survey.answer.earliest", bound=question.earliest.isoformat())
+    if question.latest is not None and day > question.latest:
+        raise Refused("survey.answer.latest", bound=question.latest.isoformat())
+    return day.isoformat()
+
+
+def _words(question: FreeText, text: str) -> str:
+    words = printable(text)
+    if not words:
+        raise Refused("survey.answer.text")
+    if len(words) > question.max_length:
+        raise Refused("survey.answer.too_long", limit=question.max_length)
+    return words

@@ -1,0 +1,349 @@
+"""The surveys of the house: opened, announced, reminded of, closed at their time, and counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.activity import Activity, Alarm
+from bot.clock import Clock, to_tokyo
+from bot.errors import KairanbanError, Refused
+from bot.messages import Button, Message, Priority
+from bot.outbox import Outbox
+from bot.storage import Database
+from bot.texts import Texts
+from surveys.announcing import announce, invite
+from surveys.conversation import Conversation
+from surveys.definition import Definition
+from surveys.sheets import finished, put_away
+from surveys.tables import survey_participants, surveys
+from surveys.tabulation import SimpleTable, Tally
+from surveys.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+RETRY_AFTER = timedelta(minutes=10)
+"""How long the loop waits after something went wrong, such as a missing key or a database that is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How surveys behave.
+
+    `reminders` go out `remind_every` apart to those who have not finished; plain text counts as an answer for
+    `patience` after the question was asked, as later it is probably meant for something else.
+    """
+
+    reminders: int = 1
+    remind_every: timedelta = timedelta(days=3)
+    patience: timedelta = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A survey that has been opened; `unreachable` are asked, but have no address that works."""
+
+    id: int
+    title: str
+    asked: int
+    unreachable: int
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What came of a survey; `tables` is empty while an anonymous one is open."""
+
+    id: int
+    key: str
+    title: str
+    state: str
+    anonymity: str
+    opened_at: datetime
+    closes_at: datetime
+    asked: int
+    respondents: int
+    tables: tuple[SimpleTable, ...]
+
+
+class Surveys:
+    """Everything that can be done with surveys; commands, screens and the command line call the same functions.
+
+    Methods that take `db` work inside the caller's transaction. `start` runs the loop that reminds and closes;
+    `conversation` talks with one person.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        activity: Activity,
+        texts: Texts,
+        *,
+        vault: Vault,
+        settings: Settings | None = None,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._activity = activity
+        self._vault = vault
+        self._settings = settings or Settings()
+        self._alarm: Alarm | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.texts = texts
+        self.conversation = Conversation(clock, texts, vault, self._settings.patience)
+
+    async def open(
+        self,
+        db: AsyncConnection,
+        definition: Definition,
+        *,
+        audience: Collection[int] | None = None,
+        closes_at: datetime | None = None,
+    ) -> Opened:
+        """Open a survey and announce it to everyone in `audience` (member ids; None: all active members).
+
+        `closes_at` is `definition.days` from now unless given. Raises `Refused` if that has passed already or nobody
+        is there to ask.
+        """
+        now = self._clock.now()
+        closes_at = closes_at or now + timedelta(days=definition.days)
+        if closes_at <= now:
+            raise Refused("survey.manage.closing_past")
+        reminder = now + self._settings.remind_every
+        inserted = await db.execute(
+            insert(surveys).values(
+                key=definition.key,
+                title=definition.title,
+                definition=definition.model_dump_json(),
+                anonymity=definition.anonymity,
+                state="open",
+                opened_at=now,
+                closes_at=closes_at,
+                next_reminder_at=reminder if self._settings.reminders and reminder < closes_at else None,
+            )
+        )
+        assert inserted.inserted_primary_key is not None
+        survey_id = int(inserted.inserted_primary_key[0])
+        asked = await invite(db, survey_id, audience)
+        if not asked:
+            raise Refused("survey.manage.no_audience")
+        if definition.anonymous:
+            await db.execute(update(surveys).where(surveys.c.id == survey_id).values(vault_key=self._vault.create()))
+        text = self.texts(
+            "survey.announcement",
+            title=definition.title,
+            intro=definition.intro,
+            count=len(definition.steps),
+            promise=self.texts(f"survey.promise_{definition.anonymity}"),
+            closes=closing_time(closes_at),
+        )
+        reached = await self._tell(db, survey_id, f"survey:{survey_id}", text, Priority.NOTICE)
+        if self._alarm is not None:
+            self._database.after_commit(db, self._alarm.ring)
+        return Opened(survey_id, definition.title, asked, asked - reached, closes_at)
+
+    async def close(self, survey_id: int) -> Results:
+        """Close a survey now, for good, and count it. Raises `Refused` if there is none or it is closed already.
+
+        The sheets of an anonymous one are drawn by lot (`surveys.sheets.put_away`), then its key is destroyed.
+        """
+        async with self._database.transaction() as db:
+            row = await self._survey(db, survey_id)
+            won = await db.execute(
+                update(surveys)
+                .where(surveys.c.id == survey_id, surveys.c.state == "open")
+                .values(state="closed", closed_at=self._clock.now(), next_reminder_at=None)
+            )
+            if won.rowcount != 1:
+                raise Refused("survey.manage.closed_already", id=survey_id, title=row.title)
+            definition = self.conversation.definition(survey_id, row.definition)
+            respondents = await put_away(db, self._vault, row, definition)
+        await self._destroy_key(survey_id, row.vault_key)
+        log.info("survey_closed", survey=survey_id, respondents=respondents)
+        return await self.results(survey_id)
+
+    async def results(self, survey_id: int) -> Results:
+        """Participation, and the tables as far as they may be seen. Raises `Refused` if there is no such survey.
+
+        An anonymous survey shows no table while it is open: who finished when is known, so two looks at the figures,
+        before and after one person, would tell what that person said.
+        """
+        async with self._database.snapshot() as db:
+            row = await self._survey(db, survey_id)
+            definition = self.conversation.definition(survey_id, row.definition)
+            counted = await db.execute(
+                select(survey_participants.c.state, func.count())
+                .where(survey_participants.c.survey_id == survey_id)
+                .group_by(survey_participants.c.state)
+            )
+            states: dict[str, int] = dict(counted.tuples().all())
+            tables: tuple[SimpleTable, ...] = ()
+            if row.state == "closed" or not definition.anonymous:
+                tally = Tally(definition)
+                async for sheet in finished(db, self._vault, row, definition):
+                    tally.add(sheet)
+                tables = tally.tables(threshold=definition.threshold)
+        return Results(
+            id=row.id,
+            key=row.key,
+            title=row.title,
+            state=row.state,
+            anonymity=row.anonymity,
+            opened_at=row.opened_at,
+            closes_at=row.closes_at,
+            asked=sum(states.values()),
+            respondents=states.get("finished", 0),
+            tables=tables,
+        )
+
+    async def summaries(self) -> list[dict[str, Any]]:
+        """Every survey for a report: plain values, moments as ISO text in Tokyo's time, in the order of opening."""
+        async with self._database.snapshot() as db:
+            ids = list(await db.scalars(select(surveys.c.id).order_by(surveys.c.id)))
+        return [_summary(await self.results(survey_id)) for survey_id in ids]
+
+    # ------------------------------------------------------------------- loop
+
+    async def start(self) -> None:
+        """Destroy keys that an earlier process had no time for, and begin to remind and to close."""
+        async with self._database.snapshot() as db:
+            left = (
+                await db.execute(
+                    select(surveys.c.id, surveys.c.vault_key).where(
+                        surveys.c.state == "closed", surveys.c.vault_key.is_not(None)
+                    )
+                )
+            ).all()
+        for survey_id, vault_key in left:
+            await self._destroy_key(survey_id, vault_key)
+        self._alarm = Alarm(self._clock, self._activity)
+        self._task = asyncio.create_task(self._run(self._alarm), name="surveys")
+
+    async def stop(self) -> None:
+        """End the loop; rows say what is due, so nothing is forgotten."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+            self._alarm = None
+
+    async def _run(self, alarm: Alarm) -> None:
+        due: datetime | None = None
+        try:
+            while True:
+                await alarm.wait(due)
+                try:
+                    due = await self._do_what_is_due()
+                except (KairanbanError, SQLAlchemyError, OSError):
+                    log.exception("surveys_loop_failed")
+                    due = self._clock.now() + RETRY_AFTER
+        finally:
+            alarm.rest()
+
+    async def _do_what_is_due(self) -> datetime | None:
+        """Close and remind; the next moment at which something is due."""
+        now = self._clock.now()
+        async with self._database.snapshot() as db:
+            rows = (await db.execute(select(surveys).where(surveys.c.state == "open").order_by(surveys.c.id))).all()
+        moments: list[datetime] = []
+        for row in rows:
+            try:
+                if row.closes_at <= now:
+                    await self.close(row.id)
+                    continue
+                if row.next_reminder_at is not None and row.next_reminder_at <= now:
+                    moments += filter(None, [await self._remind(row)])
+                elif row.next_reminder_at is not None:
+                    moments.append(row.next_reminder_at)
+                moments.append(row.closes_at)
+            except Refused:
+                continue  # another process was quicker
+            except KairanbanError:
+                # One survey whose key is missing must not keep the others open.
+                log.exception("survey_not_closed", survey=row.id)
+                moments.append(now + RETRY_AFTER)
+        return min(moments, default=None)
+
+    async def _remind(self, row: Row[Any]) -> datetime | None:
+        number = row.reminders + 1
+        following: datetime | None = row.next_reminder_at + self._settings.remind_every
+        if number >= self._settings.reminders or row.next_reminder_at + self._settings.remind_every >= row.closes_at:
+            following = None
+        async with self._database.transaction() as db:
+            won = await db.execute(
+                update(surveys)
+                .where(surveys.c.id == row.id, surveys.c.state == "open", surveys.c.reminders == row.reminders)
+                .values(reminders=number, next_reminder_at=following)
+            )
+            if won.rowcount == 1:
+                text = self.texts("survey.reminder", title=row.title, closes=closing_time(row.closes_at))
+                await self._tell(db, row.id, f"survey:{row.id}:reminder:{number}", text, Priority.REMINDER)
+        return following
+
+    # ------------------------------------------------------------------- rows
+
+    async def _tell(self, db: AsyncConnection, survey_id: int, topic: str, text: str, priority: Priority) -> int:
+        button = Button(label=self.texts("survey.button.start"), data=f"survey:start:{survey_id}")
+        message = Message(text=text, buttons=(button,), reference=topic)
+        count = await announce(db, survey_id, message, topic=topic, priority=priority, now=self._clock.now())
+        self._outbox.ring_after_commit(db)
+        return count
+
+    async def _survey(self, db: AsyncConnection, survey_id: int) -> Row[Any]:
+        row = (await db.execute(select(surveys).where(surveys.c.id == survey_id))).first()
+        if row is None:
+            raise Refused("survey.manage.unknown", id=survey_id)
+        return row
+
+    async def _destroy_key(self, survey_id: int, vault_key: str | None) -> None:
+        if vault_key is not None:
+            self._vault.destroy(vault_key)
+            async with self._database.transaction() as db:
+                await db.execute(update(surveys).where(surveys.c.id == survey_id).values(vault_key=None))
+
+
+def closing_time(moment: datetime) -> str:
+    """A closing time as staff read it: `2023-07-31 17:00`."""
+    return f"{to_tokyo(moment):%Y-%m-%d %H:%M}"
+
+
+def _summary(results: Results) -> dict[str, Any]:
+    return {
+        "id": results.id,
+        "key": results.key,
+        "title": results.title,
+        "state": results.state,
+        "anonymity": results.anonymity,
+        "opened_at": to_tokyo(results.opened_at).isoformat(),
+        "closes_at": to_tokyo(results.closes_at).isoformat(),
+        "asked": results.asked,
+        "respondents": results.respondents,
+        "tables": [
+            {
+                "question": table.text,
+                "key": table.key,
+                "kind": table.kind,
+                "asked": table.asked,
+                "answered": table.answered,
+                "blank": table.blank,
+                "counts": [asdict(row) for row in table.rows],
+                "mean": table.mean,
+                "median": table.median,
+                "words": list(table.words),
+            }
+            for table in results.tables
+        ],
+    }

@@ -1,0 +1,220 @@
+"""Counts answers: 単純集計, one table a step, in a single pass over the sheets.
+
+A table keeps the codes of the definition, so that tables of several months stand beside each other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from surveys.definition import OTHER, Definition, FreeText, Scale, Sheet, Step, WithOptions, scale_label
+
+Value = int | float | str
+Base = Literal["answered", "asked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a simple table.
+
+    `count` is None where it is hidden as too small; `share` is over respondents (see `SimpleTable.base`),
+    `vote_share` over all marks that were made, which differs only in a multiple choice.
+    """
+
+    value: Value
+    label: str
+    count: int | None
+    share: float | None
+    vote_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleTable:
+    """The answers to one step.
+
+    `asked`: finished sheets of those whom the question concerned; `answered` of them said something, the others are
+    `blank` (None where hidden). `mean` and `median` are those of a scale or a number, None where a count is hidden:
+    an average and a total together would give the hidden counts away. `words` are the free texts in sorted order.
+    """
+
+    key: str
+    text: str
+    kind: str
+    base: Base
+    asked: int
+    answered: int | None
+    blank: int | None
+    rows: tuple[Row, ...]
+    mean: float | None = None
+    median: float | None = None
+    words: tuple[str, ...] = ()
+
+    @property
+    def hidden(self) -> bool:
+        """Whether any figure of the table is kept back."""
+        return self.blank is None or any(row.count is None for row in self.rows)
+
+
+class Tally:
+    """Counts sheets as they pass by; holds no sheet, only counts and free texts."""
+
+    def __init__(self, definition: Definition) -> None:
+        self._definition = definition
+        self._always = [step for step in definition.steps if step.question.when is None]
+        self._sometimes = [step for step in definition.steps if step.question.when is not None]
+        self._asked: Counter[str] = Counter()
+        self._counts: dict[str, Counter[Value]] = {step.key: Counter() for step in definition.steps}
+        self._answered: Counter[str] = Counter()
+        self._words: dict[str, list[str]] = {}
+        self.sheets = 0
+
+    def add(self, sheet: Sheet) -> None:
+        """Count one finished sheet."""
+        self.sheets += 1
+        for step in self._always:
+            self._count(step, sheet)
+        for step in self._sometimes:
+            if self._definition.applies(step, sheet):
+                self._asked[step.key] += 1
+                self._count(step, sheet)
+
+    def tables(self, *, base: Base = "answered", threshold: int = 1) -> tuple[SimpleTable, ...]:
+        """One table a step; counts below `threshold` are hidden, with as many others as it takes to keep them so."""
+        return tuple(_hide(self._table(step, base), threshold) for step in self._definition.steps)
+
+    def _count(self, step: Step, sheet: Sheet) -> None:
+        answer = sheet.get(step.key)
+        if answer is None:
+            return
+        self._answered[step.key] += 1
+        if isinstance(answer, list):
+            self._counts[step.key].update(answer)
+        elif isinstance(step.question, FreeText):
+            self._words.setdefault(step.key, []).append(str(answer))
+        else:
+            self._counts[step.key][answer] += 1
+        if isinstance(words := sheet.get(step.key + OTHER), str):
+            self._words.setdefault(step.key, []).append(words)
+
+    def _table(self, step: Step, base: Base) -> SimpleTable:
+        counts = self._counts[step.key]
+        asked = self.sheets if step.question.when is None else self._asked[step.key]
+        answered = self._answered[step.key]
+        whole, votes = asked if base == "asked" else answered, counts.total()
+        rows = tuple(
+            Row(value, label, counts[value], _share(counts[value], whole), _share(counts[value], votes))
+            for value, label in values(step, counts)
+        )
+        numeric = step.question.kind in {"scale", "number"}
+        return SimpleTable(
+            key=step.key,
+            text=step.text,
+            kind=step.question.kind,
+            base=base,
+            asked=asked,
+            answered=answered,
+            blank=asked - answered,
+            rows=rows,
+            mean=mean(counts) if numeric else None,
+            median=median(counts) if numeric else None,
+            words=tuple(sorted(self._words.get(step.key, ()))),
+        )
+
+
+def simple(
+    definition: Definition, sheets: Iterable[Sheet], *, base: Base = "answered", threshold: int = 1
+) -> tuple[SimpleTable, ...]:
+    """The simple table of every step."""
+    tally = Tally(definition)
+    for sheet in sheets:
+        tally.add(sheet)
+    return tally.tables(base=base, threshold=threshold)
+
+
+def values(step: Step, seen: Iterable[Value]) -> Iterator[tuple[Value, str]]:
+    """The lines of a step's table: every option and every point of a scale, or else the values that occur."""
+    question = step.question
+    if isinstance(question, WithOptions):
+        yield from ((code, option.label) for code, option in enumerate(question.options, start=1))
+    elif isinstance(question, Scale):
+        yield from ((value, scale_label(question, value)) for value in range(question.low, question.high + 1))
+    else:
+        yield from ((value, str(value)) for value in sorted(seen, key=lambda value: (isinstance(value, str), value)))
+
+
+def mean(counts: Mapping[Value, int]) -> float | None:
+    """The average of numbers given as value to count."""
+    total = sum(counts.values())
+    return sum(float(value) * count for value, count in counts.items()) / total if total else None
+
+
+def median(counts: Mapping[Value, int]) -> float | None:
+    """The middle of numbers given as value to count; between two middles, half way."""
+    total = sum(counts.values())
+    if not total:
+        return None
+    ordered = sorted((float(value), count) for value, count in counts.items() if count)
+
+    def at(position: int) -> float:
+        for value, count in ordered:
+            position -= count
+            if position < 0:
+                return value
+        raise AssertionError
+
+    return (at((total - 1) // 2) + at(total // 2)) / 2
+
+
+def hide(counts: Sequence[int], threshold: int) -> frozenset[int]:
+    """Positions to hide in a line of counts whose total is known, so that none below `threshold` can be worked out.
+
+    Counts from 1 to `threshold` - 1 are small. What is hidden must be two counts at least and sum to `threshold` at
+    least: the smallest of the rest join until it is so. A line that is too small as a whole is hidden altogether.
+    """
+    hidden = {place for place, count in enumerate(counts) if 0 < count < threshold}
+    if not hidden:
+        return frozenset()
+    rest = sorted((count, place) for place, count in enumerate(counts) if place not in hidden)
+    # A nought keeps no secret: it joins only when nothing else is left.
+    for _, place in [pair for pair in rest if pair[0]] + [pair for pair in rest if not pair[0]]:
+        if len(hidden) > 1 and sum(counts[index] for index in hidden) >= threshold:
+            break
+        hidden.add(place)
+    return frozenset(hidden)
+
+
+def _hide(table: SimpleTable, threshold: int) -> SimpleTable:
+    if threshold <= 1 or table.blank is None:
+        return table
+    if table.asked < threshold:
+        rows = tuple(replace(row, count=None, share=None, vote_share=None) for row in table.rows)
+        return replace(table, answered=None, blank=None, rows=rows, mean=None, median=None, words=())
+    counts = [row.count or 0 for row in table.rows]
+    hidden = hide([*counts, table.blank], threshold)
+    if not hidden:
+        return table
+    rows = tuple(
+        replace(
+            row,
+            count=None if place in hidden else row.count,
+            share=None if place in hidden or (table.base == "answered" and len(counts) in hidden) else row.share,
+            vote_share=None,
+        )
+        for place, row in enumerate(table.rows)
+    )
+    blank_hidden = len(counts) in hidden
+    return replace(
+        table,
+        blank=None if blank_hidden else table.blank,
+        answered=None if blank_hidden else table.answered,
+        rows=rows,
+        mean=None,
+        median=None,
+    )
+
+
+def _share(count: int, whole: int) -> float | None:
+    return count / whole if whole else None
