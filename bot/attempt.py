@@ -1,0 +1,99 @@
+"""One attempt to handle one event: handlers, replies and the event's key in one commit, or nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any, Literal
+
+import structlog
+
+from bot import handled
+from bot.clock import Clock
+from bot.context import AlreadyHandled, Context
+from bot.errors import Refused
+from bot.events import ButtonPressed, Event, MessageReceived
+from bot.inbox import Record
+from bot.outbox import Outbox
+from bot.router import NEXT, Router, invocation
+from bot.storage import Database
+from bot.texts import Texts
+
+log = structlog.get_logger(__name__)
+
+Outcome = Literal["handled", "refused", "duplicate"]
+
+
+class Attempts:
+    """Runs handlers under a time limit; `texts` has the sentences for `Refused`."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        texts: Texts,
+        time_limit: timedelta,
+    ) -> None:
+        self._router = router
+        self._database = database
+        self._outbox = outbox
+        self._clock = clock
+        self._texts = texts
+        self._time_limit = time_limit.total_seconds()
+
+    async def run(self, record: Record) -> Outcome:
+        """Handle an event. Whatever a handler raises besides `Refused` comes through, with nothing changed.
+
+        Raises `TimeoutError` past the time limit. If a commit was under way then, the event's key tells next time.
+        """
+        event = record.event
+        try:
+            async with asyncio.timeout(self._time_limit):
+                if (record.redelivered or record.attempts) and await self._is_known(event):
+                    return "duplicate"
+                try:
+                    await self._handle(event)
+                except Refused as refusal:
+                    await self._refuse(event, refusal)
+                    return "refused"
+        except AlreadyHandled:
+            return "duplicate"
+        return "handled"
+
+    async def _handle(self, event: Event) -> None:
+        async with AsyncExitStack() as stack:
+            ctx = self._context(event, stack)
+            for handler in self._router.handlers(event):
+                if await handler(ctx) is not NEXT:
+                    break
+            await ctx.finish()
+
+    async def _refuse(self, event: Event, refusal: Refused) -> None:
+        """Say why not, once what the handler had begun is rolled back."""
+        async with AsyncExitStack() as stack:
+            ctx = self._context(event, stack)
+            log.warning("refused", reason=str(refusal), adapter=event.adapter, event=event.key, actor=ctx.actor)
+            if isinstance(event, MessageReceived | ButtonPressed):
+                key = refusal.key if refusal.key in self._texts else "refused.other"
+                await ctx.reply(self._texts(key, **refusal.values))
+            await ctx.finish()
+
+    def _context(self, event: Event, stack: AsyncExitStack) -> Context[Any]:
+        command, arguments = invocation(event)
+        return Context(
+            event,
+            clock=self._clock,
+            database=self._database,
+            outbox=self._outbox,
+            stack=stack,
+            command=command,
+            arguments=arguments,
+        )
+
+    async def _is_known(self, event: Event) -> bool:
+        async with self._database.snapshot() as db:
+            return bool(await handled.known(db, [event]))

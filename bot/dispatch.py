@@ -1,0 +1,298 @@
+"""From the log to the handlers: in order within a conversation, side by side between them.
+
+Events come in three kinds. Those with a bulk handler are applied many at a time; those that nobody answers only have
+their key noted; each of the others runs its handler in a transaction of its own, behind the earlier ones of its
+conversation. An event is acknowledged to the log after its effects are committed together with its key; a crash in
+between is a repetition that the key stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from time import perf_counter
+
+import structlog
+from sqlalchemy import select
+
+from bot import handled
+from bot.activity import Activity, Alarm
+from bot.attempt import Attempts
+from bot.clock import Clock
+from bot.errors import ConfigurationError, InboxUnavailable
+from bot.events import BaseEvent
+from bot.inbox import Inbox, Record
+from bot.metrics import Metrics
+from bot.outbox import Outbox
+from bot.router import Router
+from bot.storage import BUSY_TIMEOUT, Database
+from bot.texts import Texts
+
+log = structlog.get_logger(__name__)
+
+Conversation = tuple[str, str]
+"""Adapter and conversation."""
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchPolicy:
+    """How events are handled."""
+
+    concurrency: int = 16
+    """Conversations handled at once."""
+    batch: int = 1_000
+    """Events in one bulk transaction at most."""
+    time_limit: timedelta = timedelta(seconds=20)
+    """For one handler; the machine's time, because it protects the database's write lock."""
+    retry_after: Sequence[timedelta] = (timedelta(seconds=2), timedelta(seconds=20))
+    """Waits between the attempts, by the clock; one attempt more than waits, then the event is kept as failed."""
+    database_pause: timedelta = timedelta(seconds=5)
+    """Wait while the database cannot be reached; that counts as no attempt."""
+    keep_keys: timedelta = timedelta(days=30)
+    """How long handled keys are kept: longer than any inbox or platform repeats itself."""
+
+
+class Dispatcher:
+    """Takes events from the inbox until stopped. `texts` has the sentences for refusals."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        inbox: Inbox,
+        database: Database,
+        outbox: Outbox,
+        clock: Clock,
+        activity: Activity,
+        texts: Texts,
+        metrics: Metrics | None = None,
+        policy: DispatchPolicy = DispatchPolicy(),
+    ) -> None:
+        if policy.time_limit >= BUSY_TIMEOUT:
+            raise ConfigurationError(
+                f"A handler's time limit ({policy.time_limit}) must be below the database's busy timeout "
+                f"({BUSY_TIMEOUT}), or one slow handler fails the others."
+            )
+        self._router = router
+        self._inbox = inbox
+        self._database = database
+        self._clock = clock
+        self._activity = activity
+        self._metrics = metrics or Metrics()
+        self._policy = policy
+        self._attempts = Attempts(
+            router, database=database, outbox=outbox, clock=clock, texts=texts, time_limit=policy.time_limit
+        )
+        self._conversations: dict[Conversation, deque[Record]] = {}
+        self._ready: asyncio.Queue[Conversation] = asyncio.Queue()
+        self._bulk: deque[Record] = deque()
+        self._alarms: list[Alarm] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every loop runs."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    async def start(self) -> None:
+        self._arrivals, self._bulk_work, self._pruning = self._alarms = [
+            Alarm(self._clock, self._activity) for _ in range(3)
+        ]
+        self._inbox.on_arrival(self._arrivals.ring)
+        loops = [self._sort(), self._apply_bulk(), self._prune()]
+        loops += [self._work() for _ in range(self._policy.concurrency)]
+        self._tasks = [asyncio.create_task(loop) for loop in loops]
+
+    async def stop(self) -> None:
+        """Stop; what is under way is rolled back and stays in the inbox."""
+        self._inbox.on_arrival(lambda: None)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        self._conversations.clear()
+        self._bulk.clear()
+        while not self._ready.empty():
+            self._ready.get_nowait()
+            self._activity.leave()
+        for alarm in self._alarms:
+            alarm.rest()
+
+    # ------------------------------------------------------------ the loops
+
+    async def _sort(self) -> None:
+        """Put arriving events where they belong."""
+        while True:
+            await self._arrivals.wait()
+            while records := await self._inbox.take(self._policy.batch):
+                for record in records:
+                    event = record.event
+                    if self._router.bulk_handlers(type(event)) or not self._router.handles(event):
+                        self._add_to_bulk(record)
+                    else:
+                        self._add_to_conversation(record)
+
+    def _add_to_bulk(self, record: Record) -> None:
+        self._bulk.append(record)
+        self._bulk_work.ring()
+
+    def _add_to_conversation(self, record: Record) -> None:
+        conversation = (record.event.adapter, record.event.conversation)
+        waiting = self._conversations.get(conversation)
+        if waiting is None:
+            self._conversations[conversation] = deque([record])
+            self._wake(conversation)
+        else:
+            waiting.append(record)
+
+    def _wake(self, conversation: Conversation) -> None:
+        if self._tasks:  # a retry may come due after stop
+            self._activity.enter()
+            self._ready.put_nowait(conversation)
+
+    async def _work(self) -> None:
+        """Handle the first event of a conversation, then let the other conversations have their turn."""
+        while True:
+            conversation = await self._ready.get()
+            try:
+                waiting = self._conversations[conversation]
+                held = await self._handle(waiting[0])
+                if held is not None:
+                    waiting[0] = held
+                    self._later(held, partial(self._wake, conversation))
+                    continue
+                waiting.popleft()
+                if waiting:
+                    self._wake(conversation)
+                else:
+                    del self._conversations[conversation]
+            finally:
+                self._activity.leave()
+
+    async def _apply_bulk(self) -> None:
+        while True:
+            await self._bulk_work.wait()
+            while self._bulk:
+                await self._apply([self._bulk.popleft() for _ in range(min(len(self._bulk), self._policy.batch))])
+
+    async def _prune(self) -> None:
+        """Forget old keys once a day."""
+        while True:
+            now = self._clock.now()
+            await self._pruning.wait(now + timedelta(days=1))
+            try:
+                async with self._database.transaction() as db:
+                    await handled.prune(db, self._clock.now() - self._policy.keep_keys)
+            except Exception:
+                log.exception("prune_failed")
+
+    # ------------------------------------------------------- one at a time
+
+    async def _handle(self, record: Record) -> Record | None:
+        """Handle one event; the record to be tried again at its `retry_at`, or None if it is done with."""
+        event = record.event
+        if record.retry_at is not None and record.retry_at > self._clock.now():
+            return record
+        started = perf_counter()
+        try:
+            outcome = await self._attempts.run(record)
+        except Exception as error:
+            return await self._failed(record, error)
+        finally:
+            self._metrics.handler_seconds.labels(event.type).observe(perf_counter() - started)
+        self._count(record, outcome)
+        await self._acknowledge([record])
+        return None
+
+    # ---------------------------------------------------------------- bulk
+
+    async def _apply(self, records: list[Record]) -> None:
+        """Apply many events in one transaction; one that spoils it is found and set aside."""
+        started = perf_counter()
+        try:
+            async with asyncio.timeout(self._policy.time_limit.total_seconds()):
+                await self._apply_together(records)
+        except Exception as error:
+            if not await self._database_answers():
+                retry_at = self._clock.now() + self._policy.database_pause
+                for record in records:
+                    self._later(replace(record, retry_at=retry_at), partial(self._add_to_bulk, record))
+            elif len(records) > 1:
+                for record in records:
+                    await self._apply([record])
+            elif (held := await self._failed(records[0], error)) is not None:
+                self._later(held, partial(self._add_to_bulk, held))
+            return
+        self._metrics.handler_seconds.labels("bulk").observe(perf_counter() - started)
+        await self._acknowledge(records)
+
+    async def _apply_together(self, records: list[Record]) -> None:
+        events = {(record.event.adapter, record.event.key): record.event for record in records}
+        by_type: dict[type[BaseEvent], list[BaseEvent]] = defaultdict(list)
+        async with self._database.transaction() as db:
+            new = await handled.record(db, list(events.values()), self._clock.now())
+            for key, event in events.items():
+                if key in new:
+                    by_type[type(event)].append(event)
+            for event_type, of_type in by_type.items():
+                for handler in self._router.bulk_handlers(event_type):
+                    await handler(db, of_type)
+        for record in records:
+            is_new = (record.event.adapter, record.event.key) in new
+            has_handler = self._router.bulk_handlers(type(record.event))
+            self._count(record, "duplicate" if not is_new else "handled" if has_handler else "ignored")
+
+    # ------------------------------------------------------------- endings
+
+    async def _failed(self, record: Record, error: Exception) -> Record | None:
+        """Note a failure: the record to be tried again, or None if it is given up."""
+        now = self._clock.now()
+        if not await self._database_answers():
+            log.error("database_unreachable", error=repr(error))
+            return replace(record, retry_at=now + self._policy.database_pause)
+        attempts = record.attempts + 1
+        waits = self._policy.retry_after
+        retry_at = now + waits[attempts - 1] if attempts <= len(waits) else None
+        event = record.event
+        log.error(
+            "handler_failed",
+            adapter=event.adapter,
+            event=event.key,
+            type=event.type,
+            attempts=attempts,
+            given_up=retry_at is None,
+            exc_info=error,
+        )
+        try:
+            await self._inbox.fail(record.id, f"{type(error).__name__}: {error}", retry_at)
+        except InboxUnavailable:
+            log.exception("inbox_fail_failed", event=event.key)
+            retry_at = retry_at or now + self._policy.database_pause
+        self._count(record, "failed" if retry_at is None else "retried")
+        return None if retry_at is None else replace(record, attempts=attempts, retry_at=retry_at)
+
+    async def _acknowledge(self, records: Sequence[Record]) -> None:
+        try:
+            await self._inbox.acknowledge([record.id for record in records])
+        except InboxUnavailable:
+            log.exception("inbox_acknowledge_failed", events=len(records))  # their keys stop the repetition
+
+    async def _database_answers(self) -> bool:
+        """Whether a failure can be the event's own: nothing is held against it while the database is away."""
+        try:
+            async with self._database.snapshot() as db:
+                await db.execute(select(1))
+        except Exception:
+            return False
+        return True
+
+    def _later(self, record: Record, action: Callable[[], None]) -> None:
+        assert record.retry_at is not None
+        self._clock.call_at(record.retry_at, action)
+
+    def _count(self, record: Record, outcome: str) -> None:
+        self._metrics.events.labels(record.event.adapter, record.event.type, outcome).inc()
