@@ -76,7 +76,7 @@ class Attempts:
         """Say why not, once what the handler had begun is rolled back."""
         async with AsyncExitStack() as stack:
             ctx = self._context(event, stack)
-            log.warning("refused", reason=str(refusal), adapter=event.adapter, event=event.key, actor=ctx.actor)
+            log.warning("refused", reason=str(refusal), adapter=event.adapter, key=event.key, actor=ctx.actor)
             if isinstance(event, MessageReceived | ButtonPressed):
                 key = refusal.key if refusal.key in self._texts else "refused.other"
                 await ctx.reply(self._texts(key, **refusal.values))

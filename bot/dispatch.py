@@ -106,6 +106,8 @@ class Dispatcher:
         loops = [self._sort(), self._apply_bulk(), self._prune()]
         loops += [self._work() for _ in range(self._policy.concurrency)]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in self._tasks:
+            task.add_done_callback(_report_end)
 
     async def stop(self) -> None:
         """Stop; what is under way is rolled back and stays in the inbox."""
@@ -261,7 +263,7 @@ class Dispatcher:
         log.error(
             "handler_failed",
             adapter=event.adapter,
-            event=event.key,
+            key=event.key,
             type=event.type,
             attempts=attempts,
             given_up=retry_at is None,
@@ -270,7 +272,7 @@ class Dispatcher:
         try:
             await self._inbox.fail(record.id, f"{type(error).__name__}: {error}", retry_at)
         except InboxUnavailable:
-            log.exception("inbox_fail_failed", event=event.key)
+            log.exception("inbox_fail_failed", key=event.key)
             retry_at = retry_at or now + self._policy.database_pause
         self._count(record, "failed" if retry_at is None else "retried")
         return None if retry_at is None else replace(record, attempts=attempts, retry_at=retry_at)
@@ -296,3 +298,8 @@ class Dispatcher:
 
     def _count(self, record: Record, outcome: str) -> None:
         self._metrics.events.labels(record.event.adapter, record.event.type, outcome).inc()
+
+
+def _report_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("dispatch_loop_ended", exc_info=error)  # /readyz says so too

@@ -1,0 +1,155 @@
+"""The door: webhooks, and what operators look at.
+
+`POST /webhooks/{adapter}` answers 200 once the request's events are on disk, whatever becomes of them later. What is
+signed wrongly is answered 401 and leaves no trace; what is signed and cannot be read is kept as `Unknown`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from time import perf_counter
+
+import structlog
+from aiohttp import web
+
+from bot.adapter import Adapter
+from bot.clock import Clock
+from bot.errors import InboxUnavailable
+from bot.events import Event, unknown
+from bot.inbox import Inbox
+from bot.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+BODY_LIMIT = 2**20
+"""Bytes in a webhook's body at most."""
+RETRY_AFTER = 10
+"""Seconds after which a platform is asked to try again while the log is full."""
+
+Check = Callable[[], Awaitable[bool]]
+
+
+def build_application(
+    adapters: Sequence[Adapter],
+    inbox: Inbox,
+    clock: Clock,
+    metrics: Metrics,
+    *,
+    checks: Mapping[str, Check],
+    refresh: Callable[[], Awaitable[None]],
+    body_limit: int = BODY_LIMIT,
+) -> web.Application:
+    """The web application. `checks` say whether a part is ready; `refresh` brings slow gauges up to date."""
+    application = web.Application(client_max_size=body_limit)
+    for adapter in adapters:
+        # A route of its own each: found by one look into a table, where a pattern would be matched.
+        application.router.add_post(f"/webhooks/{adapter.name}", intake(adapter, inbox, clock, metrics))
+
+    async def unknown_adapter(request: web.Request) -> web.Response:
+        names = ", ".join(sorted(adapter.name for adapter in adapters)) or "none"
+        return web.Response(status=404, text=f"There is no adapter of this name here. There are: {names}.\n")
+
+    async def healthz(request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(request: web.Request) -> web.Response:
+        states = {name: await _passes(check) for name, check in checks.items()}
+        lines = "".join(f"{name}: {'ok' if state else 'not ready'}\n" for name, state in states.items())
+        return web.Response(status=200 if all(states.values()) else 503, text=lines)
+
+    async def prometheus(request: web.Request) -> web.Response:
+        await refresh()
+        return web.Response(body=metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    application.router.add_post("/webhooks/{adapter}", unknown_adapter)
+    application.router.add_get("/healthz", healthz)
+    application.router.add_get("/readyz", readyz)
+    application.router.add_get("/metrics", prometheus)
+    return application
+
+
+def intake(
+    adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """The handler of one adapter's webhook."""
+    name = adapter.name
+    accepted, unsigned, malformed, too_large, unavailable = (
+        metrics.requests.labels(name, answer)
+        for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable")
+    )
+    seconds = metrics.intake_seconds.labels(name)
+    count_events = _event_counter(metrics, name)
+
+    async def webhook(request: web.Request) -> web.Response:
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            too_large.inc()
+            raise
+        started = perf_counter()
+        if not _verified(adapter, request.headers, body):
+            unsigned.inc()
+            return web.Response(status=401, text="The signature does not match the body.\n")
+        try:
+            events = adapter.parse(body)
+        except Exception as error:  # a platform's news must never be lost to an adapter's mistake
+            malformed.inc()
+            log.warning("webhook_unreadable", adapter=name, bytes=len(body), error=type(error).__name__)
+            key = hashlib.sha256(body).hexdigest()
+            events = [unknown(name, body, key=key, occurred_at=clock.now(), reason=str(error))]
+        try:
+            new = await inbox.append(events)
+        except InboxUnavailable as error:
+            unavailable.inc()
+            log.error("webhook_unavailable", adapter=name, error=str(error))
+            return web.Response(
+                status=503, text="Please send it again later.\n", headers={"Retry-After": str(RETRY_AFTER)}
+            )
+        accepted.inc()
+        count_events(events, new)
+        seconds.observe(perf_counter() - started)
+        return web.Response()
+
+    return webhook
+
+
+def _verified(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> bool:
+    try:
+        return adapter.verify(headers, body)
+    except Exception:
+        # Whoever is not authenticated must not be able to do more than be turned away.
+        log.exception("webhook_verify_failed", adapter=adapter.name)
+        return False
+
+
+def _event_counter(metrics: Metrics, adapter: str) -> Callable[[Sequence[Event], int], None]:
+    received = {
+        event_type: metrics.events.labels(adapter, event_type, "received")
+        for event_type in (
+            "message_received",
+            "button_pressed",
+            "message_read",
+            "member_joined",
+            "member_left",
+            "message_unsent",
+            "unknown",
+        )
+    }
+    repeated = metrics.events.labels(adapter, "any", "repeated")
+
+    def count(events: Sequence[Event], new: int) -> None:
+        for event in events:
+            received[event.type].inc()
+        if new < len(events):
+            repeated.inc(len(events) - new)
+
+    return count
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        return await check()
+    except Exception:
+        log.exception("readiness_check_failed")
+        return False
