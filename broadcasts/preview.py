@@ -1,0 +1,78 @@
+"""What would happen if a draft were sent now: to whom exactly, how many, by which rooms, in what words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.tables import departments
+from broadcasts.audience import AUDIENCE, fingerprint
+from broadcasts.fanout import routes
+from broadcasts.tables import rooms
+from broadcasts.wording import Kind, Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A draft before it is sent. `fingerprint` names exactly these people and is what `confirm` asks for."""
+
+    id: int
+    kind: Kind
+    text: str
+    """As people will see it."""
+    recipients: int
+    departments: Sequence[tuple[str, int]]
+    """(name, members), in the city's order."""
+    rooms: Sequence[tuple[str, int]]
+    """(title, recipients in it): those that are ready now."""
+    pair_talks: int
+    unreachable: int
+    fingerprint: str
+
+
+async def preview(db: AsyncConnection, draft: Row[Any], adapters: Sequence[str], wording: Wording) -> Preview:
+    """Look at a draft through the very statement that would send it."""
+    audience = AUDIENCE.validate_json(draft.audience)
+    route = routes(audience, draft.audience_key, adapters).subquery("route")
+    rows = await db.execute(
+        select(departments.c.name, route.c.adapter, route.c.room_id, rooms.c.title, func.count().label("members"))
+        .select_from(route)
+        .join(departments, departments.c.id == route.c.department_id)
+        .outerjoin(rooms, rooms.c.id == route.c.room_id)
+        .group_by(
+            departments.c.id,
+            departments.c.name,
+            departments.c.position,
+            route.c.adapter,
+            route.c.room_id,
+            rooms.c.title,
+        )
+        .order_by(departments.c.position, departments.c.id, route.c.room_id)
+    )
+    by_department: Counter[str] = Counter()
+    by_room: Counter[tuple[int, str]] = Counter()
+    pair_talks = unreachable = 0
+    for row in rows:
+        by_department[row.name] += row.members
+        if row.adapter is None:
+            unreachable += row.members
+        elif row.room_id is None:
+            pair_talks += row.members
+        else:
+            by_room[row.room_id, row.title] += row.members
+    return Preview(
+        id=draft.id,
+        kind=draft.kind,
+        text=wording.notice(draft.id, draft.kind, draft.text).text,
+        recipients=by_department.total(),
+        departments=list(by_department.items()),
+        rooms=[(title, count) for (_, title), count in sorted(by_room.items())],
+        pair_talks=pair_talks,
+        unreachable=unreachable,
+        fingerprint=await fingerprint(db, audience),
+    )

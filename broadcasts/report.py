@@ -1,0 +1,198 @@
+"""What became of a notice: counts and ratios first, by department with denominators; names on request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.clock import to_tokyo
+from bot.tables import deliveries, departments, members
+from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts
+
+READ_WITHIN = {
+    "5m": timedelta(minutes=5),
+    "15m": timedelta(minutes=15),
+    "60m": timedelta(minutes=60),
+    "24h": timedelta(hours=24),
+}
+
+recipient = broadcast_recipients.c
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentCount:
+    """One department's part of a notice; the department is the one people were in when it went out."""
+
+    name: str
+    recipients: int
+    read: int
+
+    @property
+    def unread(self) -> int:
+        return self.recipients - self.read
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a notice stands. `unreachable` and `waiting` (queued, not yet sent) are among the unread."""
+
+    id: int
+    kind: str
+    state: str
+    text: str
+    sent_at: datetime
+    reminders: int
+    recipients: int
+    read: int
+    unreachable: int
+    waiting: int
+    departments: Sequence[DepartmentCount]
+
+    @property
+    def unread(self) -> int:
+        return self.recipients - self.read
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Somebody who has not read; `reachable` is false where there was nowhere to send it."""
+
+    name: str
+    department: str
+    reachable: bool
+
+
+async def latest(db: AsyncConnection) -> int | None:
+    """The number of the notice that was sent last, or None."""
+    found: int | None = await db.scalar(
+        select(broadcasts.c.id)
+        .where(broadcasts.c.sent_at.is_not(None))
+        .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
+        .limit(1)
+    )
+    return found
+
+
+async def status(db: AsyncConnection, broadcast_id: int) -> Status | None:
+    """Where a notice stands, or None if there is none of that number that was ever sent."""
+    notice = (
+        await db.execute(select(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.sent_at.is_not(None)))
+    ).first()
+    return None if notice is None else await _status(db, notice)
+
+
+async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
+    counts = await by_department(db, notice.id)
+    unreachable = await db.scalar(
+        select(func.count()).where(recipient.broadcast_id == notice.id, recipient.adapter.is_(None))
+    )
+    return Status(
+        id=notice.id,
+        kind=notice.kind,
+        state=notice.state,
+        text=notice.text,
+        sent_at=notice.sent_at,
+        reminders=notice.reminders,
+        recipients=sum(each.recipients for each in counts),
+        read=sum(each.read for each in counts),
+        unreachable=unreachable or 0,
+        waiting=await _waiting(db, notice.id),
+        departments=counts,
+    )
+
+
+async def by_department(db: AsyncConnection, broadcast_id: int) -> list[DepartmentCount]:
+    """The departments' parts of a notice, in the order in which the city prints its departments."""
+    rows = await db.execute(
+        select(departments.c.name, func.count(), func.count(recipient.read_at))
+        .join(departments, departments.c.id == recipient.department_id)
+        .where(recipient.broadcast_id == broadcast_id)
+        .group_by(departments.c.id, departments.c.name, departments.c.position)
+        .order_by(departments.c.position, departments.c.id)
+    )
+    return [DepartmentCount(*row) for row in rows]
+
+
+async def _waiting(db: AsyncConnection, broadcast_id: int) -> int:
+    """How many recipients' notice is still in the outbox."""
+    queued = (
+        select(deliveries.c.adapter, deliveries.c.kind, deliveries.c.key)
+        .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
+        .where(
+            broadcast_messages.c.broadcast_id == broadcast_id,
+            broadcast_messages.c.purpose == "notice",
+            deliveries.c.state.in_(("queued", "sending")),
+        )
+    )
+    persons = 0
+    room_ids: list[int] = []
+    for _, kind, key in await db.execute(queued):
+        if kind == "person":
+            persons += 1
+        else:
+            room_ids.append(int(key.rpartition(":")[2]))
+    in_rooms = await db.scalar(
+        select(func.count()).where(recipient.broadcast_id == broadcast_id, recipient.room_id.in_(room_ids))
+    )
+    return persons + (in_rooms or 0)
+
+
+async def unread(db: AsyncConnection, broadcast_id: int) -> list[Unread]:
+    """Everybody who has not read, department by department."""
+    rows = await db.execute(
+        select(members.c.name, departments.c.name, recipient.adapter.is_not(None))
+        .join(members, members.c.id == recipient.member_id)
+        .join(departments, departments.c.id == recipient.department_id)
+        .where(recipient.broadcast_id == broadcast_id, recipient.read_at.is_(None))
+        .order_by(departments.c.position, departments.c.id, members.c.rank.desc(), members.c.kana, members.c.id)
+    )
+    return [Unread(*row) for row in rows]
+
+
+async def summaries(db: AsyncConnection) -> list[dict[str, Any]]:
+    """Every notice that was sent, in the order of sending, as plain data for a report.
+
+    `topics` are the references that its messages carry on the platform: what the platform says it delivered and what
+    the bot says it sent are compared by them.
+    """
+    notices = await db.execute(
+        select(broadcasts).where(broadcasts.c.sent_at.is_not(None)).order_by(broadcasts.c.sent_at, broadcasts.c.id)
+    )
+    return [await _summary(db, notice) for notice in notices.all()]
+
+
+async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
+    counts = await by_department(db, notice.id)
+    recipients, read = sum(each.recipients for each in counts), sum(each.read for each in counts)
+    within = (
+        await db.execute(
+            select(
+                *(
+                    func.count(case((recipient.read_at <= notice.sent_at + span, 1))).label(name)
+                    for name, span in READ_WITHIN.items()
+                )
+            ).where(recipient.broadcast_id == notice.id)
+        )
+    ).one()
+    return {
+        "id": notice.id,
+        "kind": notice.kind,
+        "sent_at": to_tokyo(notice.sent_at).isoformat(),
+        "recipients": recipients,
+        "read": read,
+        "unread": recipients - read,
+        "read_within": dict(within._mapping),
+        "reminders": notice.reminders,
+        "by_department": [
+            {"department": each.name, "recipients": each.recipients, "read": each.read} for each in counts
+        ],
+        "topics": [
+            f"broadcast:{notice.id}",
+            *(f"reminder:{notice.id}:{number}" for number in range(1, notice.reminders + 1)),
+        ],
+    }

@@ -1,0 +1,310 @@
+"""Notices to many, as one service: what a command can do, a screen can do, through the same function.
+
+Functions that change something take the caller's transaction, so that a command's reply and its effect are one commit.
+Functions that only look open a snapshot of their own and never stand in a writer's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import structlog
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import audit
+from bot.activity import Activity, Alarm
+from bot.adapter import Adapter
+from bot.clock import Clock
+from bot.directory import HEADQUARTERS, Member
+from bot.errors import Refused
+from bot.events import MessageRead
+from bot.outbox import Outbox, SentDelivery
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts import fanout, receipts, reminders, report
+from broadcasts.audience import AUDIENCE, EVERYONE, Audience, fingerprint, standing_key
+from broadcasts.keeper import RoomKeeper
+from broadcasts.preview import Preview, preview
+from broadcasts.reminders import ReminderPolicy
+from broadcasts.tables import broadcasts
+from broadcasts.wording import PRIORITIES, Kind, Wording
+
+log = structlog.get_logger(__name__)
+
+FORGOTTEN_AFTER = timedelta(days=1)
+"""How long a read of an unknown message is kept, should the message become known."""
+AFTER_FAILURE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastSettings:
+    """What a city sets."""
+
+    reminders: ReminderPolicy = field(default_factory=ReminderPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What came of a confirmation.
+
+    - `sent`: it is on its way to `recipients`.
+    - `already`: it had been sent before; nothing happened now.
+    - `changed`: other people than those previewed would get it, so nothing was sent; show the new preview.
+    - `cancelled`: the draft had been thrown away.
+    """
+
+    outcome: Literal["sent", "already", "changed", "cancelled"]
+    recipients: int = 0
+
+
+class Broadcasts:
+    """Drafts, sends and follows notices; `start()` it for rooms and reminders."""
+
+    def __init__(  # noqa: PLR0917 - the house's parts, in the order in which every service takes them
+        self,
+        database: Database,
+        outbox: Outbox,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        activity: Activity,
+        texts: Texts,
+        settings: BroadcastSettings | None = None,
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._adapters = dict(adapters)
+        self._clock = clock
+        self._activity = activity
+        self._wording = Wording(texts)
+        self._settings = settings or BroadcastSettings()
+        self._alarm: Alarm | None = None
+        self._task: asyncio.Task[None] | None = None
+        self.texts = texts
+        self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
+        outbox.on_sent(self._on_sent)
+        outbox.on_sent(self.rooms.on_sent)
+
+    # ----------------------------------------------------------------- send
+
+    async def draft(
+        self, db: AsyncConnection, author: Member, text: str, *, kind: Kind = "notice", audience: Audience = EVERYONE
+    ) -> int:
+        """Keep a notice that nobody gets yet; its number.
+
+        Raises `Refused` for a missing right (which is also written into the audit: commit it), an empty or too long
+        text, and an audience of nobody.
+        """
+        await self._require_headquarters(db, author, "draft")
+        text = text.strip()
+        if not text:
+            raise Refused("refused.empty")
+        limit = min((each.capabilities.text_length for each in self._adapters.values()), default=0)
+        excess = self._wording.longest(kind, text, self._settings.reminders.at_most) - limit
+        if excess > 0:
+            raise Refused("refused.too_long", limit=limit, excess=excess)
+        key = standing_key(audience)
+        stored = await db.execute(
+            insert(broadcasts).values(
+                token=secrets.token_hex(12),
+                kind=kind,
+                text=text,
+                audience=AUDIENCE.dump_json(audience).decode(),
+                audience_key=key,
+                author_id=author.id,
+                created_at=self._clock.now(),
+            )
+        )
+        assert stored.inserted_primary_key is not None
+        broadcast_id = int(stored.inserted_primary_key[0])
+        if (await self.preview(db, broadcast_id)).recipients == 0:
+            await db.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(state="cancelled"))
+            raise Refused("refused.nobody")
+        await self._note(db, author, "drafted", broadcast_id, {"kind": kind})
+        if key is not None:
+            # Perhaps the rooms are ready by the time that somebody has read the preview.
+            self._database.after_commit(db, self.rooms.ring)
+        return broadcast_id
+
+    async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
+        """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""
+        return await preview(db, await self._get(db, broadcast_id), tuple(self._adapters), self._wording)
+
+    async def confirm(self, db: AsyncConnection, broadcast_id: int, member: Member, previewed: str) -> Confirmation:
+        """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
+
+        However often and by however many it is confirmed, it is sent once. Raises `Refused`.
+        """
+        await self._require_headquarters(db, member, "confirm", broadcast_id)
+        notice = await self._get(db, broadcast_id)
+        if notice.state != "draft":
+            return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        audience = AUDIENCE.validate_json(notice.audience)
+        if await fingerprint(db, audience) != previewed:
+            return Confirmation("changed")
+        now = self._clock.now()
+        won = await db.execute(
+            update(broadcasts)
+            .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+            .values(state="sent", sent_at=now, next_reminder_at=self._settings.reminders.next_round(now, 0))
+        )
+        if won.rowcount == 0:
+            return Confirmation("already")
+        recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
+        message = self._wording.notice(broadcast_id, notice.kind, notice.text)
+        for name in await fanout.used_adapters(db, broadcast_id):
+            adapter = self._adapters[name]
+            await fanout.add_deliveries(
+                db,
+                broadcast_id,
+                notice.token,
+                name,
+                self._wording.for_platform(message, broadcast_id, adapter),
+                priority=PRIORITIES[notice.kind],
+                now=now,
+            )
+        self._outbox.ring_after_commit(db)
+        self._database.after_commit(db, self._ring)
+        await self._note(db, member, "sent", broadcast_id, {"kind": notice.kind, "recipients": recipients})
+        return Confirmation("sent", recipients)
+
+    async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
+        """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
+        await self._require_headquarters(db, member, "cancel", broadcast_id)
+        await self._get(db, broadcast_id)
+        won = await db.execute(
+            update(broadcasts)
+            .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+            .values(state="cancelled", closed_at=self._clock.now())
+        )
+        if won.rowcount == 0:
+            return False
+        await self._note(db, member, "cancelled", broadcast_id)
+        return True
+
+    # --------------------------------------------------------------- follow
+
+    async def record_reads(self, db: AsyncConnection, events: Sequence[MessageRead]) -> None:
+        """Note who has read what, many at a time."""
+        await receipts.record(db, events)
+
+    async def acknowledge(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
+        """A member says that they have read a notice; False if they are none of its recipients."""
+        return await receipts.acknowledge(db, broadcast_id, member.id, self._clock.now())
+
+    async def latest(self) -> int | None:
+        """The number of the notice that was sent last, or None."""
+        async with self._database.snapshot() as db:
+            return await report.latest(db)
+
+    async def status(self, broadcast_id: int) -> report.Status:
+        """Where a notice stands. Raises `Refused` if none of that number was sent."""
+        async with self._database.snapshot() as db:
+            found = await report.status(db, broadcast_id)
+        if found is None:
+            raise Refused("refused.no_such", id=broadcast_id)
+        return found
+
+    async def unread(self, broadcast_id: int) -> list[report.Unread]:
+        """Everybody who has not read, department by department."""
+        async with self._database.snapshot() as db:
+            return await report.unread(db, broadcast_id)
+
+    async def summaries(self) -> list[dict[str, Any]]:
+        """Every notice that was sent, as plain data for a report."""
+        async with self._database.snapshot() as db:
+            return await report.summaries(db)
+
+    async def refused(self, db: AsyncConnection, member: Member | None, action: str, broadcast_id: int = 0) -> None:
+        """Write down that somebody wanted what they may not do."""
+        await self._note(db, member, "refused", broadcast_id, {"wanted": action})
+
+    # ----------------------------------------------------------------- life
+
+    async def start(self) -> None:
+        """Begin to keep the rooms and to send reminders that are due, also those from before a restart."""
+        await self.rooms.start()
+        self._alarm = Alarm(self._clock, self._activity)
+        self._task = asyncio.create_task(self._run(self._alarm), name="reminders")
+
+    async def stop(self) -> None:
+        """End both."""
+        await self.rooms.stop()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    def roster_changed(self) -> None:
+        """Call after the staff directory was changed: the rooms follow."""
+        self.rooms.ring()
+
+    async def _run(self, alarm: Alarm) -> None:
+        until: datetime | None = None
+        try:
+            while True:
+                await alarm.wait(until)
+                try:
+                    until = await self._remind()
+                except Exception:
+                    log.exception("reminders.failed")
+                    until = self._clock.now() + AFTER_FAILURE
+        finally:
+            alarm.rest()
+
+    async def _remind(self) -> datetime | None:
+        """Send the rounds that are due; when the next one is."""
+        async with self._database.snapshot() as db:
+            due = await reminders.next_due(db)
+        now = self._clock.now()
+        if due is None or due > now:
+            return due
+        async with self._database.transaction() as db:
+            await receipts.forget(db, now - FORGOTTEN_AFTER)
+            queued = await reminders.queue_due(db, self._adapters, self._settings.reminders, self._wording, now)
+            if queued:
+                self._outbox.ring_after_commit(db)
+            due = await reminders.next_due(db)
+        if queued:
+            log.info("reminders.queued", messages=queued)
+        return due
+
+    def _ring(self) -> None:
+        if self._alarm is not None:
+            self._alarm.ring()
+
+    # -------------------------------------------------------------- helpers
+
+    async def _on_sent(self, db: AsyncConnection, sent: Sequence[SentDelivery]) -> None:
+        # A read may have come before the platform's id of its message was on record, which it is from here on.
+        await receipts.apply(db)
+
+    async def _get(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
+        found = (await db.execute(select(broadcasts).where(broadcasts.c.id == broadcast_id))).first()
+        if found is None:
+            raise Refused("refused.no_such", id=broadcast_id)
+        return found
+
+    async def _require_headquarters(
+        self, db: AsyncConnection, member: Member, action: str, broadcast_id: int = 0
+    ) -> None:
+        if HEADQUARTERS not in member.roles:
+            await self.refused(db, member, action, broadcast_id)
+            raise Refused("refused.not_headquarters")
+
+    async def _note(
+        self,
+        db: AsyncConnection,
+        member: Member | None,
+        action: str,
+        broadcast_id: int,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        actor = "stranger" if member is None else member.code
+        subject = f"broadcast:{broadcast_id}" if broadcast_id else "broadcast"
+        await audit.append(db, self._clock, actor=actor, action=f"broadcast.{action}", subject=subject, details=details)
