@@ -29,6 +29,7 @@ from surveys.definition import (
     Scale,
     Step,
     WithOptions,
+    scale_label,
 )
 
 OTHER_LENGTH = 200
@@ -163,10 +164,10 @@ def _other(options: Sequence[Option], typed: str) -> tuple[int, str] | None:
 
 
 def _scale(question: Scale, typed: str) -> int:
-    numbered = _NUMBERED.match(typed)
-    if numbered is None or not question.low <= int(numbered[1]) <= question.high:
-        raise Refused("survey.answer.scale", low=question.low, high=question.high)
-    return int(numbered[1])
+    for value in range(question.low, question.high + 1):
+        if typed.removesuffix("番") in {str(value), normal(scale_label(question, value))}:
+            return value
+    raise Refused("survey.answer.scale", low=question.low, high=question.high)
 
 
 def _number(question: Number, typed: str) -> int | float:

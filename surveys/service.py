@@ -188,7 +188,7 @@ class Surveys:
                 .where(survey_participants.c.survey_id == survey_id)
                 .group_by(survey_participants.c.state)
             )
-            states: dict[str, int] = dict(counted.tuples().all())
+            states: dict[str, int] = {row[0]: row[1] for row in counted}
             tables: tuple[SimpleTable, ...] = ()
             if row.state == "closed" or not definition.anonymous:
                 tally = Tally(definition)
