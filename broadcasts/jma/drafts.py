@@ -1,0 +1,176 @@
+"""Drafts in the database: what each decision does to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.errors import Refused
+from bot.texts import Texts
+from broadcasts.jma.decide import Decision
+from broadcasts.jma.memory import Memory
+from broadcasts.jma.tables import drafts, events
+from broadcasts.jma.telegram import InfoType, Telegram
+from broadcasts.jma.wording import compose, describe
+
+State = Literal["held", "ready", "withdrawn", "released"]
+OPEN: tuple[State, ...] = ("held", "ready")
+
+_MEMORY = TypeAdapter(Memory)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A notice in waiting. `follows` is the released draft that it updates or takes back."""
+
+    id: int
+    event: str
+    kind: str
+    event_id: str
+    serial: int | None
+    drill: bool
+    text: str
+    areas: tuple[dict[str, str], ...]
+    state: State
+    received_at: datetime
+    held_until: datetime
+    revision: int
+    follows: int | None
+
+
+_COLUMNS = [drafts.c[name] for name in Draft.__annotations__]
+
+
+def _draft(row: Row[Any]) -> Draft:
+    return Draft(**{**row._mapping, "areas": tuple(json.loads(row.areas))})
+
+
+def key_of(telegram: Telegram) -> str:
+    """The key of the telegram's event. Real and drilled events never meet, even under the same EventID."""
+    return f"{'drill' if telegram.drill else 'real'}:{telegram.series}"
+
+
+async def remembered(db: AsyncConnection, key: str) -> Memory | None:
+    """What has been seen of an event; its row stays locked until the transaction ends."""
+    found = await db.scalar(select(events.c.memory).where(events.c.key == key).with_for_update())
+    return None if found is None else _MEMORY.validate_json(found)
+
+
+async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime, *, known: bool) -> None:
+    """Keep what has been seen of an event, `known` if it has a row."""
+    values = {"memory": _MEMORY.dump_json(memory).decode(), "updated_at": now}
+    if known:
+        await db.execute(update(events).where(events.c.key == key).values(values))
+    else:
+        await db.execute(insert(events).values(key=key, **values))
+
+
+async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> None:
+    """Draft, amend or withdraw as `decision` says; anything else changes nothing.
+
+    A draft that waits is amended in place and keeps its time. Once released it is never touched: what comes later is a
+    draft of its own that follows it, held anew unless it takes back or corrects what people have already been told.
+    """
+    telegram = decision.source
+    if not isinstance(telegram, Telegram) or decision.action not in ("draft", "amend", "withdraw"):
+        return
+    key = key_of(telegram)
+    waiting = await db.scalar(_waiting(key))
+    if decision.action == "draft" or (decision.action == "withdraw" and not decision.told):
+        # A new draft takes the place of an all-clear that still waits; a withdrawn one has never reached anybody.
+        await _close(db, key, now)
+        if decision.action == "withdraw":
+            return
+        waiting = None
+    content = {
+        "kind": telegram.kind,
+        "event_id": telegram.event_id,
+        "serial": telegram.serial,
+        "text": compose(decision, texts),
+        "areas": json.dumps(describe(decision, texts)["areas"], ensure_ascii=False),
+        "updated_at": now,
+    }
+    at_once = decision.told and telegram.info_type is not InfoType.ISSUE
+    if waiting is not None:
+        values: dict[str, Any] = {**content, "revision": drafts.c.revision + 1}
+        if at_once:
+            values["held_until"] = now
+        await db.execute(update(drafts).where(drafts.c.id == waiting).values(values))
+        return
+    released = select(drafts.c.id).where(drafts.c.event == key, drafts.c.state == "released")
+    follows = await db.scalar(released.order_by(drafts.c.id.desc()).limit(1)) if decision.told else None
+    await db.execute(
+        insert(drafts).values(
+            **content,
+            event=key,
+            drill=telegram.drill,
+            state="held",
+            received_at=now,
+            held_until=now if at_once else now + hold,
+            follows=follows,
+        )
+    )
+
+
+def _waiting(key: str) -> Any:
+    query = select(drafts.c.id).where(drafts.c.event == key, drafts.c.state.in_(OPEN))
+    return query.order_by(drafts.c.id.desc()).limit(1)
+
+
+async def _close(db: AsyncConnection, key: str, now: datetime) -> None:
+    where = (drafts.c.event == key) & drafts.c.state.in_(OPEN)
+    values = {"state": "withdrawn", "revision": drafts.c.revision + 1, "updated_at": now}
+    await db.execute(update(drafts).where(where).values(values))
+
+
+async def ripen(db: AsyncConnection, now: datetime) -> None:
+    """Drafts whose hold is over become ready."""
+    due = (drafts.c.state == "held") & (drafts.c.held_until <= now)
+    await db.execute(update(drafts).where(due).values(state="ready", updated_at=now))
+
+
+async def next_due(db: AsyncConnection) -> datetime | None:
+    """When the next hold is over."""
+    query = select(drafts.c.held_until).where(drafts.c.state == "held").order_by(drafts.c.held_until).limit(1)
+    due: datetime | None = await db.scalar(query)
+    return due
+
+
+async def unannounced(db: AsyncConnection) -> list[Draft]:
+    """Drafts whose present revision nobody has been shown, oldest first: ready ones, and withdrawn ones once shown."""
+    shown = (drafts.c.state == "ready") | ((drafts.c.state == "withdrawn") & (drafts.c.announced > 0))
+    where = shown & (drafts.c.announced < drafts.c.revision)
+    return [_draft(row) for row in await db.execute(select(*_COLUMNS).where(where).order_by(drafts.c.id))]
+
+
+async def announced(db: AsyncConnection, draft: Draft) -> None:
+    """`draft` has been shown in this revision."""
+    await db.execute(update(drafts).where(drafts.c.id == draft.id).values(announced=draft.revision))
+
+
+async def listed(db: AsyncConnection, states: Collection[State]) -> Sequence[Draft]:
+    """Drafts in these states, newest first."""
+    query = select(*_COLUMNS).where(drafts.c.state.in_(states)).order_by(drafts.c.id.desc())
+    return [_draft(row) for row in await db.execute(query)]
+
+
+async def release(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
+    """Hand a ready draft on to the officer who makes a broadcast of it, once. Raises Refused."""
+    ready = (drafts.c.id == draft_id) & (drafts.c.state == "ready")
+    taken = update(drafts).where(ready).values(state="released", updated_at=now).returning(*_COLUMNS)
+    row = (await db.execute(taken)).one_or_none()
+    if row is None:
+        state = await db.scalar(select(drafts.c.state).where(drafts.c.id == draft_id))
+        raise Refused(f"refused.{state or 'missing'}", draft=draft_id)
+    draft = _draft(row)
+    memory = await remembered(db, draft.event)
+    assert memory is not None, "the draft's foreign key keeps the event"
+    await remember(db, draft.event, memory.released(), now, known=True)
+    return draft

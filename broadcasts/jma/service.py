@@ -1,0 +1,186 @@
+"""Telegrams in, drafts out: stores every telegram with its decision, holds drafts, shows the ready ones to an officer.
+
+Nothing is sent from here. When a hold is over, `on_ready(draft)` is called, again after every amendment, and once more
+with the state `withdrawn` if the draft has been taken back since; an officer takes a ready draft with `release` and
+makes a broadcast of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import insert, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.activity import Activity, Alarm
+from bot.clock import Clock
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts.jma import drafts
+from broadcasts.jma.decide import Decision, decide
+from broadcasts.jma.drafts import OPEN, Draft, State
+from broadcasts.jma.memory import Memory
+from broadcasts.jma.reading import read
+from broadcasts.jma.settings import JmaSettings
+from broadcasts.jma.tables import telegrams
+from broadcasts.jma.telegram import Reason, Telegram, Unreadable
+from broadcasts.jma.tree import SIZE_LIMIT
+from broadcasts.jma.wording import CATALOGUE, describe
+
+log = structlog.get_logger(__name__)
+
+RETRY = timedelta(minutes=1)
+"""How long to wait after a failure to show a draft before it is shown again."""
+
+OnReady = Callable[[Draft], Awaitable[None]]
+
+
+class Jma:
+    """The weather agency's desk."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        activity: Activity,
+        settings: JmaSettings,
+        *,
+        on_ready: OnReady,
+        texts: Texts | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._activity = activity
+        self._settings = settings
+        self._on_ready = on_ready
+        self._texts = texts or Texts(CATALOGUE)
+        self._alarm: Alarm | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def receive(self, data: bytes, source: str = "") -> Decision:
+        """Decide on a telegram, store it with the decision, and change drafts accordingly, all in one transaction.
+
+        `source` says where it came from, such as the file's name. Whatever the bytes are, they are kept; none raises.
+        """
+        # A telegram at the size limit takes a second to parse, in which nobody's reply should wait.
+        telegram = await asyncio.to_thread(read, data)
+        now = self._clock.now()
+        async with self._database.transaction() as db:
+            known = await db.scalar(select(telegrams.c.id).where(telegrams.c.digest == telegram.digest))
+            if known is not None:
+                return Decision("ignore", telegram, Reason("repeated"), Memory())
+            decision, key = await self._decided(db, telegram, now)
+            await db.execute(
+                insert(telegrams).values(
+                    digest=telegram.digest,
+                    raw=data if len(data) <= SIZE_LIMIT else None,
+                    source=source,
+                    received_at=now,
+                    event=key,
+                    kind=telegram.kind,
+                    action=decision.action,
+                    decision=json.dumps(self.describe(decision), ensure_ascii=False),
+                )
+            )
+            await drafts.apply(db, decision, self._texts, now, self._settings.hold)
+            if self._alarm is not None:
+                self._database.after_commit(db, self._alarm.ring)
+        if decision.action == "unreadable":
+            log.warning("jma.unreadable", source=source, digest=telegram.digest, reason=decision.reason.key)
+        return decision
+
+    async def _decided(
+        self, db: AsyncConnection, telegram: Telegram | Unreadable, now: datetime
+    ) -> tuple[Decision, str | None]:
+        if isinstance(telegram, Unreadable):
+            return decide(telegram, self._settings, Memory()), None
+        key = drafts.key_of(telegram)
+        seen = await drafts.remembered(db, key)
+        decision = decide(telegram, self._settings, seen or Memory())
+        if decision.memory != (seen or Memory()):
+            await drafts.remember(db, key, decision.memory, now, known=seen is not None)
+        return decision, key
+
+    def describe(self, decision: Decision) -> dict[str, Any]:
+        """The decision as `kairanban jma draft --json` prints it."""
+        return describe(decision, self._texts)
+
+    async def drafts(self, states: Collection[State] = OPEN) -> Sequence[Draft]:
+        """Drafts in these states, newest first."""
+        async with self._database.snapshot() as db:
+            return await drafts.listed(db, states)
+
+    async def unreadable(self, limit: int = 100) -> list[dict[str, Any]]:
+        """What could not be read, newest first: id, source, received_at, and why."""
+        columns = (telegrams.c.id, telegrams.c.source, telegrams.c.received_at, telegrams.c.decision)
+        query = select(*columns).where(telegrams.c.action == "unreadable").order_by(telegrams.c.id.desc()).limit(limit)
+        async with self._database.snapshot() as db:
+            return [
+                {
+                    "id": row.id,
+                    "source": row.source,
+                    "received_at": row.received_at,
+                    "reason": json.loads(row.decision)["reason"],
+                }
+                for row in await db.execute(query)
+            ]
+
+    async def release(self, db: AsyncConnection, draft_id: int) -> Draft:
+        """Take a ready draft, once, in the transaction that makes a broadcast draft of it.
+
+        Raises Refused with the key `refused.held`, `refused.withdrawn`, `refused.released` or `refused.missing`.
+        """
+        return await drafts.release(db, draft_id, self._clock.now())
+
+    async def ripen(self) -> datetime | None:
+        """Make ready what has been held long enough and show it; returns when there is something to do again.
+
+        A draft is shown at least once: if the process dies in `on_ready`, the next one shows it again.
+        """
+        now = self._clock.now()
+        async with self._database.transaction() as db:
+            await drafts.ripen(db, now)
+        async with self._database.snapshot() as db:
+            unannounced = await drafts.unannounced(db)
+            due = await drafts.next_due(db)
+        for draft in unannounced:
+            try:
+                await self._on_ready(draft)
+            except Exception:
+                log.exception("jma.on_ready_failed", draft=draft.id)
+                due = min(due or now + RETRY, now + RETRY)
+                continue
+            async with self._database.transaction() as db:
+                await drafts.announced(db, draft)
+        return due
+
+    async def start(self) -> None:
+        """Watch over the holds until `stop`."""
+        self._alarm = Alarm(self._clock, self._activity)
+        self._task = asyncio.create_task(self._run(self._alarm), name="jma-holds")
+
+    async def _run(self, alarm: Alarm) -> None:
+        due: datetime | None = None
+        try:
+            while True:
+                await alarm.wait(due)
+                try:
+                    due = await self.ripen()
+                except SQLAlchemyError:
+                    log.exception("jma.holds_failed")
+                    due = self._clock.now() + RETRY
+        finally:
+            alarm.rest()
+
+    async def stop(self) -> None:
+        """End the watch; what is held stays held and is looked at again at the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = self._alarm = None

@@ -1,0 +1,121 @@
+"""A decision in words: the text of the draft for the staff, and the lines of `kairanban jma draft --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bot.clock import to_tokyo
+from bot.texts import Texts
+from broadcasts.jma.decide import Change, Decision
+from broadcasts.jma.telegram import Fact, Finding, InfoType, Matter, Telegram
+
+AREAS_SHOWN = 12
+"""How many areas a text names before it counts the rest: a notice must be read in one glance."""
+
+CATALOGUE = "broadcasts.jma"
+
+
+def describe(decision: Decision, texts: Texts) -> dict[str, Any]:
+    """The decision as plain values in the order of issue 3, item 10; times in ISO 8601, areas with code and level."""
+    source = decision.source
+    return {
+        "action": decision.action,
+        "drill": source.drill,
+        "kind": source.kind,
+        "event_id": source.event_id,
+        "serial": source.serial if isinstance(source, Telegram) else None,
+        "reported_at": source.reported_at.isoformat() if source.reported_at else None,
+        "headline": source.headline,
+        "areas": [
+            {"code": finding.area.code, "name": finding.area.name, "level": finding.label}
+            for finding in decision.findings
+        ],
+        "reason": texts(f"reason.{decision.reason.key}", **decision.reason.values),
+    }
+
+
+def compose(decision: Decision, texts: Texts) -> str:
+    """The draft's text: what, where and how severe, when, and how to go on; what is new stands first.
+
+    Raises ValueError for a decision that makes no text.
+    """
+    telegram = decision.source
+    if not isinstance(telegram, Telegram) or decision.action not in ("draft", "amend", "withdraw"):
+        raise ValueError(f"There is nothing to write about a telegram whose action is {decision.action}.")
+    return "\n".join(_lines(decision, telegram, texts))
+
+
+def _lines(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[str]:
+    if telegram.drill:
+        yield texts("draft.drill")
+    yield _title(decision, telegram, texts)
+    if decision.changes:
+        yield from _section("changes", (_change(change, texts) for change in decision.changes), texts)
+    if not decision.all_clear:
+        yield from _section("areas", (_place(finding, texts) for finding in decision.findings), texts)
+    moment = to_tokyo(telegram.reported_at)
+    when = texts("draft.reported", month=moment.month, day=moment.day, time=f"{moment:%H:%M}", office=telegram.office)
+    yield from _section("when", [when], texts)
+    words = [telegram.headline] if telegram.headline else []
+    yield from _section("words", [*words, *(_fact(fact, texts) for fact in decision.facts)], texts, bullet="")
+    yield from _section("next", _guidance(decision, telegram.matter, texts), texts)
+    yield ""
+    yield texts("draft.source")
+
+
+def _title(decision: Decision, telegram: Telegram, texts: Texts) -> str:
+    matter = texts(f"matter.{telegram.matter}")
+    if decision.all_clear:
+        cancelled = telegram.info_type is not InfoType.ISSUE
+        return texts("title.cancelled" if cancelled else "title.all_clear", matter=matter)
+    worst = decision.findings[0]
+    names = list(dict.fromkeys(f.area.name or f.area.code for f in decision.findings if f.level == worst.level))
+    where = texts("draft.and_more", names=texts("draft.comma").join(names[:3]), count=len(names) - 3)
+    if len(names) <= 3:
+        where = texts("draft.comma").join(names)
+    state = "corrected" if telegram.info_type is InfoType.CORRECTION else decision.action
+    return texts(f"title.{state}", matter=matter, label=worst.label, where=where)
+
+
+def _section(name: str, lines: Iterator[str] | Sequence[str], texts: Texts, bullet: str | None = None) -> Iterator[str]:
+    listed = list(lines)
+    if not listed:
+        return
+    yield ""
+    yield texts(f"section.{name}")
+    mark = texts("draft.bullet") if bullet is None else bullet
+    yield from (mark + line for line in listed[:AREAS_SHOWN])
+    if len(listed) > AREAS_SHOWN:
+        yield mark + texts("draft.more", count=len(listed) - AREAS_SHOWN)
+
+
+def _change(change: Change, texts: Texts) -> str:
+    values = {"area": change.now.area.name or change.now.area.code, "label": change.now.label}
+    if change.before is None:
+        return texts("change.new", **values)
+    if change.now.level == 0:
+        return texts("change.over", area=values["area"], before=change.before.label)
+    return texts("change.raised" if change.rise > 0 else "change.lowered", before=change.before.label, **values)
+
+
+def _place(finding: Finding, texts: Texts) -> str:
+    details = texts("draft.comma").join(_fact(fact, texts) for fact in finding.facts)
+    values = {"area": finding.area.name or finding.area.code, "label": finding.label}
+    return texts("draft.place_with", details=details, **values) if details else texts("draft.place", **values)
+
+
+def _fact(fact: Fact, texts: Texts) -> str:
+    return texts(f"fact.{fact.key}", value=fact.value)
+
+
+def _guidance(decision: Decision, matter: Matter, texts: Texts) -> Iterator[str]:
+    """How to go on; which sentence depends on how severe it is. Texts of others must never decide which key is read."""
+    if decision.all_clear:
+        yield texts("guidance.all_clear")
+    elif matter == "earthquake":
+        yield texts("guidance.earthquake")
+    else:
+        level = decision.findings[0].level
+        yield texts(f"guidance.{'tsunami' if matter == 'tsunami' else 'level'}{level}")
+    yield texts("guidance.headquarters")
