@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Row, Select, Table, delete, insert, select, update
+from sqlalchemy import Row, Select, Table, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
@@ -66,10 +66,11 @@ async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
     return None if found is None else await _with_roles(db, found)
 
 
-async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
+async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses: bool = False) -> int:
     """Create or change members by their code, with departments by name, roles and addresses; how many were given.
 
-    Roles and addresses of an entry replace what was there. Members who are not among the entries stay as they are.
+    Roles and, unless `keep_addresses`, addresses of an entry replace what was there. Members who are not among the
+    entries stay as they are.
     """
     known_departments = {row.name: row.id for row in await db.execute(select(departments.c.id, departments.c.name))}
     known_members = {row.code: row.id for row in await db.execute(select(members.c.id, members.c.code))}
@@ -95,7 +96,8 @@ async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
         else:
             await db.execute(update(members).where(members.c.id == member_id).values(values))
             await db.execute(delete(member_roles).where(member_roles.c.member_id == member_id))
-            await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
+            if not keep_addresses:
+                await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
         if entry.roles:
             await db.execute(insert(member_roles), [{"member_id": member_id, "role": role} for role in entry.roles])
         if entry.addresses:
@@ -107,6 +109,42 @@ async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
                 ],
             )
     return count
+
+
+async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str, str]) -> int:
+    """Note where members are on a platform: `people` maps staff numbers to platform ids; how many are new or changed.
+
+    An address is added after those that a member already has, so it is the last one tried. Staff numbers that the
+    directory does not know are passed over.
+    """
+    rows = await db.execute(
+        select(
+            members.c.id,
+            members.c.code,
+            func.max(addresses.c.preference).label("last"),
+            func.max(case((addresses.c.adapter == adapter, addresses.c.address))).label("here"),
+        )
+        .outerjoin(addresses, addresses.c.member_id == members.c.id)
+        .group_by(members.c.id, members.c.code)
+    )
+    changed = [row for row in rows if row.code in people and row.here != people[row.code]]
+    for row in changed:
+        if row.here is not None:
+            here = (addresses.c.member_id == row.id, addresses.c.adapter == adapter)
+            await db.execute(update(addresses).where(*here).values(address=people[row.code], reachable=True))
+    new = [
+        {
+            "member_id": row.id,
+            "adapter": adapter,
+            "address": people[row.code],
+            "preference": 0 if row.last is None else row.last + 1,
+        }
+        for row in changed
+        if row.here is None
+    ]
+    if new:
+        await db.execute(insert(addresses), new)
+    return len(changed)
 
 
 def _members() -> Select[tuple[int, str, str, int, str, str, int]]:

@@ -8,11 +8,11 @@ import typer
 from rich.console import Console
 
 from bot.errors import KairanbanError
-from config.commands import check, serve, trial
+from config.commands import chat, check, serve, trial
 
 app = typer.Typer(
     name="kairanban",
-    help="回覧板: 市役所の連絡ボットと、その試行の予行 / internal notices for a city hall, and a rehearsal of the trial",
+    help="回覧板: 市役所の連絡ボットと、その試行の予行 / notices for a city hall, and a rehearsal of their trial",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -21,6 +21,7 @@ app.command("trial", help="6か月の試行を予行します / rehearse the six
 app.command("serve", help="ボットを動かします (--demo: チャットサービスも) / run the bot (--demo: and a chat service)")(
     serve.serve
 )
+app.command("chat", help="デモの職員としてボットと話します / talk to the bot as one of the demo's staff")(chat.chat)
 app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
 
 

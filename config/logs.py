@@ -10,9 +10,7 @@ import structlog
 SECRET_NAMES = frozenset({"token", "secret", "password", "authorization"})
 
 
-def _hide_secrets(
-    _: object, __: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
+def _hide_secrets(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     for name in event.keys() & SECRET_NAMES:
         event[name] = "***"
     return event
@@ -28,7 +26,9 @@ def configure(*, verbose: bool = False) -> None:
         _hide_secrets,
     ]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer()
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -65,9 +65,9 @@ class Storage(Table):
         return self.folder / "inbox.sqlite3"
 
     @property
-    def key_file(self) -> Path:
-        """The secret that keeps anonymous answers anonymous; outside of the database on purpose."""
-        return self.folder / "survey.key"
+    def key_folder(self) -> Path:
+        """The keys that seal anonymous answers while a survey is open; outside of the database on purpose."""
+        return self.folder / "survey-keys"
 
 
 class LogoChatTable(Table):

@@ -12,7 +12,9 @@ from config.settings import DEFAULT_FILE, Settings
 
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", help=f"設定ファイル / the settings file (default: ./{DEFAULT_FILE})", show_default=False),
+    typer.Option(
+        "--settings", help=f"設定ファイル / the settings file (default: ./{DEFAULT_FILE})", show_default=False
+    ),
 ]
 
 

@@ -1,0 +1,96 @@
+"""`kairanban chat`: a member of staff's chat in a terminal, against the service of `kairanban serve --demo`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bot.errors import KairanbanError
+from config.loops import run
+from trial.client import ServiceProblem, StaffClient, Wires
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def chat(
+    login: Annotated[str, typer.Argument(help="ログイン / login, such as 100001")],
+    password: Annotated[str, typer.Option(prompt="パスワード / password", hide_input=True)],
+    service: Annotated[str, typer.Option(help="チャットサービスのアドレス / where it is")] = "http://127.0.0.1:8780",
+    bot: Annotated[str, typer.Option(help="話す相手 / whom to talk to")] = "b1",
+) -> None:
+    """Talk with the bot: type a line to send it, a number to press that button, Ctrl-D to leave."""
+    run(_chat(service, login, password, bot))
+
+
+async def _chat(service: str, login: str, password: str, bot: str) -> None:
+    screen = Screen()
+    async with Wires(service) as wires, asyncio.TaskGroup() as tasks:
+
+        def show(frame: Mapping[str, Any]) -> None:
+            """What is on the screen has been read, and the service is told so."""
+            if frame["type"] == "message" and frame["message"]["sender"] != client.user_id:
+                screen.show(frame["message"])
+                tasks.create_task(_read(client, frame["message"]))
+
+        client = StaffClient(wires, login, password, show)
+        try:
+            await client.sign_in()
+            room = await client.pair(bot)
+            console.print(
+                "[dim]送る言葉を入力してください。番号でボタンを押せます。 / type, or press a button by its number[/]"
+            )
+            while line := await asyncio.to_thread(sys.stdin.readline):
+                await _say(client, room, line.rstrip("\n"), screen)
+        except ServiceProblem as problem:
+            raise KairanbanError(str(problem)) from None
+        finally:
+            await client.close()
+
+
+async def _read(client: StaffClient, message: Mapping[str, Any]) -> None:
+    with suppress(ServiceProblem):  # taken back meanwhile
+        await client.read(message["room_id"], message["message_id"])
+
+
+async def _say(client: StaffClient, room: str, line: str, screen: Screen) -> None:
+    if not line.strip():
+        return
+    button = screen.button(line)
+    try:
+        if button is not None:
+            await client.press(screen.message_id, button)
+        else:
+            # A terminal has one line; the two characters \n stand for a new one.
+            await client.write(room, text=line.replace("\\n", "\n"))
+    except ServiceProblem as problem:
+        console.print(f"[red]{problem}[/]")
+
+
+class Screen:
+    """Shows what arrives and remembers the buttons on view."""
+
+    def __init__(self) -> None:
+        self.message_id = ""
+        self._buttons: Sequence[Mapping[str, str]] = ()
+
+    def button(self, line: str) -> str | None:
+        """The data of the button with this number, if there is one."""
+        number = line.strip()
+        if number.isdecimal() and 1 <= int(number) <= len(self._buttons):
+            return self._buttons[int(number) - 1]["data"]
+        return None
+
+    def show(self, message: Mapping[str, Any]) -> None:
+        """Print a message that came."""
+        console.print(f"[bold cyan]{message['sender']}[/] [dim]{message['room_id']}[/]", markup=True)
+        console.print(message["text"] or "", markup=False)
+        if message["buttons"]:
+            self.message_id, self._buttons = message["message_id"], message["buttons"]
+            for number, each in enumerate(self._buttons, start=1):
+                console.print(f"  {number}. {each['label']}", markup=False)

@@ -1,0 +1,132 @@
+"""The house put together: which parts are plugged into which, from the settings, in one place.
+
+`open_house` opens everything and starts it in the order in which the parts need each other; leaving the block stops
+it in the opposite order. The rehearsal uses the same function with a clock that it moves itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from bot import Bot, Router
+from bot.activity import Activity
+from bot.adapter import Adapter
+from bot.adapters.logochat import LogoChat
+from bot.clock import Clock, SystemClock
+from bot.directory import link_addresses
+from bot.inbox import SqliteInbox
+from bot.outbox import Outbox
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts.reminders import ReminderPolicy
+from broadcasts.service import Broadcasts, BroadcastSettings
+from config import migrate
+from config.settings import Settings
+from handlers import broadcasts as broadcast_handlers
+from handlers import surveys as survey_handlers
+from surveys.loading import load_definitions
+from surveys.service import Settings as SurveySettings
+from surveys.service import Surveys
+from surveys.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that runs."""
+
+    database: Database
+    adapters: Mapping[str, Adapter]
+    bot: Bot
+    broadcasts: Broadcasts
+    surveys: Surveys
+    activity: Activity
+    clock: Clock
+
+    async def link_people(self) -> int:
+        """Learn from each platform that lists its users who is who, by staff number; how many addresses are new."""
+        found = 0
+        for name, adapter in self.adapters.items():
+            if isinstance(adapter, LogoChat):
+                people = {user.login: user.user_id async for user in adapter.users()}
+                async with self.database.transaction() as db:
+                    found += await link_addresses(db, name, people)
+        if found:
+            self.broadcasts.roster_changed()
+        return found
+
+
+def adapters_from(settings: Settings, clock: Clock) -> list[Adapter]:
+    """The platforms that the settings name. Raises ConfigurationError for a secret that cannot be read."""
+    adapters: list[Adapter] = []
+    if settings.logochat is not None:
+        table = settings.logochat
+        adapters.append(LogoChat(table.base_url, table.read_secret("token"), table.read_secret("secret"), clock=clock))
+    return adapters
+
+
+@asynccontextmanager
+async def open_house(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    activity: Activity | None = None,
+    adapters: Sequence[Adapter] | None = None,
+) -> AsyncIterator[House]:
+    """The running house; `adapters` replaces those of the settings."""
+    clock = clock or SystemClock()
+    activity = activity or Activity()
+    storage = settings.storage
+    storage.folder.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as parts:
+        # The inbox first: its lock tells a second process to go before anything else is touched.
+        inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability)
+        await inbox.open()
+        parts.push_async_callback(inbox.close)
+        database = Database.open(storage.database_url, durability=storage.durability)
+        parts.push_async_callback(database.close)
+        await migrate.upgrade(database)
+
+        chosen = adapters_from(settings, clock) if adapters is None else adapters
+        plugged = {adapter.name: adapter for adapter in chosen}
+        texts = Texts("bot", "broadcasts", "surveys", language=settings.language)
+        outbox = Outbox(database, plugged, clock, activity)
+        broadcasts = Broadcasts(database, outbox, plugged, clock, activity, texts, _broadcast_settings(settings))
+        surveys = Surveys(
+            database,
+            outbox,
+            clock,
+            activity,
+            texts,
+            vault=Vault(storage.key_folder),
+            settings=SurveySettings(
+                reminders=settings.surveys.reminder_times, remind_every=settings.surveys.reminder_interval
+            ),
+        )
+        router = Router()
+        router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
+        bot = Bot(
+            router,
+            chosen,
+            database=database,
+            inbox=inbox,
+            outbox=outbox,
+            clock=clock,
+            activity=activity,
+            texts=texts,
+            body_limit=settings.server.body_limit,
+        )
+        await bot.start()
+        parts.push_async_callback(bot.stop)
+        await broadcasts.start()
+        parts.push_async_callback(broadcasts.stop)
+        await surveys.start()
+        parts.push_async_callback(surveys.stop)
+        yield House(database, plugged, bot, broadcasts, surveys, activity, clock)
+
+
+def _broadcast_settings(settings: Settings) -> BroadcastSettings:
+    table = settings.broadcasts
+    return BroadcastSettings(reminders=ReminderPolicy(interval=table.reminder_interval, at_most=table.reminder_times))

@@ -1,0 +1,142 @@
+"""A stage: the chat service under rehearsal, the bot, and the simulated staff's accounts, plugged together over HTTP.
+
+`kairanban trial` plays on it in virtual time, `kairanban serve --demo` leaves it standing on fixed ports. Everything
+is kept in one folder, and a stage that is opened again on the same folder goes on where it was, even after `kill -9`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+
+from bot import directory
+from bot.activity import Activity
+from bot.app import serving
+from bot.clock import Clock
+from bot.storage import Durability
+from config.house import House, open_house
+from config.people import entries
+from config.settings import LogoChatTable, Server, Settings, Storage
+from trial.population import HEADQUARTERS, Person
+from trial.service.passwords import REHEARSAL
+from trial.service.service import ChatService
+
+HOST = "127.0.0.1"
+BOT_NAME = "回覧板"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What stands on it; addresses without a slash at the end."""
+
+    service: ChatService
+    house: House
+    admin_token: str
+    bot_id: str
+    bot_url: str
+
+
+@asynccontextmanager
+async def open_stage(
+    folder: Path,
+    people: Sequence[Person],
+    *,
+    clock: Clock,
+    activity: Activity,
+    durability: Durability,
+    service_port: int = 0,
+    bot_port: int = 0,
+    settings: Settings | None = None,
+) -> AsyncIterator[Stage]:
+    """The running stage; port 0 leaves the choice to the system."""
+    folder.mkdir(parents=True, exist_ok=True)
+    admin_token = _keep_secret(folder / "admin.token")
+    service = ChatService(
+        database=folder / "service.sqlite3",
+        files=folder / "files",
+        clock=clock,
+        admin_token=admin_token,
+        password_cost=REHEARSAL,
+        activity=activity,
+    )
+    await service.start(HOST, service_port)
+    try:
+        async with aiohttp.ClientSession(
+            service.url, headers={"Authorization": f"Bearer {admin_token}"}, raise_for_status=True
+        ) as admin:
+            await _admit(admin, people)
+            account = await _bot_account(admin, folder / "bot.json")
+            chosen = (settings or Settings()).model_copy(
+                update={
+                    "server": Server(host=HOST, port=bot_port),
+                    "storage": Storage(folder=folder, durability=durability),
+                    "logochat": LogoChatTable(
+                        base_url=service.url, token=SecretStr(account["token"]), secret=SecretStr(account["secret"])
+                    ),
+                }
+            )
+            async with open_house(chosen, clock=clock, activity=activity) as house:
+                async with house.database.transaction() as db:
+                    await directory.save(db, entries(people), keep_addresses=True)
+                await house.link_people()
+                async with serving(house.bot.web_application(), HOST, bot_port) as port:
+                    bot_url = f"http://{HOST}:{port}"
+                    await admin.put(
+                        f"/v1/admin/bots/{account['bot_id']}", json={"callback_url": f"{bot_url}/webhooks/logochat"}
+                    )
+                    yield Stage(service, house, admin_token, account["bot_id"], bot_url)
+    finally:
+        await service.stop()
+
+
+async def _admit(admin: aiohttp.ClientSession, people: Sequence[Person]) -> None:
+    """Make everybody's account, or find that it is there."""
+    for start in range(0, len(people), 1_000):
+        users = [
+            {
+                "login": person.login,
+                "name": person.name,
+                "department": person.department,
+                "password": person.password,
+                "can_broadcast": HEADQUARTERS in person.roles,
+            }
+            for person in people[start : start + 1_000]
+        ]
+        await admin.post("/v1/admin/users", json={"users": users})
+
+
+async def _bot_account(admin: aiohttp.ClientSession, file: Path) -> dict[str, str]:
+    """The bot's id, token and secret: kept from the last time, or made now."""
+    if not file.exists():
+        answer = await admin.post(
+            "/v1/admin/bots", json={"name": BOT_NAME, "callback_url": f"http://{HOST}:1/webhooks/logochat"}
+        )
+        _write_secret(file, await answer.read())
+    account: dict[str, str] = orjson.loads(file.read_bytes())
+    return account
+
+
+def _keep_secret(file: Path) -> str:
+    if not file.exists():
+        _write_secret(file, secrets.token_urlsafe(32).encode())
+    return file.read_text(encoding="ascii")
+
+
+def _write_secret(file: Path, content: bytes) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    draft = file.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    draft.replace(file)
