@@ -49,7 +49,6 @@ class Onboarding(Section):
 
 class OfficeReading(Section):
     notice_minutes: Positive
-    talk_minutes: Positive
     urgent_minutes: Positive
     reminder_minutes: Positive
     spread: Spread
@@ -61,7 +60,6 @@ class OfficeReading(Section):
 
 class PhoneReading(Section):
     notice: Share
-    talk: Share
     urgent: Share
     urgent_asleep: Share
     minutes: Positive
@@ -90,10 +88,12 @@ class Reading(Section):
 
 class Surveys(Section):
     answers: Shares
-    second_look: Share
+    reminded: Share
     start_minutes: Positive
     spread: Spread
+    question_minutes: Annotated[int, Field(ge=1, le=60)]
     free_text: Share
+    chooses: Share
     contentment: Shares
     contentment_spread: Spread
     growth_per_month: Share
@@ -105,8 +105,11 @@ class Talk(Section):
     reply: Share
     stamp: Share
     most_answers: Annotated[int, Field(ge=0, le=20)]
+    answer_minutes: Positive
+    spread: Spread
     file: Share
     pair_talk_per_day: Annotated[float, Field(ge=0, le=100)]
+    looks: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=5, max_length=5)]
 
 
 class Storyline(Section):
