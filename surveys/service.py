@@ -7,6 +7,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -154,25 +155,26 @@ class Surveys:
             self._database.after_commit(db, self._alarm.ring)
         return Opened(survey_id, definition.title, asked, asked - reached, closes_at)
 
-    async def close(self, survey_id: int) -> Results:
-        """Close a survey now, for good, and count it. Raises `Refused` if there is none or it is closed already.
+    async def close(self, db: AsyncConnection, survey_id: int) -> Results:
+        """Close a survey for good, and count it. Raises `Refused` if there is none or it is closed already.
 
-        The sheets of an anonymous one are drawn by lot (`surveys.sheets.put_away`), then its key is destroyed.
+        The sheets of an anonymous one are drawn by lot (`surveys.sheets.put_away`); after the commit its key is
+        destroyed.
         """
-        async with self._database.transaction() as db:
-            row = await self._survey(db, survey_id)
-            won = await db.execute(
-                update(surveys)
-                .where(surveys.c.id == survey_id, surveys.c.state == "open")
-                .values(state="closed", closed_at=self._clock.now(), next_reminder_at=None)
-            )
-            if won.rowcount != 1:
-                raise Refused("survey.manage.closed_already", id=survey_id, title=row.title)
-            definition = self.conversation.definition(survey_id, row.definition)
-            respondents = await put_away(db, self._vault, row, definition)
-        await self._destroy_key(survey_id, row.vault_key)
-        log.info("survey_closed", survey=survey_id, respondents=respondents)
-        return await self.results(survey_id)
+        row = await self._survey(db, survey_id)
+        won = await db.execute(
+            update(surveys)
+            .where(surveys.c.id == survey_id, surveys.c.state == "open")
+            .values(state="closed", closed_at=self._clock.now(), next_reminder_at=None)
+        )
+        if won.rowcount != 1:
+            raise Refused("survey.manage.closed_already", id=survey_id, title=row.title)
+        await put_away(db, self._vault, row, self.conversation.definition(survey_id, row.definition))
+        if row.vault_key is not None:
+            self._database.after_commit(db, partial(self._vault.destroy, row.vault_key))
+        if self._alarm is not None:
+            self._database.after_commit(db, self._alarm.ring)
+        return await self._results(db, survey_id)
 
     async def results(self, survey_id: int) -> Results:
         """Participation, and the tables as far as they may be seen. Raises `Refused` if there is no such survey.
@@ -181,32 +183,7 @@ class Surveys:
         before and after one person, would tell what that person said.
         """
         async with self._database.snapshot() as db:
-            row = await self._survey(db, survey_id)
-            definition = self.conversation.definition(survey_id, row.definition)
-            counted = await db.execute(
-                select(survey_participants.c.state, func.count())
-                .where(survey_participants.c.survey_id == survey_id)
-                .group_by(survey_participants.c.state)
-            )
-            states: dict[str, int] = {row[0]: row[1] for row in counted}
-            tables: tuple[SimpleTable, ...] = ()
-            if row.state == "closed" or not definition.anonymous:
-                tally = Tally(definition)
-                async for sheet in finished(db, self._vault, row, definition):
-                    tally.add(sheet)
-                tables = tally.tables(threshold=definition.threshold)
-        return Results(
-            id=row.id,
-            key=row.key,
-            title=row.title,
-            state=row.state,
-            anonymity=row.anonymity,
-            opened_at=row.opened_at,
-            closes_at=row.closes_at,
-            asked=sum(states.values()),
-            respondents=states.get("finished", 0),
-            tables=tables,
-        )
+            return await self._results(db, survey_id)
 
     async def summaries(self) -> list[dict[str, Any]]:
         """Every survey for a report: plain values, moments as ISO text in Tokyo's time, in the order of opening."""
@@ -217,22 +194,12 @@ class Surveys:
     # ------------------------------------------------------------------- loop
 
     async def start(self) -> None:
-        """Destroy keys that an earlier process had no time for, and begin to remind and to close."""
-        async with self._database.snapshot() as db:
-            left = (
-                await db.execute(
-                    select(surveys.c.id, surveys.c.vault_key).where(
-                        surveys.c.state == "closed", surveys.c.vault_key.is_not(None)
-                    )
-                )
-            ).all()
-        for survey_id, vault_key in left:
-            await self._destroy_key(survey_id, vault_key)
+        """Begin to remind and to close; rows say what is due, also what became due while nobody was there."""
         self._alarm = Alarm(self._clock, self._activity)
         self._task = asyncio.create_task(self._run(self._alarm), name="surveys")
 
     async def stop(self) -> None:
-        """End the loop; rows say what is due, so nothing is forgotten."""
+        """End the loop; the next start goes on."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -254,7 +221,8 @@ class Surveys:
             alarm.rest()
 
     async def _do_what_is_due(self) -> datetime | None:
-        """Close and remind; the next moment at which something is due."""
+        """Close, remind, and destroy keys that outlived their survey; the next moment at which something is due."""
+        await self._sweep()
         now = self._clock.now()
         async with self._database.snapshot() as db:
             rows = (await db.execute(select(surveys).where(surveys.c.state == "open").order_by(surveys.c.id))).all()
@@ -262,7 +230,8 @@ class Surveys:
         for row in rows:
             try:
                 if row.closes_at <= now:
-                    await self.close(row.id)
+                    async with self._database.transaction() as db:
+                        await self.close(db, row.id)
                     continue
                 if row.next_reminder_at is not None and row.next_reminder_at <= now:
                     moments += filter(None, [await self._remind(row)])
@@ -308,11 +277,43 @@ class Surveys:
             raise Refused("survey.manage.unknown", id=survey_id)
         return row
 
-    async def _destroy_key(self, survey_id: int, vault_key: str | None) -> None:
-        if vault_key is not None:
-            self._vault.destroy(vault_key)
+    async def _sweep(self) -> None:
+        """Forget the keys of closed surveys; destroying one again is for the process that died before it could."""
+        closed = (surveys.c.state == "closed", surveys.c.vault_key.is_not(None))
+        async with self._database.snapshot() as db:
+            names = list(await db.scalars(select(surveys.c.vault_key).where(*closed)))
+        for name in names:
+            self._vault.destroy(name)
             async with self._database.transaction() as db:
-                await db.execute(update(surveys).where(surveys.c.id == survey_id).values(vault_key=None))
+                await db.execute(update(surveys).where(*closed, surveys.c.vault_key == name).values(vault_key=None))
+
+    async def _results(self, db: AsyncConnection, survey_id: int) -> Results:
+        row = await self._survey(db, survey_id)
+        definition = self.conversation.definition(survey_id, row.definition)
+        counted = await db.execute(
+            select(survey_participants.c.state, func.count())
+            .where(survey_participants.c.survey_id == survey_id)
+            .group_by(survey_participants.c.state)
+        )
+        states: dict[str, int] = {state: count for state, count in counted}  # noqa: C416 - rows are no pairs to mypy
+        tables: tuple[SimpleTable, ...] = ()
+        if row.state == "closed" or not definition.anonymous:
+            tally = Tally(definition)
+            async for sheet in finished(db, self._vault, row, definition):
+                tally.add(sheet)
+            tables = tally.tables(threshold=definition.threshold)
+        return Results(
+            id=row.id,
+            key=row.key,
+            title=row.title,
+            state=row.state,
+            anonymity=row.anonymity,
+            opened_at=row.opened_at,
+            closes_at=row.closes_at,
+            asked=sum(states.values()),
+            respondents=states.get("finished", 0),
+            tables=tables,
+        )
 
 
 def closing_time(moment: datetime) -> str:

@@ -20,7 +20,7 @@ from bot.tables import deliveries, members, messages
 from bot.texts import Texts
 from surveys.definition import Definition
 from surveys.loading import parse_definition
-from surveys.service import Opened, Settings, Surveys
+from surveys.service import Opened, Results, Settings, Surveys
 from surveys.vault import Vault
 
 POLL = """
@@ -96,6 +96,10 @@ class Hall:
         for text in texts:
             reply = await self.say(name, text)
         return reply
+
+    async def close(self, survey_id: int) -> Results:
+        async with self.database.transaction() as db:
+            return await self.surveys.close(db, survey_id)
 
     async def queued(self, topic: str) -> list[tuple[str, Message]]:
         async with self.database.snapshot() as db:

@@ -77,7 +77,7 @@ async def test_no_message_to_a_person_repeats_or_depends_on_their_answers(hall: 
 
 async def test_after_closing_sheets_have_no_name_no_time_and_no_order_of_arrival(hall: Hall) -> None:
     survey_id = await answered(hall)
-    await hall.surveys.close(survey_id)
+    await hall.close(survey_id)
     assert set(survey_sheets.c.keys()) == {"id", "survey_id", "member_id", "body"}
     async with hall.database.snapshot() as db:
         rows = (await db.execute(select(survey_sheets))).all()
@@ -92,7 +92,7 @@ async def test_after_closing_sheets_have_no_name_no_time_and_no_order_of_arrival
 async def test_rows_lie_in_the_order_of_the_lot(hall: Hall) -> None:
     """What a disk shows: physical order on PostgreSQL (ctid), key order on SQLite, where no row number is kept."""
     survey_id = await answered(hall)
-    await hall.surveys.close(survey_id)
+    await hall.close(survey_id)
     async with hall.database.snapshot() as db:
         if hall.database.is_sqlite:
             with pytest.raises(Exception, match="no such column: rowid"):
@@ -108,7 +108,7 @@ async def test_the_lot_is_drawn_anew_each_time(hall: Hall) -> None:
     orders = []
     for _ in range(4):
         survey_id = await answered(hall)
-        await hall.surveys.close(survey_id)
+        await hall.close(survey_id)
         async with hall.database.snapshot() as db:
             bodies = await db.scalars(
                 select(survey_sheets.c.body).where(survey_sheets.c.survey_id == survey_id).order_by(survey_sheets.c.id)
@@ -121,7 +121,7 @@ async def test_a_sheet_does_not_tell_who_went_back(hall: Hall) -> None:
     survey = await hall.open(poll())
     await hall.answer("alice", survey.id, "1", "戻る", "2", "答えない", "3", "答えない")
     await hall.answer("bob", survey.id, "2", "答えない", "3", "答えない")
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     async with hall.database.snapshot() as db:
         bodies = set(await db.scalars(select(survey_sheets.c.body)))
     assert len(bodies) == 1
@@ -130,7 +130,7 @@ async def test_a_sheet_does_not_tell_who_went_back(hall: Hall) -> None:
 async def test_unfinished_sheets_are_dropped(hall: Hall) -> None:
     survey_id = await answered(hall)
     await hall.answer("frank", survey_id, "1", "答えない", "4")
-    await hall.surveys.close(survey_id)
+    await hall.close(survey_id)
     async with hall.database.snapshot() as db:
         assert len((await db.execute(select(survey_sheets))).all()) == len(SECRETS)
         states = dict((await db.execute(select(survey_participants.c.member_id, survey_participants.c.state))).all())
@@ -149,10 +149,12 @@ async def test_the_key_is_outside_of_the_database_and_destroyed_at_the_end(hall:
         sheet = (await db.execute(of_alice)).scalar_one()
         name = (await db.execute(select(surveys.c.vault_key))).scalar_one()
     assert sheet is not None
-    await hall.surveys.close(survey_id)
+    await hall.close(survey_id)
     assert list((tmp_path / "keys").iterdir()) == []
     with pytest.raises(KeyLost, match="put it back"):
         hall.vault.unseal(name, f"survey:{survey_id}:member:{hall.ids['alice']}", sheet)
+    await hall.surveys.start()
+    await hall.activity.idle()
     async with hall.database.snapshot() as db:
         assert (await db.execute(select(surveys.c.vault_key))).scalar_one() is None
 
@@ -164,16 +166,17 @@ async def test_a_key_that_a_crash_left_behind_is_destroyed_at_the_next_start(
     with monkeypatch.context() as patch:
         patch.setattr(Vault, "destroy", lambda self, name: (_ for _ in ()).throw(OSError("the power is out")))
         with pytest.raises(OSError, match="power"):
-            await hall.surveys.close(survey_id)
+            await hall.close(survey_id)
     assert len(list((tmp_path / "keys").iterdir())) == 1
     await hall.surveys.start()
+    await hall.activity.idle()
     assert list((tmp_path / "keys").iterdir()) == []
 
 
 async def test_results_wait_until_the_end(hall: Hall) -> None:
     survey_id = await answered(hall)
     assert (await hall.surveys.results(survey_id)).tables == ()
-    assert len((await hall.surveys.close(survey_id)).tables) == 4
+    assert len((await hall.close(survey_id)).tables) == 4
 
 
 async def test_a_sealed_sheet_opens_only_in_its_own_place(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def text(message: Message | None) -> str:
 
 
 async def counts(hall: Hall, survey_id: int) -> dict[str, dict[object, int | None]]:
-    results = await hall.surveys.close(survey_id)
+    results = await hall.close(survey_id)
     return {table.key: {row.value: row.count for row in table.rows} for table in results.tables}
 
 
@@ -42,7 +42,7 @@ async def test_one_question_follows_the_other_until_the_end(hall: Hall) -> None:
     assert third.reference == f"survey:{survey.id}:question:comment:text"
     end = await hall.say("alice", "便利です")
     assert "ありがとうございました" in text(end)
-    results = await hall.surveys.close(survey.id)
+    results = await hall.close(survey.id)
     assert results.respondents == 1
     assert [table.words for table in results.tables if table.key == "comment"] == [("便利です",)]
 
@@ -69,7 +69,7 @@ async def test_a_number_may_also_stand_for_going_back(hall: Hall) -> None:
 async def test_a_number_is_words_where_words_are_asked(hall: Hall) -> None:
     survey = await hall.open(poll("named"))
     await hall.answer("alice", survey.id, "1", "1", "2")
-    results = await hall.surveys.close(survey.id)
+    results = await hall.close(survey.id)
     assert results.tables[3].words == ("2",)
 
 
@@ -85,7 +85,7 @@ async def test_leaving_a_branch_leaves_its_answer_out(hall: Hall) -> None:
     end = await hall.answer("alice", survey.id, "3", "1 2", "4", "答えない")
     again = await hall.press("alice", end or Message(text="-"), "答えを直す")
     await hall.press("alice", again, "毎日")
-    tables = {table.key: table for table in (await hall.surveys.close(survey.id)).tables}
+    tables = {table.key: table for table in (await hall.close(survey.id)).tables}
     assert tables["why"].asked == 0
     assert [row.count for row in tables["why"].rows] == [0, 0, 0, 0]
 
@@ -101,7 +101,7 @@ async def test_everyone_is_asked_the_branches_of_an_anonymous_survey(hall: Hall)
     for name in ("alice", "bob"):
         await hall.say(name, "3")
         await hall.say(name, "答えない")
-    tables = {table.key: table for table in (await hall.surveys.close(survey.id)).tables}
+    tables = {table.key: table for table in (await hall.close(survey.id)).tables}
     assert (tables["why"].asked, tables["why"].blank) == (1, 0)
     assert tables["feel"].asked == 2
 
@@ -144,7 +144,7 @@ async def test_the_last_answer_counts_and_each_person_once(hall: Hall) -> None:
     await hall.press("alice", again, "ときどき")
     await hall.say("alice", "5")
     assert "終わりました" in text(await hall.say("alice", "二度目"))
-    results = await hall.surveys.close(survey.id)
+    results = await hall.close(survey.id)
     assert results.respondents == 1
     assert results.tables[3].words == ("二度目",)
     assert [row.count for row in results.tables[0].rows] == [0, 1, 0, 0]
@@ -175,7 +175,7 @@ async def test_two_devices_at_once_leave_one_answer(hall: Hall) -> None:
         reply = await hall.say("alice", "答えない")
         if reply is not None and "すみません" in reply.text:
             reply = await hall.say("alice", "1")
-    results = await hall.surveys.close(survey.id)
+    results = await hall.close(survey.id)
     assert results.respondents == 1
     assert sum(row.count or 0 for row in results.tables[0].rows) == 1
 
@@ -217,7 +217,7 @@ async def test_strangers_closed_surveys_and_broken_buttons_are_refused(hall: Hal
         assert "すみません" in reply.text
         reply = await hall.surveys.conversation.press(db, hall.ids["alice"], f"answer:{survey.id}:3:1")
         assert "もう一度" in reply.text
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     with pytest.raises(Refused, match=r"survey\.closed"):
         await hall.start("alice", survey.id)
     assert await hall.say("alice", "1") is None
@@ -236,7 +236,7 @@ async def test_own_words_may_follow_the_number_of_other(hall: Hall) -> None:
     await hall.answer("alice", survey.id, "4 窓口の呼び出し", "3", "答えない")
     await hall.answer("bob", survey.id, "その他：会議", "3", "答えない")
     await hall.answer("carol", survey.id, "4", "3", "答えない")
-    table = (await hall.surveys.close(survey.id)).tables[0]
+    table = (await hall.close(survey.id)).tables[0]
     assert table.rows[3].count == 3
     assert table.words == ("会議", "窓口の呼び出し")
 
@@ -287,7 +287,7 @@ shuffle = true
     shown = text(last).splitlines()
     number = next(line.split(".")[0] for line in shown if line.endswith("短い"))
     await hall.say("alice", number)
-    tables = {table.key: table for table in (await hall.surveys.close(survey.id)).tables}
+    tables = {table.key: table for table in (await hall.close(survey.id)).tables}
     assert [row.count for row in tables["grid.2"].rows] == [0, 1]
     assert tables["minutes"].mean == 11
     assert tables["since"].rows[0].value == "2023-07-03"
@@ -312,7 +312,7 @@ async def test_a_closing_that_overtakes_an_answer_wins(hall: Hall) -> None:
     await hall.start("alice", survey.id)
     async with hall.database.snapshot() as db:
         before = (await db.execute(select(survey_participants))).all()
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     async with hall.database.snapshot() as db:
         after = (await db.execute(select(survey_participants))).all()
     assert len(before) == len(after)

@@ -87,11 +87,11 @@ async def test_the_loop_closes_at_the_time_also_what_an_earlier_process_opened(h
 
 async def test_closing_twice_is_refused_and_an_unknown_survey_too(hall: Hall) -> None:
     survey = await hall.open(poll())
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     with pytest.raises(Refused, match="closed_already"):
-        await hall.surveys.close(survey.id)
+        await hall.close(survey.id)
     with pytest.raises(Refused, match="unknown"):
-        await hall.surveys.close(999)
+        await hall.close(999)
     with pytest.raises(Refused, match="unknown"):
         await hall.surveys.results(999)
 
@@ -101,7 +101,7 @@ async def test_only_finished_sheets_count(hall: Hall) -> None:
     await hall.answer("alice", survey.id, "1", "5", "答えない")
     await hall.answer("bob", survey.id, "1", "5")
     while_open = await hall.surveys.results(survey.id)
-    closed = await hall.surveys.close(survey.id)
+    closed = await hall.close(survey.id)
     assert while_open.respondents == closed.respondents == 1
     assert while_open.tables == closed.tables
 
@@ -109,7 +109,7 @@ async def test_only_finished_sheets_count(hall: Hall) -> None:
 async def test_a_named_survey_keeps_whose_sheet_it_is(hall: Hall) -> None:
     survey = await hall.open(poll("named"))
     await hall.answer("alice", survey.id, "1", "5", "答えない")
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     async with hall.database.snapshot() as db:
         row = (await db.execute(select(survey_sheets))).one()
     assert row.member_id == hall.ids["alice"]
@@ -122,7 +122,7 @@ async def test_a_summary_holds_what_the_report_prints(hall: Hall) -> None:
     [while_open] = await hall.surveys.summaries()
     assert while_open["tables"] == []
     assert (while_open["asked"], while_open["respondents"]) == (6, 1)
-    await hall.surveys.close(survey.id)
+    await hall.close(survey.id)
     [summary] = await hall.surveys.summaries()
     assert summary["id"] == survey.id
     assert summary["opened_at"] == "2023-07-03T09:00:00+09:00"
