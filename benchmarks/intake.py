@@ -1,0 +1,238 @@
+"""Durable intake beside a bare handler: what do parse, de-duplication and a commit before the 200 cost?
+
+    python -m benchmarks.intake [--seconds 1.5] [--rounds 9]
+
+Three servers share one core, one at work at a time; the load comes from the other core over kept-alive loopback
+connections, with signed callbacks of one event each, none twice.
+
+- bare: an aiohttp handler under uvloop that reads the body, checks the signature and stores nothing
+- intake: the webhook of the house with a `SqliteInbox` that commits with `synchronous=FULL`; events are taken out and
+  acknowledged, and no handler runs
+- dispatch: the same with a whole bot behind it, which handles each event in a transaction meanwhile
+
+Rounds alternate, so that a machine that slows down slows all of them; the figure is the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import structlog
+import uvloop
+from aiohttp import web
+
+from bot import Bot, Context, Router
+from bot.adapters.logochat import LogoChat
+from bot.adapters.logochat_wire import SIGNATURE_HEADER, signature
+from bot.app import serving
+from bot.clock import SystemClock
+from bot.events import MessageReceived
+from bot.inbox import SqliteInbox
+from bot.metrics import Metrics
+from bot.web import build_application
+
+SECRET = "benchmark-secret"
+GATE = 0.85
+KINDS = ("bare", "intake", "dispatch")
+CONNECTIONS = 128
+
+
+# ------------------------------------------------------------------ servers
+
+
+def adapter() -> LogoChat:
+    return LogoChat("http://127.0.0.1:1", "benchmark-token", SECRET)
+
+
+@asynccontextmanager
+async def bare(folder: Path) -> AsyncIterator[web.Application]:
+    verify = adapter().verify
+
+    async def handler(request: web.Request) -> web.Response:
+        body = await request.read()
+        return web.Response() if verify(request.headers, body) else web.Response(status=401)
+
+    application = web.Application()
+    application.router.add_post("/webhooks/logochat", handler)
+    yield application
+
+
+@asynccontextmanager
+async def intake(folder: Path) -> AsyncIterator[web.Application]:
+    async def ready() -> bool:
+        return True
+
+    async def nothing() -> None:
+        pass
+
+    async def drain() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            await inbox.acknowledge([record.id for record in await inbox.take(100_000)])
+
+    inbox = SqliteInbox(folder / "inbox.sqlite3", SystemClock())
+    await inbox.open()
+    drainer = asyncio.create_task(drain())
+    yield build_application([adapter()], inbox, SystemClock(), Metrics(), checks={"all": ready}, refresh=nothing)
+    drainer.cancel()
+    await inbox.close()
+
+
+@asynccontextmanager
+async def dispatch(folder: Path) -> AsyncIterator[web.Application]:
+    router = Router()
+
+    async def heard(ctx: Context[MessageReceived]) -> None:
+        assert ctx.event.text
+
+    router.on(MessageReceived)(heard)
+    async with Bot(router, [adapter()], storage=folder) as bot:
+        yield bot.web_application()
+
+
+async def serve(kind: str) -> None:
+    """One server, until the parent ends it; prints its port."""
+    server = {"bare": bare, "intake": intake, "dispatch": dispatch}[kind]
+    ending = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
+    async with AsyncExitStack() as parts:
+        folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="kairanban-bench-")))
+        application = await parts.enter_async_context(server(folder))
+        print(await parts.enter_async_context(serving(application, "127.0.0.1", 0)), flush=True)
+        await ending.wait()
+
+
+# --------------------------------------------------------------------- load
+
+
+def requests(count: int, run: str) -> list[bytes]:
+    """Whole HTTP requests, signed, each with an event of its own."""
+    whole = []
+    for number in range(count):
+        body = (
+            f'{{"bot_id":"b1","events":[{{"type":"message","event_id":"{run}-{number}",'
+            f'"occurred_at":"2023-10-01T09:00:00+09:00","room_id":"r{number % 500}","direct":true,'
+            f'"user_id":"u{number % 1200}","message_id":"m{number}","text":"了解しました。参集します。","files":0}}]}}'
+        ).encode()
+        head = (
+            "POST /webhooks/logochat HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"{SIGNATURE_HEADER}: {signature(SECRET, body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        whole.append(head.encode() + body)
+    return whole
+
+
+class Client(asyncio.Protocol):
+    """One connection that sends the next request as soon as the last is answered."""
+
+    def __init__(self, todo: list[bytes], finished: asyncio.Future[None]) -> None:
+        self._todo = todo
+        self._finished = finished
+        self._transport: Any = None
+        self.answered = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        assert data.startswith(b"HTTP/1.1 200"), data
+        assert data.endswith(b"\r\n\r\n"), "The answer came in pieces."
+        self.answered += 1
+        self._send()
+
+    def _send(self) -> None:
+        if self._todo:
+            self._transport.write(self._todo.pop())
+        elif not self._finished.done():
+            self._finished.set_result(None)
+
+
+async def load(port: int, todo: list[bytes], seconds: float) -> float:
+    """Requests a second, over up to `seconds`; `todo` must last longer."""
+    loop = asyncio.get_running_loop()
+    finished: asyncio.Future[None] = loop.create_future()
+    made = [await loop.create_connection(lambda: Client(todo, finished), "127.0.0.1", port) for _ in range(CONNECTIONS)]
+    before = sum(client.answered for _, client in made)
+    started = perf_counter()
+    await asyncio.wait({finished}, timeout=seconds)
+    elapsed = perf_counter() - started
+    answered = sum(client.answered for _, client in made) - before
+    for transport, _ in made:
+        transport.abort()
+    return answered / elapsed
+
+
+# ---------------------------------------------------------------------- run
+
+
+def run(seconds: float = 1.5, rounds: int = 9, kinds: tuple[str, ...] = KINDS) -> dict[str, float]:
+    """Rates in requests a second and their ratios to the bare handler's, medians over `rounds`."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        sys.exit("The benchmark needs two cores: one for the server, one for the load.")
+    servers = {kind: _start(kind, cores[0]) for kind in kinds}
+    os.sched_setaffinity(0, {cores[1]})
+    try:
+        rates: dict[str, list[float]] = {kind: [] for kind in kinds}
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            for number in range(-1, rounds):  # the first only warms up
+                for kind in kinds if number % 2 else tuple(reversed(kinds)):
+                    todo = requests(int(seconds * 30_000), f"{kind}-{number}")
+                    rate = runner.run(load(servers[kind][1], todo, seconds))
+                    if number >= 0:
+                        rates[kind].append(rate)
+    finally:
+        os.sched_setaffinity(0, set(cores))
+        for process, _ in servers.values():
+            process.terminate()
+            process.wait()
+    figures = {f"{kind} per second": statistics.median(rates[kind]) for kind in kinds}
+    for kind in kinds[1:]:
+        ratios = [own / base for own, base in zip(rates[kind], rates["bare"], strict=True)]
+        figures[f"{kind} ratio"] = statistics.median(ratios)
+    return figures
+
+
+def _start(kind: str, core: int) -> tuple[subprocess.Popen[str], int]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.intake", "--serve", kind, "--core", str(core)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    return process, int(process.stdout.readline())
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description="Durable intake beside a bare handler.")
+    options.add_argument("--seconds", type=float, default=1.5)
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--serve", choices=KINDS, help=argparse.SUPPRESS)
+    options.add_argument("--core", type=int, help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.serve:
+        os.sched_setaffinity(0, {given.core})
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
+        uvloop.run(serve(given.serve))
+        return
+    figures = run(given.seconds, given.rounds)
+    for name, figure in figures.items():
+        print(f"{name:24} {figure:10.3f}" if "ratio" in name else f"{name:24} {figure:10,.0f}")
+    print(f"gate: intake ratio {figures['intake ratio']:.3f}, at least {GATE}")
+
+
+if __name__ == "__main__":
+    main()
