@@ -1,0 +1,113 @@
+"""What bots do: the operations below /bot/v1, as `bot.adapters.logochat_wire` describes them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.adapters import logochat_wire as wire
+from trial.service import accounts, messages, models, reads, rooms
+from trial.service.calls import Call, Route
+from trial.service.messages import Draft
+
+
+class UserQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(default=500, ge=1, le=1_000)
+    cursor: str | None = None
+
+
+def _send(call: Call, given: models.BotMessage) -> wire.MessageAnswer:
+    if given.room_id is not None:
+        room = rooms.enter(call.change, given.room_id, call.who)
+    else:
+        assert given.user_id is not None
+        room = rooms.pair(call.change, call.who, given.user_id)
+    draft = Draft(
+        text=given.text,
+        buttons=[models.Button(label=button.label, data=button.data) for button in given.buttons],
+        mentions=given.mentions,
+        quote=given.quote,
+        reference=given.reference,
+    )
+    sent = messages.send(call.change, call.who, room, draft)
+    return wire.MessageAnswer(message_id=sent.message_id, room_id=sent.room_id, sent_at=sent.sent_at)
+
+
+def _delete(call: Call) -> None:
+    messages.delete(call.change, call.who, call.path["message"])
+
+
+def _reads(call: Call) -> wire.ReadsAnswer:
+    seen = messages.see(call.change, call.who, call.path["message"])
+    readers, unread = reads.of(call.change, seen)
+    return wire.ReadsAnswer(message_id=f"m{seen.id}", readers=list(readers), unread=unread)
+
+
+def _create_room(call: Call, given: models.BotRoom) -> wire.RoomAnswer:
+    return _answer(call, rooms.create(call.change, call.who, given.title, given.members, given.history))
+
+
+def _room(call: Call) -> wire.RoomAnswer:
+    return _answer(call, rooms.enter(call.change, call.path["room"], call.who))
+
+
+def _add(call: Call, given: models.BotMembers) -> None:
+    rooms.add(call.change, rooms.enter(call.change, call.path["room"], call.who), call.who, given.members)
+
+
+def _remove(call: Call, given: models.BotMembers) -> None:
+    rooms.remove(call.change, rooms.enter(call.change, call.path["room"], call.who), call.who, given.members)
+
+
+def _users(call: Call, given: UserQuery) -> wire.UsersAnswer:
+    found = accounts.people(call.change, "", given.limit, given.cursor)
+    users = [wire.UserAnswer(**user.model_dump()) for user in found.users]
+    return wire.UsersAnswer(users=users, next_cursor=found.next_cursor)
+
+
+def _answer(call: Call, room: int) -> wire.RoomAnswer:
+    title = call.change.row("SELECT title FROM rooms WHERE id = ?", room)[0]
+    return wire.RoomAnswer(room_id=f"r{room}", title=title, members=rooms.people(call.change, room))
+
+
+_BOT = wire.BOT_PREFIX
+
+ROUTES = (
+    Route(
+        "POST",
+        f"{_BOT}/messages",
+        "Write",
+        _send,
+        "bot",
+        body=models.BotMessage,
+        answer=wire.MessageAnswer,
+        status=201,
+    ),
+    Route("DELETE", f"{_BOT}/messages/{{message}}", "Take back", _delete, "bot", status=204),
+    Route("GET", f"{_BOT}/messages/{{message}}/reads", "Who has read", _reads, "bot", answer=wire.ReadsAnswer),
+    Route(
+        "POST",
+        f"{_BOT}/rooms",
+        "Make a room",
+        _create_room,
+        "bot",
+        body=models.BotRoom,
+        answer=wire.RoomAnswer,
+        status=201,
+    ),
+    Route("GET", f"{_BOT}/rooms/{{room}}", "One room", _room, "bot", answer=wire.RoomAnswer),
+    Route(
+        "POST", f"{_BOT}/rooms/{{room}}/members", "Bring members in", _add, "bot", body=models.BotMembers, status=204
+    ),
+    Route(
+        "DELETE",
+        f"{_BOT}/rooms/{{room}}/members",
+        "Take members out",
+        _remove,
+        "bot",
+        body=models.BotMembers,
+        status=204,
+    ),
+    Route("GET", f"{_BOT}/users", "All people", _users, "bot", query=UserQuery, answer=wire.UsersAnswer),
+)
