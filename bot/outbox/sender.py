@@ -12,7 +12,6 @@ idempotent platform recognises it.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -37,9 +36,9 @@ LEASE = timedelta(seconds=60)
 """How long a claim holds without being renewed."""
 POLL = timedelta(seconds=1)
 """How often a database that other processes write to is looked at; SQLite is ours alone and rings by itself."""
-AHEAD = 256
+AHEAD = 1_024
 """Deliveries claimed and not yet recorded, at most, beside those under way."""
-GATHER = 128
+GATHER = 256
 """Results that are worth a commit of their own while more are under way."""
 LINGER = timedelta(milliseconds=50)
 """How long a result waits for others while more are under way."""
@@ -84,7 +83,7 @@ class Sender:
         self._random = random
         self._hooks = hooks
         capabilities = adapter.capabilities
-        self._store = Store(adapter.name)
+        self._store = Store(adapter.name, is_sqlite=database.is_sqlite)
         self._pacer = Pacer(clock, capabilities.rate)
         self._concurrency = capabilities.concurrency
         self._batch_size = capabilities.batch_size
@@ -94,7 +93,7 @@ class Sender:
         self.alarm = Alarm(clock, activity)
         self._look = True  # there may be something to claim
         self._look_at: datetime | None = None
-        self._ready: list[tuple[tuple[int, datetime, int], Claimed]] = []
+        self._ready: list[Claimed] = []
         self._results: list[Result] = []
         self._oldest: datetime | None = None
         self._calls: set[asyncio.Task[None]] = set()
@@ -175,7 +174,7 @@ class Sender:
                     await self._store.record(db, results)
                     await self._run_hooks(db, results)
                 if give_back:
-                    await self._store.release(db, [each for _, each in give_back])
+                    await self._store.release(db, give_back)
                 if wanted > 0:
                     now = self._clock.now()
                     claimed = await self._store.claim(db, wanted, now, now + LEASE)
@@ -184,11 +183,11 @@ class Sender:
         except BaseException:
             self._results = results + self._results
             self._ready += give_back
-            heapq.heapify(self._ready)
             self._look = True
             raise
-        for each in claimed:
-            heapq.heappush(self._ready, (each.rank, each))
+        if claimed:
+            # The next to go stands at the end. Both parts are in order already, so sorting merges them.
+            self._ready = sorted([*self._ready, *reversed(claimed)], key=lambda each: each.rank, reverse=True)
         if wanted > 0:
             self._look_at = next_due
             # A recorded delivery may have held back the next one to its address, and a full claim left some behind.
@@ -225,7 +224,7 @@ class Sender:
         if self._database.is_sqlite or now < self._renewed_at + LEASE / 3:
             return
         self._renewed_at = now
-        held = [each.delivery.id for _, each in self._ready] + list(self._under_way)
+        held = [each.delivery.id for each in self._ready] + list(self._under_way)
         held += [result.claimed.delivery.id for result in self._results]
         if held:
             async with self._database.transaction() as db:
@@ -271,21 +270,13 @@ class Sender:
         """What goes into the next call: one delivery, or on a platform with multicast those that say the same."""
         if not self._ready or self._stopping or not self._pacer.take():
             return []
-        first = heapq.heappop(self._ready)[1]
+        first = self._ready.pop()
         batch = [first]
         if self._batch_size > 1:
-            alike = [
-                entry
-                for entry in self._ready
-                if entry[1].message_key == first.message_key
-                and entry[1].delivery.action == first.delivery.action
-                and entry[1].delivery.address.kind == first.delivery.address.kind
-            ]
-            alike = heapq.nsmallest(self._batch_size - 1, alike)
-            for entry in alike:
-                self._ready.remove(entry)
-            heapq.heapify(self._ready)
-            batch += [each for _, each in alike]
+            alike = [each for each in reversed(self._ready) if _may_share_a_call(first, each)][: self._batch_size - 1]
+            taken = {each.delivery.id for each in alike}
+            self._ready = [each for each in self._ready if each.delivery.id not in taken]
+            batch += alike
         for each in batch:
             self._under_way[each.delivery.id] = each
         return batch
@@ -312,9 +303,9 @@ class Sender:
 
     def _judge(self, claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime) -> Result:
         if isinstance(outcome, Sent):
-            return Result(claimed, "sent", "sent", started_at, now, claimed.due_at, platform_id=outcome.message_id)
+            return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
         if isinstance(outcome, Rejected):
-            return Result(claimed, "dead", "rejected", started_at, now, claimed.due_at, outcome.reason)
+            return Result(claimed, "dead", "rejected", started_at, now, reason=outcome.reason)
         if outcome.after is not None:
             until = now + outcome.after
             # The platform is tired of us as a whole, so the other deliveries rest as well.
@@ -322,5 +313,14 @@ class Sender:
             return Result(claimed, "queued", "snooze", started_at, now, until, outcome.reason)
         wait = self._policy.wait(claimed.attempts + 1, self._random)
         if wait is None:
-            return Result(claimed, "dead", "retry", started_at, now, claimed.due_at, outcome.reason)
+            return Result(claimed, "dead", "retry", started_at, now, reason=outcome.reason)
         return Result(claimed, "queued", "retry", started_at, now, now + wait, outcome.reason)
+
+
+def _may_share_a_call(first: Claimed, other: Claimed) -> bool:
+    """Whether a multicast can carry both: the same message, the same thing to do with it, to people or to rooms."""
+    return (
+        first.message_key == other.message_key
+        and first.delivery.action == other.delivery.action
+        and first.delivery.address.kind == other.delivery.address.kind
+    )

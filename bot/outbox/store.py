@@ -14,11 +14,32 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import and_, bindparam, func, insert, literal_column, not_, or_, select, update
+import orjson
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Select,
+    Subquery,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal_column,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
 
 from bot.adapter import Delivery
 from bot.messages import Address, Message
@@ -33,15 +54,15 @@ class Claimed:
     message_key: int
     topic: str | None
     priority: int
-    due_at: datetime
+    due_at: int
     attempts: int
 
     @property
-    def rank(self) -> tuple[int, datetime, int]:
+    def rank(self) -> tuple[int, int, int]:
         return (self.priority, self.due_at, self.delivery.id)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen costs twice as much to make, and one is made for every try
 class Result:
     """What came of one try: the delivery's next state, and one row for the attempt log."""
 
@@ -50,13 +71,15 @@ class Result:
     outcome: Literal["sent", "retry", "snooze", "rejected"]
     started_at: datetime
     finished_at: datetime
-    due_at: datetime
+    due_at: datetime | None = None
+    """When to try again; None leaves it."""
     reason: str = ""
     platform_id: str | None = None
 
 
 # Written into the SQL, for a bound parameter would hide from both databases that the partial indexes fit.
-_QUEUED, _SENDING = literal_column("'queued'"), literal_column("'sending'")
+_QUEUED: ColumnElement[str] = literal_column("'queued'")
+_SENDING: ColumnElement[str] = literal_column("'sending'")
 
 _waiting = deliveries.alias("waiting")
 _earlier = deliveries.alias("earlier")
@@ -79,11 +102,43 @@ _held_back = (
     .exists()
 )
 
-_CLAIM = (
-    update(deliveries)
-    .where(
-        deliveries.c.id.in_(
-            select(_waiting.c.id)
+_COLUMNS = (
+    "id",
+    "key",
+    "message_id",
+    "kind",
+    "address",
+    "action",
+    "topic",
+    "priority",
+    "due_at",
+    "attempts",
+    "platform_id",
+)
+
+
+class _Statements:
+    """What the store says, built once for each dialect.
+
+    Sets of rows travel as one JSON text, both ways. The SQLite driver gives up the interpreter's lock for every row it
+    is given or asked for, and next to a busy event loop gets it back late: row by row, the outbox was 2.5 times slower.
+    """
+
+    def __init__(self, is_sqlite: bool) -> None:
+        self._is_sqlite = is_sqlite
+        self.choose = self._choose()
+        taken = self._rows_in("rows", id=BigInteger())
+        self.take = (
+            update(deliveries)
+            .where(deliveries.c.id.in_(select(taken.c.id)))
+            .values(state="sending", claimed_until=bindparam("until"))
+        )
+        self.record = self._record()
+        self.log = self._log()
+
+    def _choose(self) -> Select[str]:
+        due = (
+            select(*(_waiting.c[name] for name in _COLUMNS))
             .where(
                 _waiting.c.state == _QUEUED,
                 _waiting.c.adapter == bindparam("for_adapter"),
@@ -93,58 +148,88 @@ _CLAIM = (
             .order_by(_waiting.c.priority, _waiting.c.due_at, _waiting.c.id)
             .limit(bindparam("limit"))
             .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer and leaves it out
+            .subquery()
         )
-    )
-    .values(state="sending", claimed_until=bindparam("until"))
-    .returning(
-        deliveries.c.id,
-        deliveries.c.key,
-        deliveries.c.message_id,
-        deliveries.c.kind,
-        deliveries.c.address,
-        deliveries.c.action,
-        deliveries.c.topic,
-        deliveries.c.priority,
-        deliveries.c.due_at,
-        deliveries.c.attempts,
-        deliveries.c.platform_id,
-    )
-)
+        cells = [due.c[name] for name in _COLUMNS]
+        if self._is_sqlite:
+            return select(func.json_group_array(func.json_array(*cells), type_=Text))
+        return select(cast(func.json_agg(func.json_build_array(*cells)), Text))
 
-_RECORD = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("delivery"))
-    .values(
-        state=bindparam("new_state"),
-        due_at=bindparam("new_due_at"),
-        attempts=bindparam("new_attempts"),
-        platform_id=bindparam("new_platform_id"),
-        finished_at=bindparam("new_finished_at"),
-        claimed_until=None,
-    )
-)
+    def _record(self) -> Update:
+        new = self._rows_in(
+            "rows",
+            id=BigInteger(),
+            state=Text(),
+            due_at=BigInteger(),
+            attempts=BigInteger(),
+            platform_id=Text(),
+            finished_at=BigInteger(),
+        )
+        return (
+            update(deliveries)
+            .where(deliveries.c.id == new.c.id)
+            .values(
+                state=new.c.state,
+                due_at=new.c.due_at,
+                attempts=new.c.attempts,
+                platform_id=new.c.platform_id,
+                finished_at=new.c.finished_at,
+                claimed_until=None,
+            )
+        )
+
+    def _log(self) -> Insert:
+        tries = self._rows_in(
+            "rows",
+            delivery_id=BigInteger(),
+            started_at=BigInteger(),
+            finished_at=BigInteger(),
+            outcome=Text(),
+            reason=Text(),
+        )
+        return insert(attempts).from_select(list(tries.c.keys()), select(tries))
+
+    def _rows_in(self, parameter: str, **columns: TypeEngine[Any]) -> Subquery:
+        """A table out of a JSON array of arrays."""
+        given = bindparam(parameter, type_=Text())
+        cells: list[ColumnElement[Any]]
+        if self._is_sqlite:
+            rows = func.json_each(given).table_valued("value")
+            cells = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(len(columns))]
+        else:
+            rows = func.json_array_elements(cast(given, JSON)).table_valued("value")
+            cells = [
+                cast(func.json_extract_path_text(rows.c.value, str(number)), type_)
+                for number, type_ in enumerate(columns.values())
+            ]
+        return select(*(cell.label(name) for cell, name in zip(cells, columns, strict=True))).subquery()
+
+
+_STATEMENTS = {is_sqlite: _Statements(is_sqlite) for is_sqlite in (True, False)}
 
 
 class Store:
     """One adapter's view of the rows. Keeps the parsed messages: a notice to 1,200 people is read once."""
 
-    def __init__(self, adapter: str) -> None:
+    def __init__(self, adapter: str, *, is_sqlite: bool) -> None:
         self._adapter = adapter
+        self._statements = _STATEMENTS[is_sqlite]
         self._messages: dict[int, Message] = {}
 
     async def claim(self, db: AsyncConnection, limit: int, now: datetime, until: datetime) -> list[Claimed]:
         """Up to `limit` deliveries that are due, in the order of sending; nobody else gets them before `until`."""
-        result = await db.execute(_CLAIM, {"for_adapter": self._adapter, "now": now, "until": until, "limit": limit})
-        rows = result.all()
+        chosen = await db.scalar(self._statements.choose, {"for_adapter": self._adapter, "now": now, "limit": limit})
+        rows: list[list[Any]] = orjson.loads(chosen) if chosen else []
         if not rows:
             return []
-        known = await self._read_messages(db, {row.message_id for row in rows})
+        await db.execute(self._statements.take, {"rows": _packed([row[0]] for row in rows), "until": until})
+        known = await self._read_messages(db, {row[2] for row in rows})
         claimed = [
             Claimed(
                 Delivery(
                     id=number,
                     key=key,
-                    address=Address.model_construct(adapter=self._adapter, kind=kind, id=address),
+                    address=Address(adapter=self._adapter, kind=kind, id=address),
                     message=known[message_key],
                     action=action,
                     message_id=platform_id,
@@ -158,7 +243,7 @@ class Store:
             )
             for number, key, message_key, kind, address, action, topic, priority, due_at, tries, platform_id in rows
         ]
-        claimed.sort(key=lambda each: each.rank)
+        claimed.sort(key=lambda each: each.rank)  # an aggregate promises no order
         return claimed
 
     async def _read_messages(self, db: AsyncConnection, ids: Collection[int]) -> dict[int, Message]:
@@ -174,33 +259,29 @@ class Store:
 
     async def record(self, db: AsyncConnection, results: Sequence[Result]) -> None:
         """Write down what came of each try."""
-        await db.execute(
-            _RECORD,
-            [
-                {
-                    "delivery": result.claimed.delivery.id,
-                    "new_state": result.state,
-                    "new_due_at": result.due_at,
-                    "new_attempts": result.claimed.attempts + (result.outcome != "snooze"),
-                    "new_platform_id": result.platform_id or result.claimed.delivery.message_id,
-                    "new_finished_at": None if result.state == _QUEUED else result.finished_at,
-                }
-                for result in results
-            ],
+        new = (
+            (
+                result.claimed.delivery.id,
+                result.state,
+                result.claimed.due_at if result.due_at is None else _stored(result.due_at),
+                result.claimed.attempts + (result.outcome != "snooze"),
+                result.platform_id or result.claimed.delivery.message_id,
+                None if result.state == "queued" else _stored(result.finished_at),
+            )
+            for result in results
         )
-        await db.execute(
-            insert(attempts),
-            [
-                {
-                    "delivery_id": result.claimed.delivery.id,
-                    "started_at": result.started_at,
-                    "finished_at": result.finished_at,
-                    "outcome": result.outcome,
-                    "reason": result.reason,
-                }
-                for result in results
-            ],
+        await db.execute(self._statements.record, {"rows": _packed(new)})
+        tries = (
+            (
+                result.claimed.delivery.id,
+                _stored(result.started_at),
+                _stored(result.finished_at),
+                result.outcome,
+                result.reason,
+            )
+            for result in results
         )
+        await db.execute(self._statements.log, {"rows": _packed(tries)})
 
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried."""
@@ -231,6 +312,19 @@ class Store:
             )
         )
         return found
+
+
+def _packed(rows: Iterable[Sequence[object]]) -> str:
+    return orjson.dumps(list(rows)).decode()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def _stored(moment: datetime) -> int:
+    """A moment inside JSON, as `UtcDateTime` would store it."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 async def rescue(db: AsyncConnection, now: datetime | None) -> int:

@@ -1,0 +1,1 @@
+"""Measurements that the project holds itself to; `python -m benchmarks` runs them all."""
