@@ -269,10 +269,11 @@ class Rehearsal:
             await administrator.tell_bot(self._commands["survey_results"].format(id=administrator.last_survey))
 
 
-def _new_user(person: Person) -> dict[str, str]:
+def _new_user(person: Person) -> dict[str, object]:
     return {
         "login": person.login,
         "name": person.name,
         "department": person.department,
         "password": person.password,
+        "can_broadcast": HEADQUARTERS in person.roles,
     }
