@@ -185,12 +185,17 @@ def _number(question: Number, typed: str) -> int | float:
     return float(number) if question.decimals else int(number)
 
 
-def _day(question: Day, typed: str) -> str:
-    found = _DATE.match(typed)
+def as_day(typed: str) -> date | None:
+    """The date in "2023-07-01", "2023/7/1" or "2023年7月1日"; None if it is none."""
+    found = _DATE.match(normal(typed))
     try:
-        day = date(int(found[1]), int(found[2]), int(found[3])) if found else None
+        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
     except ValueError:
-        day = None
+        return None
+
+
+def _day(question: Day, typed: str) -> str:
+    day = as_day(typed)
     if day is None:
         raise Refused("survey.answer.date")
     if question.earliest is not None and day < question.earliest:

@@ -15,6 +15,7 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import audit
 from bot.activity import Activity, Alarm
 from bot.clock import Clock, to_tokyo
 from bot.errors import KairanbanError, Refused
@@ -34,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 RETRY_AFTER = timedelta(minutes=10)
 """How long the loop waits after something went wrong, such as a missing key or a database that is down."""
+
+SYSTEM = "system"
+"""The actor in the audit where no person acted: a closing time that came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,12 @@ class Surveys:
         *,
         audience: Collection[int] | None = None,
         closes_at: datetime | None = None,
+        actor: str = SYSTEM,
     ) -> Opened:
         """Open a survey and announce it to everyone in `audience` (member ids; None: all active members).
 
         `closes_at` is `definition.days` from now unless given. Raises `Refused` if that has passed already or nobody
-        is there to ask.
+        is there to ask. `actor` is who does it, for the audit.
         """
         now = self._clock.now()
         closes_at = closes_at or now + timedelta(days=definition.days)
@@ -153,9 +158,10 @@ class Surveys:
         reached = await self._tell(db, survey_id, f"survey:{survey_id}", text, Priority.NOTICE)
         if self._alarm is not None:
             self._database.after_commit(db, self._alarm.ring)
+        await self._note(db, actor, "opened", survey_id, key=definition.key, asked=asked)
         return Opened(survey_id, definition.title, asked, asked - reached, closes_at)
 
-    async def close(self, db: AsyncConnection, survey_id: int) -> Results:
+    async def close(self, db: AsyncConnection, survey_id: int, *, actor: str = SYSTEM) -> Results:
         """Close a survey for good, and count it. Raises `Refused` if there is none or it is closed already.
 
         The sheets of an anonymous one are drawn by lot (`surveys.sheets.put_away`); after the commit its key is
@@ -169,11 +175,12 @@ class Surveys:
         )
         if won.rowcount != 1:
             raise Refused("survey.manage.closed_already", id=survey_id, title=row.title)
-        await put_away(db, self._vault, row, self.conversation.definition(survey_id, row.definition))
+        respondents = await put_away(db, self._vault, row, self.conversation.definition(survey_id, row.definition))
         if row.vault_key is not None:
             self._database.after_commit(db, partial(self._vault.destroy, row.vault_key))
         if self._alarm is not None:
             self._database.after_commit(db, self._alarm.ring)
+        await self._note(db, actor, "closed", survey_id, respondents=respondents)
         return await self._results(db, survey_id)
 
     async def results(self, survey_id: int) -> Results:
@@ -276,6 +283,10 @@ class Surveys:
         if row is None:
             raise Refused("survey.manage.unknown", id=survey_id)
         return row
+
+    async def _note(self, db: AsyncConnection, actor: str, action: str, survey_id: int, **details: object) -> None:
+        subject = f"survey:{survey_id}"
+        await audit.append(db, self._clock, actor=actor, action=f"survey.{action}", subject=subject, details=details)
 
     async def _sweep(self) -> None:
         """Forget the keys of closed surveys; destroying one again is for the process that died before it could."""

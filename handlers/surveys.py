@@ -1,0 +1,180 @@
+"""Surveys in the chat: `/アンケート` for everyone who is asked, and for those who run them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, time, timedelta
+
+from bot.clock import TOKYO
+from bot.context import Context
+from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
+from bot.errors import Refused
+from bot.events import ButtonPressed, MessageReceived
+from bot.messages import Message
+from bot.router import NEXT, Router
+from bot.texts import Texts
+from surveys.answering import as_day, normal
+from surveys.definition import Definition
+from surveys.service import Results, Surveys, closing_time
+from surveys.tabulation import SimpleTable
+
+MAY_MANAGE = frozenset({ADMINISTRATOR, HEADQUARTERS})
+WORDS_SHOWN = 10
+"""Free texts of one question in a chat message; the exports have them all."""
+LENGTH = 4_500
+"""Characters of results in one message, which every platform takes."""
+
+_DAYS = re.compile(r"^(\d{1,3})\s*(?:日間?|days?|d)$", re.IGNORECASE)
+_OPEN = re.compile(r"^(\S+)(?:\s+(?:締切|〆切|until)?\s*(.+))?$", re.DOTALL)
+
+
+def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Router:
+    """The commands, buttons and plain answers of surveys; `definitions` are those that may be opened by name."""
+    router = Router()
+    texts = surveys.texts
+
+    async def member(ctx: Context[MessageReceived] | Context[ButtonPressed]) -> Member:
+        found = await ctx.member()
+        if found is None:
+            raise Refused("survey.stranger")
+        return found
+
+    async def manager(ctx: Context[MessageReceived]) -> Member:
+        found = await member(ctx)
+        if found.roles.isdisjoint(MAY_MANAGE):
+            raise Refused("survey.manage.refused")
+        return found
+
+    @router.command("アンケート", "survey", help=texts("survey.manage.help"))
+    async def survey(ctx: Context[MessageReceived]) -> None:
+        if not ctx.event.direct:
+            await ctx.reply(texts("survey.only_in_pair_talk"))
+            return
+        action, _, rest = ctx.arguments.partition(" ")
+        match normal(action).casefold(), normal(rest):
+            case "", _:
+                person = await member(ctx)
+                await _say(ctx, await surveys.conversation.start(await ctx.db(), person.id))
+            case "開始" | "open" | "start", str(wish) if wish:
+                await open_survey(ctx, wish)
+            case "結果" | "results", str(number) if number.isdecimal():
+                await manager(ctx)
+                await ctx.reply(results_text(texts, await surveys.results(int(number[:9]))))
+            case "締切" | "〆切" | "close", str(number) if number.isdecimal():
+                person = await manager(ctx)
+                closed = await surveys.close(await ctx.db(), int(number[:9]), actor=person.code)
+                await ctx.reply(
+                    texts(
+                        "survey.manage.closed",
+                        id=closed.id,
+                        title=closed.title,
+                        respondents=closed.respondents,
+                        asked=closed.asked,
+                    )
+                )
+            case _:
+                await ctx.reply(texts("survey.manage.usage"))
+
+    async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
+        person = await manager(ctx)
+        named = _OPEN.match(wish)
+        name, closing = (named[1], named[2]) if named else (wish, None)
+        if name not in definitions:
+            raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
+        closes_at = None if closing is None else closing_moment(closing, ctx.clock.now())
+        opened = await surveys.open(await ctx.db(), definitions[name], closes_at=closes_at, actor=person.code)
+        lines = [
+            texts(
+                "survey.manage.opened",
+                id=opened.id,
+                title=opened.title,
+                asked=opened.asked,
+                closes=closing_time(opened.closes_at),
+            )
+        ]
+        if opened.unreachable:
+            lines.append(texts("survey.manage.unreachable", count=opened.unreachable))
+        await ctx.reply("\n".join(lines))
+
+    @router.button("survey")
+    async def pressed(ctx: Context[ButtonPressed]) -> None:
+        person = await member(ctx)
+        await _say(ctx, await surveys.conversation.press(await ctx.db(), person.id, ctx.arguments))
+
+    @router.on(MessageReceived)
+    async def answered(ctx: Context[MessageReceived]) -> object:
+        if ctx.command is not None or not ctx.event.direct or not ctx.event.text.strip():
+            return NEXT
+        person = await ctx.member()
+        if person is None:
+            return NEXT
+        reply = await surveys.conversation.hear(await ctx.db(), person.id, ctx.event.text)
+        if reply is None:
+            return NEXT
+        await _say(ctx, reply)
+        return None
+
+    return router
+
+
+def closing_moment(text: str, now: datetime) -> datetime:
+    """ "2023-07-31" as the last minute of that day in Japan, "5日" or "5d" as so many days from `now`.
+
+    Raises `Refused` for anything else; whether the moment has passed is for `Surveys.open` to say.
+    """
+    if (days := _DAYS.match(normal(text))) is not None:
+        return now + timedelta(days=int(days[1]))
+    if (day := as_day(text)) is not None:
+        return datetime.combine(day, time(23, 59), TOKYO)
+    raise Refused("survey.manage.closing_unreadable")
+
+
+def results_text(texts: Texts, results: Results) -> str:
+    """Results as a message: participation, then each question with counts and shares."""
+    if results.state == "open" and results.anonymity == "anonymous":
+        return texts(
+            "survey.manage.results_later", title=results.title, respondents=results.respondents, asked=results.asked
+        )
+    lines = [
+        texts("survey.results.title", title=results.title),
+        texts(
+            "survey.results.summary",
+            respondents=results.respondents,
+            asked=results.asked,
+            share=_percent(results.respondents / results.asked if results.asked else None),
+        ),
+    ]
+    for table in results.tables:
+        lines += ["", *_table_lines(texts, table)]
+    text = "\n".join(lines)
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+
+
+def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
+    yield texts("survey.results.question", text=table.text)
+    for row in table.rows:
+        if row.count is None:
+            yield texts("survey.results.hidden", label=row.label)
+        else:
+            yield texts("survey.results.row", label=row.label, count=row.count, share=_percent(row.share))
+    if table.blank is None:
+        yield texts("survey.results.hidden", label=texts("survey.results.blank"))
+    elif table.blank:
+        share = _percent(table.blank / table.asked)
+        yield texts("survey.results.row", label=texts("survey.results.blank"), count=table.blank, share=share)
+    if table.mean is not None and table.median is not None:
+        yield texts("survey.results.mean", mean=f"{table.mean:.2f}", median=f"{table.median:g}")
+    if table.words:
+        yield texts("survey.results.words", count=len(table.words))
+        yield from (f"・{words}" for words in table.words[:WORDS_SHOWN])
+        if len(table.words) > WORDS_SHOWN:
+            yield texts("survey.results.more", count=len(table.words) - WORDS_SHOWN)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+async def _say(ctx: Context[MessageReceived] | Context[ButtonPressed], message: Message) -> None:
+    await ctx.reply(message.text, message.buttons, message.reference)
