@@ -1,9 +1,9 @@
 """One adapter's loop: claim a little, send it with several calls under way, write down what came of it, in bulk.
 
 Each turn is one transaction that records what has finished and claims what comes next, so a delivery costs a small
-share of a commit. What is claimed stays about as much as goes out in one second: an emergency that comes later
-overtakes everything else in the database, and here it waits behind that second at most. A claimed delivery is sent in
-the order of priority, too.
+share of a commit. What is claimed is at most what goes out in about a second, and is sent in the order of priority;
+what is enqueued later and is more urgent is claimed at once and goes before it. So an emergency waits for the calls
+under way and for the platform's rate, and for nothing else.
 
 A crash between the call and the record leaves the row in `sending`; it is sent again with the same key, by which an
 idempotent platform recognises it.
@@ -27,7 +27,7 @@ from bot.clock import Clock
 from bot.messages import Address
 from bot.outbox.pacing import Pacer
 from bot.outbox.retry import RetryPolicy
-from bot.outbox.store import Claimed, Result, Store
+from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
 from bot.storage import Database
 
 log = structlog.get_logger(__name__)
@@ -92,6 +92,7 @@ class Sender:
             self._ahead = max(1, min(AHEAD, math.ceil(capabilities.rate * capabilities.batch_size)))
         self.alarm = Alarm(clock, activity)
         self._look = True  # there may be something to claim
+        self._rung = False  # it may be more urgent than what is claimed
         self._look_at: datetime | None = None
         self._ready: list[Claimed] = []
         self._results: list[Result] = []
@@ -103,7 +104,7 @@ class Sender:
 
     def ring(self) -> None:
         """Something new was enqueued."""
-        self._look = True
+        self._look = self._rung = True
         self.alarm.ring()
 
     async def run(self) -> None:
@@ -154,7 +155,7 @@ class Sender:
             return True
         if self._must_give_back():
             return bool(self._ready)
-        return self._look and len(self._ready) <= self._ahead // 2
+        return self._look and (self._rung or len(self._ready) <= self._ahead // 2)
 
     def _must_give_back(self) -> bool:
         """Whether what is claimed had better wait in the database: we stop, or the platform wants a long rest."""
@@ -163,9 +164,12 @@ class Sender:
 
     async def _turn(self) -> None:
         results, self._results, self._oldest = self._results, [], None
-        give_back, self._ready = (self._ready, []) if self._must_give_back() else ([], self._ready)
-        wanted = 0 if self._must_give_back() else self._ahead - len(self._ready)
-        self._look = False
+        giving_back = self._must_give_back()
+        give_back, self._ready = (self._ready, []) if giving_back else ([], self._ready)
+        wanted, below = self._ahead - len(self._ready), ANY_PRIORITY
+        if wanted <= 0:  # enough is claimed, so take only what overtakes it
+            wanted, below = self._concurrency, self._ready[0].priority
+        self._look = self._rung = False
         claimed: list[Claimed] = []
         next_due: datetime | None = None
         try:
@@ -175,9 +179,9 @@ class Sender:
                     await self._run_hooks(db, results)
                 if give_back:
                     await self._store.release(db, give_back)
-                if wanted > 0:
+                if not giving_back:
                     now = self._clock.now()
-                    claimed = await self._store.claim(db, wanted, now, now + LEASE)
+                    claimed = await self._store.claim(db, wanted, now, now + LEASE, below=below)
                     if len(claimed) < wanted:
                         next_due = await self._store.next_due(db, now)
         except BaseException:
@@ -188,12 +192,10 @@ class Sender:
         if claimed:
             # The next to go stands at the end. Both parts are in order already, so sorting merges them.
             self._ready = sorted([*self._ready, *reversed(claimed)], key=lambda each: each.rank, reverse=True)
-        if wanted > 0:
-            self._look_at = next_due
-            # A recorded delivery may have held back the next one to its address, and a full claim left some behind.
-            self._look = self._look or len(claimed) == wanted
+        if giving_back or below != ANY_PRIORITY or len(claimed) == wanted:
+            self._look = True  # there is more, or nobody has looked
         else:
-            self._look = True
+            self._look_at = next_due
 
     async def _run_hooks(self, db: AsyncConnection, results: Sequence[Result]) -> None:
         sent = [

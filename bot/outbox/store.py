@@ -77,6 +77,9 @@ class Result:
     platform_id: str | None = None
 
 
+ANY_PRIORITY = 32_767
+"""More than the largest number that stands in the column."""
+
 # Written into the SQL, for a bound parameter would hide from both databases that the partial indexes fit.
 _QUEUED: ColumnElement[str] = literal_column("'queued'")
 _SENDING: ColumnElement[str] = literal_column("'sending'")
@@ -143,6 +146,7 @@ class _Statements:
                 _waiting.c.state == _QUEUED,
                 _waiting.c.adapter == bindparam("for_adapter"),
                 _waiting.c.due_at <= bindparam("now"),
+                _waiting.c.priority < bindparam("below"),
                 not_(_held_back),
             )
             .order_by(_waiting.c.priority, _waiting.c.due_at, _waiting.c.id)
@@ -216,9 +220,16 @@ class Store:
         self._statements = _STATEMENTS[is_sqlite]
         self._messages: dict[int, Message] = {}
 
-    async def claim(self, db: AsyncConnection, limit: int, now: datetime, until: datetime) -> list[Claimed]:
-        """Up to `limit` deliveries that are due, in the order of sending; nobody else gets them before `until`."""
-        chosen = await db.scalar(self._statements.choose, {"for_adapter": self._adapter, "now": now, "limit": limit})
+    async def claim(
+        self, db: AsyncConnection, limit: int, now: datetime, until: datetime, *, below: int = ANY_PRIORITY
+    ) -> list[Claimed]:
+        """Up to `limit` deliveries that are due, in the order of sending; nobody else gets them before `until`.
+
+        With `below`, only those that would overtake a delivery of that priority.
+        """
+        chosen = await db.scalar(
+            self._statements.choose, {"for_adapter": self._adapter, "now": now, "limit": limit, "below": below}
+        )
         rows: list[list[Any]] = orjson.loads(chosen) if chosen else []
         if not rows:
             return []
