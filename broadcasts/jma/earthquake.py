@@ -24,7 +24,7 @@ _TABLES = {
 
 def read(head: Element, body: Element) -> Content:
     """Intensities of every prefecture, region and municipality, and what is known of the source."""
-    findings = tuple(_observed(body)) or tuple(_headline(head))
+    findings = tuple(_headline(head) if body.find(path("Intensity")) is None else _observed(body))
     return Content(findings, (*source(body), *comments(body)), covers=bool(findings))
 
 
@@ -47,7 +47,7 @@ def _finding(element: Element, layer: str) -> Iterator[Finding]:
 
 
 def _headline(head: Element) -> Iterator[Finding]:
-    """The headline's table, for a body that has been left out."""
+    """The headline's table, for a body without intensities."""
     for item in every(head, "Headline", "Information", "Item"):
         level = levels.intensity(text(item, "Kind", "Name"))
         for areas in every(item, "Areas") if level is not None else ():

@@ -20,7 +20,7 @@ TABLE = "津波予報区"
 
 def read(head: Element, body: Element) -> Content:
     """Classes by coast with arrival and height, and what was measured."""
-    findings = tuple(_forecast(body)) or tuple(_headline(head))
+    findings = tuple(_headline(head) if body.find(path("Tsunami")) is None else _forecast(body))
     facts = (*_measured(body), *_estimated(body), *source(body), *comments(body))
     return Content(findings, facts, covers=bool(findings))
 
@@ -53,7 +53,7 @@ def _height(item: Element) -> str:
 
 
 def _headline(head: Element) -> Iterator[Finding]:
-    """The headline's table, for a body that has been left out; its areas are whole stretches of coast."""
+    """The headline's table, for a body without coasts; its areas may be whole regions."""
     for item in every(head, "Headline", "Information", "Item"):
         name = text(item, "Kind", "Name")
         level = levels.tsunami(name, text(item, "Kind", "Code"))

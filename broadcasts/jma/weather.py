@@ -30,17 +30,21 @@ _LANDSLIDE_LEVELS = {"警戒": 4, "3": 4, "解除": 0, "1": 0, "なし": 0, "0":
 
 def read(head: Element, body: Element) -> Content:
     """What holds in every area of every layer; an area without warnings is said to be without."""
-    findings = tuple(_body(body)) or tuple(_headline(head))
-    return Content(findings, covers=bool(findings))
+    return _content(head, body, landslide=False)
 
 
 def read_landslide(head: Element, body: Element) -> Content:
     """Which municipalities must fear landslides."""
-    findings = tuple(_body(body, landslide=True)) or tuple(_headline(head, landslide=True))
+    return _content(head, body, landslide=True)
+
+
+def _content(head: Element, body: Element, *, landslide: bool) -> Content:
+    told = body.find(path("Warning")) is not None
+    findings = tuple(_body(body, landslide=landslide) if told else _headline(head, landslide=landslide))
     return Content(findings, covers=bool(findings))
 
 
-def _body(body: Element, *, landslide: bool = False) -> Iterator[Finding]:
+def _body(body: Element, *, landslide: bool) -> Iterator[Finding]:
     for warning in every(body, "Warning"):
         grain = _grain(warning.get("type", ""))
         for item in every(warning, "Item"):
@@ -48,8 +52,8 @@ def _body(body: Element, *, landslide: bool = False) -> Iterator[Finding]:
             yield from _item(item, [] if element is None else [element], grain, "", landslide=landslide)
 
 
-def _headline(head: Element, *, landslide: bool = False) -> Iterator[Finding]:
-    """The headline's tables, for a body that has been left out."""
+def _headline(head: Element, *, landslide: bool) -> Iterator[Finding]:
+    """The headline's tables, for a body without warnings."""
     for information in every(head, "Headline", "Information"):
         grain = _grain(information.get("type", ""))
         for item in every(information, "Item"):
