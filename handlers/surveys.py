@@ -51,8 +51,8 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         if not ctx.event.direct:
             await ctx.reply(texts("survey.only_in_pair_talk"))
             return
-        action, _, rest = ctx.arguments.partition(" ")
-        match normal(action).casefold(), normal(rest):
+        action, rest = (*normal(ctx.arguments).split(maxsplit=1), "", "")[:2]
+        match action.casefold(), rest:
             case "", _:
                 person = await member(ctx)
                 await _say(ctx, await surveys.conversation.start(await ctx.db(), person.id))

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 Answer = int | float | str | list[int] | None
 """A code (choice, matrix), codes (multiple), a whole number (scale), a number, an ISO date or text; None for blank."""
@@ -193,11 +194,11 @@ class Definition(Model):
     @classmethod
     def _questions_fit(cls, questions: list[Question]) -> list[Question]:
         earlier: dict[str, Question] = {}
-        for question in questions:
+        for index, question in enumerate(questions):
             if question.key in earlier:
-                raise ValueError(f"the key {question.key!r} stands there twice; give each question its own key")
-            if question.when is not None:
-                _check_branch(question.key, question.when, earlier)
+                raise _fault(index, "key", f"the key {question.key!r} stands there twice; give each question its own")
+            if question.when is not None and (fault := _branch_fault(question.when, earlier)):
+                raise _fault(index, "when", fault)
             earlier[question.key] = question
         return questions
 
@@ -274,19 +275,21 @@ def accepted(question: Question, when: When) -> frozenset[int]:
     return frozenset(int(answer) for answer in when.answers)
 
 
-def _check_branch(key: str, when: When, earlier: Mapping[str, Question]) -> None:
-    """Refuse a branch that nobody could ever take, while the person who wrote it is still looking."""
+def _branch_fault(when: When, earlier: Mapping[str, Question]) -> str | None:
+    """What is wrong with a branch that nobody could ever take, while the person who wrote it is still looking."""
     asked = earlier.get(when.question)
     if asked is None:
-        raise ValueError(f"{key!r} depends on {when.question!r}, which no earlier question is called")
+        return f"depends on {when.question!r}, which no earlier question is called"
     if isinstance(asked, Choice | Multiple):
-        possible: set[str] = {option.label for option in asked.options}
+        possible = {option.label for option in asked.options}
     elif isinstance(asked, Scale):
         possible = {str(value) for value in range(asked.low, asked.high + 1)}
     else:
-        raise ValueError(
-            f"{key!r} depends on {when.question!r}; only a choice, a multiple choice or a scale can branch"
-        )
-    for answer in when.answers:
-        if str(answer) not in possible:
-            raise ValueError(f"{key!r} waits for the answer {answer!r}, which {when.question!r} does not offer")
+        return f"depends on {when.question!r}, but only choices and scales can branch"
+    unknown = [answer for answer in when.answers if str(answer) not in possible]
+    return f"waits for {unknown[0]!r}, which {when.question!r} does not offer" if unknown else None
+
+
+def _fault(index: int, field: str, message: str) -> PydanticCustomError:
+    """A fault between questions; `at` tells the reader of files where to look for the line."""
+    return PydanticCustomError("definition", "{message}", {"message": message, "at": (index, field)})

@@ -74,7 +74,10 @@ def parse_definition(text: str, format: Format = "toml") -> Definition:
     try:
         return Definition.model_validate(data)
     except ValidationError as error:
-        faults = [(_without_kind(fault["loc"]), fault["msg"]) for fault in error.errors()]
+        faults = [
+            ((*_without_kind(found["loc"]), *found.get("ctx", {}).get("at", ())), found["msg"])
+            for found in error.errors()
+        ]
         find = _toml_line if format == "toml" else _yaml_line
         raise DefinitionError(
             "\n".join(f"line {find(text, where)}, {_field(where)}: {_sentence(what)}" for where, what in faults)
