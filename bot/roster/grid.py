@@ -1,0 +1,170 @@
+"""A file as rows of cells: CSV in the encodings that Japanese offices use, or XLSX; limits against files that are not.
+
+The encoding is taken strictly, never guessed from frequencies: a byte order mark, else UTF-8, else CP932 (what Excel in
+Japan writes), each without a single error, else the file is refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from openpyxl import load_workbook
+from openpyxl.cell import Cell
+
+from bot.errors import Refused
+
+MAX_BYTES = 20 * 2**20
+MAX_UNPACKED_BYTES = 200 * 2**20
+MAX_ROWS = 50_000
+MAX_COLUMNS = 200
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# Bytes that Python's cp932 lets through though they are no characters of it.
+_NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
+_ZEROS = re.compile(r"0+")
+_FORMULA = re.compile(rb"<f[ >/]")
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Rows as Excel numbers them from 1; `broken` holds (row, column) of error values and uncomputed formulas."""
+
+    form: str
+    rows: Sequence[Sequence[str]]
+    broken: frozenset[tuple[int, int]] = frozenset()
+
+
+def read_sheets(data: bytes) -> Iterator[Sheet]:
+    """The sheets of a file, one for a CSV; Refused with the reason if it is none that can be read."""
+    if len(data) > MAX_BYTES:
+        raise Refused("roster.too_large", limit=MAX_BYTES // 2**20)
+    if data.startswith(b"PK\x03\x04"):
+        yield from _xlsx(data)
+    elif data.startswith(b"\xd0\xcf\x11\xe0"):
+        raise Refused("roster.old_excel")
+    else:
+        yield _csv(data)
+
+
+# ------------------------------------------------------------------- CSV
+
+
+def _csv(data: bytes) -> Sheet:
+    text, form = _decode(data)
+    if "\0" in text:
+        raise Refused("roster.no_text")
+    beginning = text[:4096]
+    delimiter = "\t" if beginning.count("\t") > beginning.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[Sequence[str]] = []
+    try:
+        for row in reader:
+            rows.append(row)
+            _check_size(len(rows), len(row))
+    except csv.Error as error:
+        raise Refused("roster.broken_csv", line=reader.line_num) from error
+    return Sheet(form, rows)
+
+
+def _decode(data: bytes) -> tuple[str, str]:
+    marked = [encoding for mark, encoding in _BOMS if data.startswith(mark)]
+    furthest = (-1, "")
+    for encoding in marked or ("utf-8", "cp932"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            furthest = max(furthest, (error.start, encoding))
+            continue
+        stray = _NOT_CP932.search(text) if encoding == "cp932" else None
+        if stray is None:
+            return text, encoding
+        furthest = max(furthest, (len(text[: stray.start()].encode(encoding)), encoding))
+    # The encoding that came furthest is most likely the one that was meant.
+    offset, encoding = furthest
+    raise Refused("roster.unknown_encoding", line=data.count(b"\n", 0, offset) + 1, encoding=encoding)
+
+
+# ------------------------------------------------------------------ XLSX
+
+
+def _xlsx(data: bytes) -> Iterator[Sheet]:
+    formulas = _check_archive(data)
+    try:
+        with closing(_open(data, values=True)) as book, closing(_open(data, values=False)) as source:
+            for sheet, written in zip(book.worksheets, source.worksheets, strict=True):
+                yield _sheet(sheet, written if formulas else None)
+    except (Refused, GeneratorExit):
+        raise
+    except Exception as error:  # openpyxl meets a broken file with whatever its parts raise
+        raise Refused("roster.broken_xlsx") from error
+
+
+def _open(data: bytes, *, values: bool) -> Any:
+    return load_workbook(io.BytesIO(data), read_only=True, data_only=values, keep_links=False)
+
+
+def _check_archive(data: bytes) -> bool:
+    """Refuse what would unpack to more than the limit; whether any sheet has formulas."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # zipfile never unpacks more of a member than the directory says, so the sum holds.
+            if sum(member.file_size for member in archive.infolist()) > MAX_UNPACKED_BYTES:
+                raise Refused("roster.too_large_unpacked", limit=MAX_UNPACKED_BYTES // 2**20)
+            sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+            return any(_FORMULA.search(archive.read(name)) for name in sheets)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise Refused("roster.broken_xlsx") from error
+
+
+def _sheet(sheet: Any, written: Any | None) -> Sheet:
+    rows: list[Sequence[str]] = []
+    broken: set[tuple[int, int]] = set()
+    sheet.reset_dimensions()  # some programs write a wrong one, and rows beyond it would be lost
+    for cells in sheet.iter_rows():
+        rows.append([_shown(cell) for cell in cells])
+        _check_size(len(rows), len(cells))
+        broken.update((len(rows), index) for index, cell in enumerate(cells) if cell.data_type == "e")
+    if written is not None:
+        written.reset_dimensions()
+        for number, cells in enumerate(written.iter_rows(), 1):
+            broken.update(
+                (number, index)
+                for index, cell in enumerate(cells)
+                if cell.data_type == "f" and not rows[number - 1][index]
+            )
+    return Sheet("xlsx", rows, frozenset(broken))
+
+
+def _shown(cell: Cell) -> str:
+    """A cell as a person reads it: a number formatted 0000 keeps its zeros, a whole number has no decimal point."""
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        zeros = _ZEROS.fullmatch(cell.number_format or "")
+        return str(value).zfill(len(zeros[0])) if zeros else str(value)
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+def _check_size(rows: int, columns: int) -> None:
+    if rows > MAX_ROWS:
+        raise Refused("roster.too_many_rows", limit=MAX_ROWS)
+    if columns > MAX_COLUMNS:
+        raise Refused("roster.too_many_columns", limit=MAX_COLUMNS)

@@ -1,0 +1,112 @@
+"""What a roster file says: people, where they belong, and the places in the file that cannot be read."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.errors import Refused
+
+Path = tuple[str, ...]
+"""A department as the names from the top of the tree down: ("総務部", "総務課", "庶務係")."""
+
+Field = Literal["name", "kana", "department", "post", "rank", "email", "roles"]
+FIELDS: tuple[Field, ...] = ("name", "kana", "department", "post", "rank", "email", "roles")
+"""What can be said about a member besides the staff number, in the order of the columns."""
+
+_SEPARATORS = re.compile(r"[/／>＞]")
+_BREAKS = re.compile(r"\s*[\r\n\t]+\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A member as one row describes them; None where the file does not speak of it.
+
+    `roles` are role names, `role@部/課` where the role holds in one subtree only. `addresses` maps adapter to the
+    platform's id, "" where the file says that there is none; adapters that the file does not name are not in it.
+    """
+
+    code: str
+    name: str
+    department: Path
+    kana: str | None = None
+    post: str | None = None
+    rank: int | None = None
+    email: str | None = None
+    roles: frozenset[str] | None = None
+    addresses: Mapping[str, str] | None = None
+    row: int = 0  # where it stands in the file, as Excel numbers rows
+
+    def items(self) -> Iterator[tuple[str, object]]:
+        """What the file says, field by field; an adapter's address is the field `address:ADAPTER`."""
+        for field in FIELDS:
+            value = getattr(self, field)
+            if value is not None:
+                yield field, value
+        for adapter, address in (self.addresses or {}).items():
+            yield f"address:{adapter}", address
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which file was read, and how: `form` is xlsx or the encoding of a CSV."""
+
+    name: str
+    sha256: str
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A file that was read without a single problem."""
+
+    source: Source
+    people: tuple[Person, ...]
+    ignored: tuple[str, ...] = ()  # headings that mean nothing to us
+    columns: Mapping[str, str] | None = None  # which heading was taken for what, to name columns in later problems
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One place that must be mended; `key` and `values` are a sentence of the catalogue."""
+
+    row: int
+    column: str
+    key: str
+    values: Mapping[str, object]
+
+
+class BrokenRoster(Refused):
+    """A file with problems; nothing of it is applied. `more` counts those beyond the limit of the list."""
+
+    def __init__(self, problems: Sequence[Problem], more: int = 0) -> None:
+        self.problems = tuple(problems)
+        self.more = more
+        super().__init__("roster.broken", count=len(problems) + more)
+
+    def __str__(self) -> str:
+        first = self.problems[0]
+        return f"The roster has {self.values['count']} problem(s); row {first.row}, column {first.column}: {first.key}"
+
+
+def clean(text: str) -> str:
+    """A cell without outer blanks and line breaks; every other character stays as it is."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def folded(text: str) -> str:
+    """A code or heading as it is compared: compatibility forms made plain (１→1, ｶﾅ→カナ), no outer blanks."""
+    return unicodedata.normalize("NFKC", text).strip()
+
+
+def path_of(*texts: str) -> Path:
+    """The department that cells describe, `総務部/総務課` or one level a cell; () if they are all blank."""
+    return tuple(name for text in texts for part in _SEPARATORS.split(text) if (name := clean(part)))
+
+
+def shown(path: Path) -> str:
+    """A department as people read it and as `path_of` takes it back."""
+    return "/".join(path)
