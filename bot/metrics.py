@@ -52,6 +52,19 @@ class Metrics:
         """Ask `size` for the backlog at every scrape."""
         self.backlog.set_function(size)
 
+    def events_taken(self) -> int:
+        """Events taken in so far, over all adapters; one that came again counts once."""
+        samples = [sample for metric in self.events.collect() for sample in metric.samples]
+        counts = {
+            outcome: sum(
+                sample.value
+                for sample in samples
+                if sample.name.endswith("_total") and sample.labels["outcome"] == outcome
+            )
+            for outcome in ("received", "repeated")
+        }
+        return int(counts["received"] - counts["repeated"])
+
     def text(self) -> bytes:
         """Everything, in the text format."""
         return generate_latest(self.registry)

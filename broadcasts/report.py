@@ -154,6 +154,17 @@ async def unread(db: AsyncConnection, broadcast_id: int) -> list[Unread]:
     return [Unread(*row) for row in rows]
 
 
+async def receipts(db: AsyncConnection, broadcast_id: int) -> list[tuple[str, datetime | None]]:
+    """Every recipient's department at the time of sending, and when they first read it, in the order of members."""
+    rows = await db.execute(
+        select(departments.c.name, recipient.read_at)
+        .join(departments, departments.c.id == recipient.department_id)
+        .where(recipient.broadcast_id == broadcast_id)
+        .order_by(recipient.member_id)
+    )
+    return [(row.name, row.read_at) for row in rows]
+
+
 async def summaries(db: AsyncConnection) -> list[dict[str, Any]]:
     """Every notice that was sent, in the order of sending, as plain data for a report.
 
@@ -182,6 +193,7 @@ async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
     return {
         "id": notice.id,
         "kind": notice.kind,
+        "text": notice.text,
         "sent_at": to_tokyo(notice.sent_at).isoformat(),
         "recipients": recipients,
         "read": read,

@@ -66,7 +66,7 @@ class Confirmation:
 class Broadcasts:
     """Drafts, sends and follows notices; `start()` it for rooms and reminders."""
 
-    def __init__(  # noqa: PLR0917 - the house's parts, in the order in which every service takes them
+    def __init__(
         self,
         database: Database,
         outbox: Outbox,
@@ -214,6 +214,11 @@ class Broadcasts:
         """Everybody who has not read, department by department."""
         async with self._database.snapshot() as db:
             return await report.unread(db, broadcast_id)
+
+    async def receipts(self, broadcast_id: int) -> list[tuple[str, datetime | None]]:
+        """Each recipient's department and when they first read, for a report."""
+        async with self._database.snapshot() as db:
+            return await report.receipts(db, broadcast_id)
 
     async def summaries(self) -> list[dict[str, Any]]:
         """Every notice that was sent, as plain data for a report."""

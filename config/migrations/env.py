@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 from bot.storage import UtcDateTime
 from config.migrations.tables import metadata
 
 
-def render(kind: str, item: object, autogen_context: object) -> str | bool:
+def render(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
     """Write our own column type by its short name in new versions."""
     return "UtcDateTime()" if kind == "type" and isinstance(item, UtcDateTime) else False
 
@@ -17,6 +20,5 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_item=render,
-    render_as_batch=True,
 )
 context.run_migrations()

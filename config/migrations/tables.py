@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bot.audit
+import bot.roster.tables
 import bot.tables
+import broadcasts.jma.tables
 import broadcasts.tables
 import surveys.tables
 from bot.storage import metadata
 
 __all__ = ["metadata"]
 
-ROOMS = (bot.tables, broadcasts.tables, surveys.tables)
+ROOMS = (bot.tables, bot.audit, bot.roster.tables, broadcasts.tables, broadcasts.jma.tables, surveys.tables)

@@ -1,0 +1,64 @@
+"""`kairanban trial`: rehearse six months of business chat and leave a report."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from bot.errors import ConfigurationError
+from bot.texts import Texts
+from config import logs
+from config.loops import run
+from config.rehearsal import Outcome, Plan, rehearse
+from trial.parameters import Parameters, load_parameters
+from trial.population import LARGEST_STAFF
+from trial.report.page import render
+from trial.report.terminal import print_summary
+
+PARAMETERS = Path(__file__).parent.parent / "trial" / "default.toml"
+
+
+def trial(
+    staff: Annotated[int, typer.Option(min=4, max=LARGEST_STAFF, help="職員数 / how many staff")] = 225,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="初日 / the first day")] = datetime(2023, 7, 1),  # noqa: DTZ001 - a day
+    months: Annotated[int, typer.Option(min=1, max=24, help="月数 / how many months")] = 6,
+    seed: Annotated[int, typer.Option(help="乱数の種。同じ種なら同じ結果 / same seed, same trial")] = 1,
+    out: Annotated[Path, typer.Option(help="報告書を置く場所 / where the report goes")] = Path("out"),
+    parameters: Annotated[Path, typer.Option(help="予行の設定 / how the simulated people behave")] = PARAMETERS,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="記録を見せる / show the log")] = False,
+) -> None:
+    """Rehearse, print the summary, write report.html and report.json into `out`."""
+    logs.configure(verbose=verbose)
+    if not verbose:
+        logging.getLogger().setLevel(logging.WARNING)
+    try:
+        chosen = load_parameters(parameters)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"The report cannot be written to {out}: {error.strerror}.") from error
+    console = Console()
+    outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console)
+    (out / "report.json").write_bytes(outcome.report.as_json())
+    (out / "report.html").write_text(render(outcome.report), encoding="utf-8")
+    print_summary(outcome.report, console, Texts("trial"), outcome.problems)
+    console.print(f"\n報告書 / the report: [bold]{out / 'report.html'}[/]  {out / 'report.json'}", highlight=False)
+
+
+def _with_progress(plan: Plan, parameters: Parameters, console: Console) -> Outcome:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} 日"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        task = bar.add_task(f"職員{plan.staff}人・{plan.months}か月の予行 / rehearsing", total=None)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return run(rehearse(plan, parameters, progress))

@@ -1,0 +1,178 @@
+"""`kairanban trial`, put together: the stage in virtual time, the staff on it, and the report at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from bot.activity import Activity
+from bot.clock import TOKYO, ManualClock
+from bot.errors import KairanbanError
+from bot.tables import deliveries
+from bot.texts import Texts
+from config.stage import Stage, open_stage
+from trial.calendar import months_later
+from trial.parameters import Parameters
+from trial.population import populate
+from trial.rehearsal import Rehearsal, RehearsalLog
+from trial.report import figures
+from trial.report.model import Broadcast, Report, Rooms, Survey
+
+SETTLE_LIMIT = 120.0
+"""Real seconds after which a rehearsal that does not come to rest is given up: something is broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be rehearsed."""
+
+    staff: int = 225
+    start: date = date(2023, 7, 1)
+    months: int = 6
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The report, and what the service refused on the way, by sentence."""
+
+    report: Report
+    problems: Mapping[str, int]
+
+
+async def rehearse(plan: Plan, parameters: Parameters, progress: Callable[[int, int], None]) -> Outcome:
+    """Live through the trial in a temporary folder, over real HTTP on ports of the system's choice."""
+    began = time.perf_counter()
+    people = populate(plan.staff, plan.seed)
+    clock = ManualClock(datetime.combine(plan.start, datetime.min.time(), TOKYO))
+    activity = Activity()
+    with tempfile.TemporaryDirectory(prefix="kairanban-trial-") as folder:
+        async with open_stage(Path(folder), people, clock=clock, activity=activity, durability="process") as stage:
+
+            async def settle() -> None:
+                await _settle(stage, activity, rehearsal)
+
+            rehearsal = Rehearsal(
+                parameters,
+                staff=plan.staff,
+                start=plan.start,
+                months=plan.months,
+                seed=plan.seed,
+                clock=clock,
+                service_url=stage.service.url,
+                admin_token=stage.admin_token,
+                bot_id=stage.bot_id,
+                settle=settle,
+                progress=progress,
+            )
+            await rehearsal.create_accounts()
+            await settle()
+            log = await rehearsal.run()
+            report = await _report(plan, parameters, stage, log, began)
+    return Outcome(report, dict(log.problems))
+
+
+async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> None:
+    """Return when service and bot are at rest and every frame that was sent has reached its reader."""
+    try:
+        async with asyncio.timeout(SETTLE_LIMIT):
+            while True:
+                await activity.idle()
+                if rehearsal.frames_received == stage.service.frames_sent:
+                    return
+                await asyncio.sleep(0)  # the frames are in the loopback's buffers; a turn of the loop brings them on
+    except TimeoutError:
+        raise KairanbanError(
+            f"The rehearsal has not come to rest for {SETTLE_LIMIT:.0f} s; frames sent {stage.service.frames_sent}, "
+            f"received {rehearsal.frames_received}, at work: {not activity.is_idle}. Please report this with the seed."
+        ) from None
+
+
+# ----------------------------------------------------------------------------------------------------------- report
+
+
+async def _report(plan: Plan, parameters: Parameters, stage: Stage, log: RehearsalLog, began: float) -> Report:
+    statistics = log.statistics
+    return Report(
+        notice=Texts("trial")("notice"),
+        seed=plan.seed,
+        start=plan.start,
+        staff=plan.staff,
+        months=plan.months,
+        virtual_days=(months_later(plan.start, plan.months) - plan.start).days,
+        events_in=stage.house.bot.metrics.events_taken(),
+        messages_out=await _messages_out(stage),
+        rooms=Rooms(count=statistics["rooms"]["count"], largest=statistics["rooms"]["largest"]),
+        broadcasts=await _broadcasts(stage, statistics["references"]),
+        surveys=await _surveys(stage),
+        adoption=figures.adoption(statistics["active"], staff=plan.staff, start=plan.start, months=plan.months),
+        cost=figures.costs(
+            plan.staff,
+            parameters.cost.table(),
+            reading=parameters.cost.reading,
+            tax_percent=parameters.cost.tax_percent,
+        ),
+        wall_seconds=round(time.perf_counter() - began, 1),
+    )
+
+
+async def _messages_out(stage: Stage) -> int:
+    async with stage.house.database.snapshot() as db:
+        sent = select(func.count()).select_from(deliveries).where(deliveries.c.state == "sent")
+        return await db.scalar(sent) or 0
+
+
+async def _broadcasts(stage: Stage, references: Mapping[str, Any]) -> tuple[Broadcast, ...]:
+    nobody = {"delivered": 0, "duplicates": 0}
+    found = []
+    for summary in await stage.house.broadcasts.summaries():
+        witness = references.get(f"broadcast:{summary['id']}", nobody)
+        found.append(
+            figures.broadcast(
+                id=summary["id"],
+                kind=summary["kind"],
+                title=summary["text"].splitlines()[0][:60],
+                sent_at=datetime.fromisoformat(summary["sent_at"]),
+                receipts=[
+                    figures.Receipt(department, read_at)
+                    for department, read_at in await stage.house.broadcasts.receipts(summary["id"])
+                ],
+                delivered=witness["delivered"],
+                duplicates=witness["duplicates"],
+                reminders=summary["reminders"],
+            )
+        )
+    return figures.in_order(found)
+
+
+async def _surveys(stage: Stage) -> tuple[Survey, ...]:
+    return tuple(
+        figures.survey(
+            id=summary["id"],
+            title=summary["title"],
+            asked=summary["asked"],
+            respondents=summary["respondents"],
+            tables=[
+                figures.table(
+                    key=table["key"],
+                    question=table["question"],
+                    kind=table["kind"],
+                    respondents=table["answered"],
+                    counts=Counter(sorted(table["words"]))
+                    if table["kind"] == "text"
+                    else {row["label"]: row["count"] for row in table["counts"]},
+                )
+                for table in summary["tables"]
+            ],
+        )
+        for summary in await stage.house.surveys.summaries()
+    )
