@@ -47,7 +47,7 @@ class Actor:
         self._behaviour = behaviour
         self._agenda = agenda
         self._clock = clock
-        self._bot_id = bot_id
+        self.bot_id = bot_id
         self._start = start
         self._unread: dict[str, list[tuple[datetime, str]]] = {}
         self._heard_in: dict[str, list[tuple[str, str]]] = {}
@@ -71,7 +71,7 @@ class Actor:
     async def tell_bot(self, text: str) -> None:
         """Write to the bot in pair talk."""
         if self._bot_room is None:
-            self._bot_room = await self.client.pair(self._bot_id)
+            self._bot_room = await self.client.pair(self.bot_id)
         await self.client.write(self._bot_room, text=text)
 
     async def answer(self, room: str, text: str, *, quote: str | None = None, stamp: bool = False) -> None:
@@ -109,7 +109,7 @@ class Actor:
             return
         room = message["room_id"]
         self._unread.setdefault(room, []).append((self._clock.now(), message["message_id"]))
-        if message["sender"] == self._bot_id:
+        if message["sender"] == self.bot_id:
             self._hear_bot(message)
         else:
             self._heard_in.setdefault(room, []).append((message["message_id"], message["text"] or ""))
@@ -161,7 +161,7 @@ class Actor:
             await self.client.press(message_id, button)
 
     def _hear_question(self, message: Message, reference: str, survey: str, kind: str) -> None:
-        """Answer it in a minute or two, and read up to here when the talk has rested."""
+        """Answer it in a minute or two; the mark of having read it comes with the next notice, as nobody counts it."""
         commands = data.load("phrases")["commands"]
         labels = [button["label"] for button in message["buttons"] if button["label"] not in commands["survey_ways"]]
         months = self._months()
@@ -187,7 +187,6 @@ class Actor:
             self._plan(moment, partial(self.client.press, message["message_id"], pressed))
         else:
             self._plan(moment, partial(self.say, room, text or "なし"))
-        self._plan(self._behaviour.grain(self._behaviour.grain(moment)), partial(self.read, room))
 
     def _hear_reply(self, message: Message) -> None:
         """An officer who sees the preview of a notice sends it; everybody reads what the bot says to them."""

@@ -112,6 +112,11 @@ class Rehearsal:
         self._log = RehearsalLog(accounts=(), virtual_days=(self._end - start).days, events=len(self._story))
 
     @property
+    def actors(self) -> Sequence[Actor]:
+        """The people at work, in the order of their staff numbers."""
+        return tuple(self._actors.values())
+
+    @property
     def frames_received(self) -> int:
         """Frames that have come in over the WebSockets and have had their effect."""
         return self._wires.frames

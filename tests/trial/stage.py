@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time
 from pathlib import Path
 
 from bot.clock import ManualClock
+from tests.trial.little_bot import LittleBot
 from trial.calendar import at
 from trial.client import Wires
 from trial.parameters import Parameters, load_parameters
 from trial.rehearsal import Rehearsal, RehearsalLog
 from trial.service.passwords import REHEARSAL
 from trial.service.service import ChatService
-
-from tests.trial.little_bot import LittleBot
 
 DEFAULT = Path(__file__).parents[2] / "config" / "trial" / "default.toml"
 
@@ -38,8 +38,10 @@ async def play(
     months: int = 2,
     seed: int = 1,
     parameters: Parameters | None = None,
+    before: Callable[[Rehearsal], None] = lambda rehearsal: None,
 ) -> Played:
-    """Rehearse from beginning to end against the real service."""
+    """Rehearse from beginning to end against the real service, kept in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test waits for its folder
     clock = ManualClock(at(start, time()))
     service = ChatService(
         database=folder / "service.db",
@@ -78,6 +80,7 @@ async def play(
         )
         accounts = await rehearsal.create_accounts()
         bot.connect(service.url, access["token"], [account.user_id for account in accounts])
+        before(rehearsal)
         log = await rehearsal.run()
     finally:
         await bot.stop()
