@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from trial.service import accounts, models
 from trial.service.calls import Core, Route, respond
-from trial.service.problems import Unauthorized
+from trial.service.problems import BadRequest, Unauthorized
 from trial.service.store import transaction
 
 FIRST_FRAME_SECONDS = 10
@@ -44,6 +44,8 @@ async def _logout(core: Core, request: web.Request, _: str) -> web.StreamRespons
 async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResponse:
     """The token comes in the first frame, because addresses end up in logs and headers cannot be set by browsers."""
     socket = web.WebSocketResponse(compress=False, max_msg_size=4_096, heartbeat=60)
+    if not socket.can_prepare(request).ok:
+        raise BadRequest("Open this address as a WebSocket.")
     await socket.prepare(request)
     try:
         first = await socket.receive(timeout=FIRST_FRAME_SECONDS)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import hmac
 import sqlite3
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import structlog
@@ -76,7 +77,7 @@ class Core:
     limits: Limits
     buckets: Buckets
     misbehaviour: Misbehaviour
-    admin_token: str
+    admin_token: str = field(repr=False)
     stopping: asyncio.Event
 
     def change(self) -> Change:
@@ -132,8 +133,12 @@ class Core:
             except web.HTTPRequestEntityTooLarge:
                 size = self.limits.body_bytes
                 return problems.TooLarge(f"The body is larger than {size} bytes; send less at a time.").response()
+            except ConnectionError:
+                return web.Response(status=499)  # nobody is there to read it
             except Exception:
-                log.exception("request_failed", method=route.method, route=route.path)
+                # As plain text: a renderer that shows local variables would show tokens.
+                trace = traceback.format_exc()
+                log.error("request_failed", method=route.method, route=route.path, trace=trace)
                 return problems.Problem("Something is wrong with the service; it was logged. Try again.").response()
 
         return handle

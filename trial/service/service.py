@@ -23,6 +23,8 @@ from trial.service.store import connect
 
 ROUTES: tuple[Route, ...] = (*api_entry.ROUTES, *api_staff.ROUTES, *api_bot.ROUTES, *api_admin.ROUTES)
 _SHUTDOWN_SECONDS = 2.0
+_BACKLOG = 4_096
+"""A city hall opens its WebSockets in one moment; what the system refuses is only tried again after a second."""
 
 
 class ChatService:
@@ -107,7 +109,7 @@ class ChatService:
             self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
         await runner.setup()
-        site = web.TCPSite(runner, host, port)
+        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
         await site.start()
         self._runner = runner
         bound = runner.addresses[0]
