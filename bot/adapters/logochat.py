@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -237,18 +238,21 @@ class LogoChat:
         return Rejected(reason)
 
     def _wait(self, value: str | None) -> timedelta | None:
-        """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3); None if it says nothing usable."""
+        """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
+
+        None if it says nothing usable.
+        """
         if value is None:
             return None
         try:
-            wait = timedelta(seconds=float(value))
-        except (ValueError, OverflowError):
+            seconds = float(value)
+        except ValueError:
             try:
                 moment = parsedate_to_datetime(value)
             except ValueError:
                 return None
-            wait = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - self._clock.now()
-        return min(max(wait, timedelta(seconds=1)), timedelta(hours=1))
+            seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - self._clock.now()).total_seconds()
+        return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
 
     # -------------------------------------------------- rooms, reads, people
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class Service:
     messages: dict[str, dict[str, Any]] = field(default_factory=dict)
     rooms: dict[str, list[str]] = field(default_factory=dict)
     users: list[dict[str, str]] = field(default_factory=list)
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     by_key: dict[str, tuple[int, dict[str, Any]]] = field(default_factory=dict)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,17 +65,18 @@ class Service:
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return problem(401, "This token is not valid.")
         key = request.headers.get(IDEMPOTENCY_HEADER, "")
-        if request.method == "POST" and key in self.by_key:
+        if key in self.by_key:
             status, document = self.by_key[key]
         else:
             status, document = self.act(request, orjson.loads(body) if body else {})
-            self.by_key[key] = (status, document)
+            if key and request.method == "POST":
+                self.by_key[key] = (status, document)
         return web.json_response(document, status=status) if status != 204 else web.Response(status=204)
 
     def act(self, request: web.Request, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         match request.method, request.path.removeprefix(BOT_PREFIX).strip("/").split("/"):
             case "POST", ["messages"]:
-                number = f"m{len(self.by_key) + 1}"
+                number = f"m{next(self.numbers)}"
                 self.messages[number] = body
                 return 201, {"message_id": number, "room_id": "r0", "sent_at": SENT_AT}
             case "DELETE", ["messages", number]:
