@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Refused
@@ -57,19 +58,24 @@ def key_of(telegram: Telegram) -> str:
     return f"{'drill' if telegram.drill else 'real'}:{telegram.series}"
 
 
-async def remembered(db: AsyncConnection, key: str) -> Memory | None:
-    """What has been seen of an event; its row stays locked until the transaction ends."""
-    found = await db.scalar(select(events.c.memory).where(events.c.key == key).with_for_update())
-    return None if found is None else _MEMORY.validate_json(found)
+async def insert_new(db: AsyncConnection, table: Table, values: Mapping[str, Any]) -> bool:
+    """Insert a row unless its key is there, also by another process at this moment; whether it was new."""
+    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
+    result = await db.execute(dialect.insert(table).values(values).on_conflict_do_nothing())
+    return result.rowcount > 0
 
 
-async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime, *, known: bool) -> None:
-    """Keep what has been seen of an event, `known` if it has a row."""
+async def remembered(db: AsyncConnection, key: str, now: datetime) -> Memory:
+    """What has been seen of an event. Its row stays locked until the transaction ends: one telegram at a time."""
+    await insert_new(db, events, {"key": key, "memory": _MEMORY.dump_json(Memory()).decode(), "updated_at": now})
+    found = await db.execute(select(events.c.memory).where(events.c.key == key).with_for_update())
+    return _MEMORY.validate_json(found.scalar_one())
+
+
+async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime) -> None:
+    """Keep what has been seen of an event."""
     values = {"memory": _MEMORY.dump_json(memory).decode(), "updated_at": now}
-    if known:
-        await db.execute(update(events).where(events.c.key == key).values(values))
-    else:
-        await db.execute(insert(events).values(key=key, **values))
+    await db.execute(update(events).where(events.c.key == key).values(values))
 
 
 async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> None:
@@ -163,14 +169,16 @@ async def listed(db: AsyncConnection, states: Collection[State]) -> Sequence[Dra
 
 async def release(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
     """Hand a ready draft on to the officer who makes a broadcast of it, once. Raises Refused."""
+    event = await db.scalar(select(drafts.c.event).where(drafts.c.id == draft_id))
+    if event is None:
+        raise Refused("refused.missing", draft=draft_id)
+    # The event first and then its draft, as when a telegram comes: two that lock in different orders would deadlock.
+    memory = await remembered(db, event, now)
     ready = (drafts.c.id == draft_id) & (drafts.c.state == "ready")
     taken = update(drafts).where(ready).values(state="released", updated_at=now).returning(*_COLUMNS)
     row = (await db.execute(taken)).one_or_none()
     if row is None:
         state = await db.scalar(select(drafts.c.state).where(drafts.c.id == draft_id))
-        raise Refused(f"refused.{state or 'missing'}", draft=draft_id)
-    draft = _draft(row)
-    memory = await remembered(db, draft.event)
-    assert memory is not None, "the draft's foreign key keeps the event"
-    await remember(db, draft.event, memory.released(), now, known=True)
-    return draft
+        raise Refused(f"refused.{state}", draft=draft_id)
+    await remember(db, event, memory.released(), now)
+    return _draft(row)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,7 +30,7 @@ from broadcasts.jma.memory import Memory
 from broadcasts.jma.reading import read
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.jma.tables import telegrams
-from broadcasts.jma.telegram import Reason, Telegram, Unreadable
+from broadcasts.jma.telegram import Reason, Status, Telegram
 from broadcasts.jma.tree import SIZE_LIMIT
 from broadcasts.jma.wording import CATALOGUE, describe
 
@@ -70,42 +71,33 @@ class Jma:
         """
         # A telegram at the size limit takes a second to parse, in which nobody's reply should wait.
         telegram = await asyncio.to_thread(read, data)
+        # What is no event (tests, what cannot be read) leaves its record and nothing else.
+        key = drafts.key_of(telegram) if isinstance(telegram, Telegram) and telegram.status is not Status.TEST else None
         now = self._clock.now()
         async with self._database.transaction() as db:
-            known = await db.scalar(select(telegrams.c.id).where(telegrams.c.digest == telegram.digest))
-            if known is not None:
-                return Decision("ignore", telegram, Reason("repeated"), Memory())
-            decision, key = await self._decided(db, telegram, now)
-            await db.execute(
-                insert(telegrams).values(
-                    digest=telegram.digest,
-                    raw=data if len(data) <= SIZE_LIMIT else None,
-                    source=source,
-                    received_at=now,
-                    event=key,
-                    kind=telegram.kind,
-                    action=decision.action,
-                    decision=json.dumps(self.describe(decision), ensure_ascii=False),
-                )
-            )
+            seen = Memory() if key is None else await drafts.remembered(db, key, now)
+            decision = decide(telegram, self._settings, seen)
+            record = {
+                "digest": telegram.digest,
+                "raw": zlib.compress(data) if len(data) <= SIZE_LIMIT else None,
+                # A file's name may hold bytes that are no text; both databases refuse those.
+                "source": source.encode(errors="replace").decode(),
+                "received_at": now,
+                "event": key,
+                "kind": telegram.kind,
+                "action": decision.action,
+                "decision": json.dumps(self.describe(decision), ensure_ascii=False),
+            }
+            if not await drafts.insert_new(db, telegrams, record):
+                return decision if key is None else Decision("ignore", telegram, Reason("repeated"), seen)
+            if key is not None and decision.memory != seen:
+                await drafts.remember(db, key, decision.memory, now)
             await drafts.apply(db, decision, self._texts, now, self._settings.hold)
             if self._alarm is not None:
                 self._database.after_commit(db, self._alarm.ring)
         if decision.action == "unreadable":
-            log.warning("jma.unreadable", source=source, digest=telegram.digest, reason=decision.reason.key)
+            log.warning("jma.unreadable", digest=telegram.digest, reason=decision.reason.key)
         return decision
-
-    async def _decided(
-        self, db: AsyncConnection, telegram: Telegram | Unreadable, now: datetime
-    ) -> tuple[Decision, str | None]:
-        if isinstance(telegram, Unreadable):
-            return decide(telegram, self._settings, Memory()), None
-        key = drafts.key_of(telegram)
-        seen = await drafts.remembered(db, key)
-        decision = decide(telegram, self._settings, seen or Memory())
-        if decision.memory != (seen or Memory()):
-            await drafts.remember(db, key, decision.memory, now, known=seen is not None)
-        return decision, key
 
     def describe(self, decision: Decision) -> dict[str, Any]:
         """The decision as `kairanban jma draft --json` prints it."""

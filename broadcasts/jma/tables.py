@@ -12,7 +12,7 @@ telegrams = Table(
     metadata,
     Column("id", BigId, primary_key=True),
     Column("digest", Text, nullable=False, unique=True),  # SHA-256 of the bytes as they came
-    Column("raw", LargeBinary),  # as they came; NULL if larger than a telegram can be
+    Column("raw", LargeBinary),  # zlib; NULL if larger than a telegram can be
     Column("source", Text, nullable=False),  # the file's name
     Column("received_at", UtcDateTime, nullable=False),
     Column("event", Text),  # jma_events.key; NULL if unreadable
