@@ -8,6 +8,7 @@ whim, and must not show.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime
 from functools import partial
@@ -20,6 +21,7 @@ from trial.behaviour import Behaviour, Kind
 from trial.client import Message, StaffClient, Wires
 from trial.population import HEADQUARTERS, Person
 
+_PATIENCE = 2  # times that one question is answered: whoever is not understood then gives up
 _URGENT_MARKS = ("【緊急】", "【訓練】")
 _QUESTION = re.compile(r"survey:(?P<id>\d+):question:(?P<key>.+):(?P<kind>\w+)")
 _SURVEY = re.compile(r"survey:(?P<id>\d+)(?P<rest>.*)")
@@ -53,6 +55,7 @@ class Actor:
         self._heard_in: dict[str, list[tuple[str, str]]] = {}
         self._read_broadcasts: set[str] = set()
         self._surveys_started: set[str] = set()
+        self._attempts: Counter[str] = Counter()
         self._bot_room: str | None = None
 
     # --------------------------------------------------------------- actions
@@ -162,6 +165,9 @@ class Actor:
 
     def _hear_question(self, message: Message, reference: str, survey: str, kind: str) -> None:
         """Answer it in a minute or two; the mark of having read it comes with the next notice, as nobody counts it."""
+        self._attempts[reference] += 1
+        if self._attempts[reference] > _PATIENCE:
+            return
         commands = data.load("phrases")["commands"]
         labels = [button["label"] for button in message["buttons"] if button["label"] not in commands["survey_ways"]]
         months = self._months()

@@ -13,8 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from itertools import accumulate, pairwise
 from typing import Any
 
+from bot.adapters.logochat_wire import ROOM_SIZE
 from bot.clock import ManualClock, to_tokyo
 from trial import data
 from trial.actor import Actor
@@ -30,7 +32,6 @@ from trial.storyline import Event, Notice, PairTalk, Poll, SiteReport, Storyline
 Settle = Callable[[], Awaitable[None]]
 Progress = Callable[[int, int], None]
 
-_ROOM_SIZE = 350
 _ACCOUNTS_PER_CALL = 500
 
 
@@ -228,16 +229,9 @@ class Rehearsal:
         """An administrator makes a room for each department, or several where one would be too small."""
         administrator = self._with_role(ADMINISTRATOR, 0)
         colleagues = await administrator.client.colleagues()
-        for department in departments(self.people):
-            members = [person.login for person in self.people if person.department == department]
-            parts = -(-len(members) // (_ROOM_SIZE - 1))  # the one who makes a room is in it
-            first = 0
-            for number, size in enumerate(share_out(len(members), [1] * parts), start=1):
-                logins = members[first : first + size]
-                first += size
-                title = department if parts == 1 else f"{department} {number}"
-                room = await administrator.client.create_room(title, [colleagues[login] for login in logins])
-                self._rooms |= dict.fromkeys(logins, room)
+        for title, logins in department_rooms(self.people):
+            room = await administrator.client.create_room(title, [colleagues[login] for login in logins])
+            self._rooms |= dict.fromkeys(logins, room)
 
     async def _open_talk(self, talk: Talk) -> None:
         client = self._actors[talk.login].client
@@ -272,6 +266,18 @@ class Rehearsal:
     async def _ask_for_results(self, administrator: Actor) -> None:
         if administrator.last_survey is not None:
             await administrator.tell_bot(self._commands["survey_results"].format(id=administrator.last_survey))
+
+
+def department_rooms(people: Sequence[Person]) -> list[tuple[str, list[str]]]:
+    """A room for each department, or several of even size where one would be too small: (title, staff numbers)."""
+    rooms = []
+    for department in departments(people):
+        logins = [person.login for person in people if person.department == department]
+        parts = -(-len(logins) // (ROOM_SIZE - 1))  # the one who makes a room is in it
+        ends = list(accumulate(share_out(len(logins), [1] * parts)))
+        for number, (first, last) in enumerate(pairwise([0, *ends]), start=1):
+            rooms.append((department if parts == 1 else f"{department} {number}", logins[first:last]))
+    return rooms
 
 
 def _new_user(person: Person) -> dict[str, object]:

@@ -145,3 +145,12 @@ class LittleBot:
         async with self._http.post(f"/bot/v1{path}", json=body) as answer:
             assert answer.status == 201, await answer.text()
             return await answer.json()
+
+
+class StubbornBot(LittleBot):
+    """Never understands an answer, and asks the same question again."""
+
+    async def _take(self, user: str, answer: str) -> None:
+        name = QUESTIONS[self._asked[user]][0]
+        self.answers.setdefault(name, []).append((user, answer))
+        await self._ask(user)

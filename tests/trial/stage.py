@@ -38,6 +38,7 @@ async def play(
     months: int = 2,
     seed: int = 1,
     parameters: Parameters | None = None,
+    bot: LittleBot | None = None,
     before: Callable[[Rehearsal], None] = lambda rehearsal: None,
 ) -> Played:
     """Rehearse from beginning to end against the real service, kept in `folder`."""
@@ -51,7 +52,7 @@ async def play(
         password_cost=REHEARSAL,
     )
     await service.start()
-    bot = LittleBot()
+    bot = bot or LittleBot()
     await bot.start()
     progress: list[tuple[int, int]] = []
     try:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from datetime import date, time
 from functools import partial
 from pathlib import Path
@@ -9,12 +11,14 @@ import pytest
 from aiohttp import web
 
 from bot.clock import ManualClock
+from tests.trial.little_bot import StubbornBot
 from tests.trial.stage import DEFAULT, Played, play
 from trial.agenda import Agenda
 from trial.calendar import at
 from trial.client import ServiceProblem, Wires
 from trial.parameters import load_parameters
-from trial.rehearsal import Rehearsal
+from trial.population import populate
+from trial.rehearsal import Rehearsal, department_rooms
 
 
 async def autumn(folder: Path, *, seed: int = 1) -> Played:
@@ -69,6 +73,33 @@ async def test_the_same_seed_gives_the_same_trial_and_another_seed_another(tmp_p
     assert sorted(first.bot.reads) != sorted(other.bot.reads)
 
 
+async def test_colleagues_quote_one_another_send_stamps_and_files(tmp_path: Path) -> None:
+    parameters = load_parameters(DEFAULT)
+    lively = {"per_department_and_day": 1.0, "reply": 0.5, "stamp": 0.5, "most_answers": 5, "file": 1.0}
+    talk = parameters.talk.model_copy(update=lively)
+    played = await play(
+        tmp_path,
+        staff=16,
+        start=date(2024, 2, 1),
+        months=1,
+        parameters=parameters.model_copy(update={"talk": talk}),
+    )
+    assert not played.log.problems
+    assert played.log.statistics["files"] > 40
+    with closing(sqlite3.connect(tmp_path / "service.db")) as db:
+        quoting = "SELECT count(*) FROM messages WHERE quote IS NOT NULL AND "
+        assert db.execute(quoting + "stamp IS NOT NULL").fetchone()[0] > 5
+        assert db.execute(quoting + "text IS NOT NULL").fetchone()[0] > 5
+
+
+async def test_a_person_who_is_not_understood_gives_up(tmp_path: Path) -> None:
+    played = await play(tmp_path, staff=4, start=date(2024, 2, 1), months=1, bot=StubbornBot())
+    answers = played.bot.answers["frequency:choice"]
+    attempts = Counter(user for user, answer in answers if not answer.startswith("/"))
+    assert attempts
+    assert set(attempts.values()) == {2}
+
+
 async def test_progress_is_told_by_virtual_days_up_to_the_last(tmp_path: Path) -> None:
     progress = (await play(tmp_path, staff=4, start=date(2024, 2, 1), months=1)).progress
     assert progress[-1] == (29, 29)
@@ -86,6 +117,17 @@ async def test_what_the_service_refuses_is_counted_and_stops_nobody(tmp_path: Pa
     assert all(problem.startswith("4") for problem in played.log.problems)
     assert not played.bot.texts
     assert played.log.statistics["users"] == 4
+
+
+def test_a_department_that_is_too_large_for_one_room_gets_several_of_even_size() -> None:
+    people = populate(2_000, seed=1)
+    rooms = department_rooms(people)
+    assert max(len(logins) for _, logins in rooms) < 350
+    assert [(title, len(logins)) for title, logins in rooms if title.startswith("健康スポーツ部")] == [
+        ("健康スポーツ部 1", 205),
+        ("健康スポーツ部 2", 204),
+    ]
+    assert sorted(login for _, logins in rooms for login in logins) == [person.login for person in people]
 
 
 async def test_a_trial_of_no_months_is_refused() -> None:
