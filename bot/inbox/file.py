@@ -65,7 +65,7 @@ class EventFile:
             self._prepare("FULL" if durability == "full" else "OFF")
         except sqlite3.Error as error:
             self._connection.close()
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 reason = "is in use by another process. Stop that one, or give this one a file of its own"
             else:
                 reason = f"cannot be used: {error}. Mend it, or move it away to begin with an empty one"

@@ -85,7 +85,7 @@ class SqliteInbox:
         self._writing = 0  # events on their way into the file
         self._waiting: list[_Append] = []  # of these, those for the next commit
         self._waiting_rows = 0
-        self._is_writing = False
+        self._written: asyncio.Future[list[int | None]] | None = None
         self.commits = 0
         """How many commits the appends took so far."""
         self._arrival: Callable[[], None] = lambda: None
@@ -107,10 +107,15 @@ class SqliteInbox:
 
     async def close(self) -> None:
         if self._writer is not None:
-            if self._waiting and not self._is_writing:
+            if self._waiting and self._written is None:
                 self._commit()
             writer, self._writer = self._writer, None
             await writer.close()
+            if self._written is not None:  # let those who wait be told first
+                await asyncio.wait([self._written])
+            self._fresh.clear()
+            self._sizes.clear()
+            self._size = 0
 
     def on_arrival(self, callback: Callable[[], None]) -> None:
         self._arrival = callback
@@ -141,7 +146,7 @@ class SqliteInbox:
         self._waiting_rows += len(rows)
         append = _Append(events, rows, size, asyncio.get_running_loop().create_future())
         self._waiting.append(append)
-        if len(self._waiting) == 1 and not self._is_writing:
+        if len(self._waiting) == 1 and self._written is None:
             self._gather(0)
         return await append.future
 
@@ -196,7 +201,7 @@ class SqliteInbox:
 
         Two, because a request is read in one round and handled in the next.
         """
-        if self._is_writing or not self._waiting:
+        if self._written is not None or not self._waiting:
             return
         count = len(self._waiting)
         quiet = quiet + 1 if count == seen else 0
@@ -210,13 +215,13 @@ class SqliteInbox:
         assert self._writer is not None
         batch, self._waiting, self._waiting_rows = self._waiting, [], 0
         rows = [row for append in batch for row in append.rows]
-        self._is_writing = True
         self.commits += 1
-        self._writer.call(lambda file: file.append(rows)).add_done_callback(partial(self._committed, batch))
+        self._written = self._writer.call(lambda file: file.append(rows))
+        self._written.add_done_callback(partial(self._committed, batch))
 
     def _committed(self, batch: list[_Append], written: asyncio.Future[list[int | None]]) -> None:
         """Take in what was committed, and let those who wait go on."""
-        self._is_writing = False
+        self._written = None
         error = written.exception()
         ids = iter(() if error else written.result())
         for append in batch:

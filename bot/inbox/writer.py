@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from bot.errors import ConfigurationError, InboxUnavailable
+from bot.errors import InboxUnavailable
 from bot.inbox.file import EventFile
 
 log = structlog.get_logger(__name__)
@@ -85,7 +85,7 @@ class Writer:
     def _run(self, opener: Callable[[], EventFile], opened: asyncio.Future[None]) -> None:
         try:
             file = opener()
-        except ConfigurationError as error:
+        except Exception as error:
             self._loop.call_soon_threadsafe(opened.set_exception, error)
             return
         self._loop.call_soon_threadsafe(opened.set_result, None)

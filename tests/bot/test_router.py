@@ -1,0 +1,154 @@
+"""Commands, buttons and event types find their handlers."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import NEXT, ConfigurationError, Context, Router
+from bot.events import ButtonPressed, MemberJoined, MessageRead, MessageReceived
+from bot.router import invocation
+
+MOMENT = datetime(2023, 7, 3, tzinfo=UTC)
+
+
+def message(text: str) -> MessageReceived:
+    return MessageReceived(
+        adapter="fake",
+        key="e1",
+        conversation="alice",
+        direct=True,
+        occurred_at=MOMENT,
+        sender="alice",
+        message_id="m1",
+        text=text,
+    )
+
+
+def button(data: str) -> ButtonPressed:
+    return ButtonPressed(
+        adapter="fake",
+        key="e1",
+        conversation="alice",
+        direct=True,
+        occurred_at=MOMENT,
+        sender="alice",
+        message_id="m1",
+        data=data,
+    )
+
+
+async def first(ctx: Context[Any]) -> object:
+    return NEXT
+
+
+async def second(ctx: Context[Any]) -> None: ...
+
+
+async def reads(db: Any, events: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("text", "command", "arguments"),
+    [
+        ("/ping", "ping", ""),
+        ("／ＰＩＮＧ　１２", "ping", "１２"),
+        ("  /一斉 【訓練】\n二行目\n", "一斉", "【訓練】\n二行目"),
+        ("/一斉\n一行目\n\n三行目", "一斉", "一行目\n\n三行目"),
+        ("/既読 12", "既読", "12"),
+        ("ping", None, ""),
+        ("/", None, ""),
+        ("/ ping", None, ""),
+        ("", None, ""),
+        ("　", None, ""),
+    ],
+)
+def test_a_command_is_read_whatever_its_width_and_its_arguments_stay_as_typed(
+    text: str, command: str | None, arguments: str
+) -> None:
+    assert invocation(message(text)) == (command, arguments)
+
+
+def test_the_arguments_of_a_button_are_what_follows_its_prefix() -> None:
+    assert invocation(button("poll:3:yes")) == (None, "3:yes")
+    assert invocation(button("poll")) == (None, "")
+
+
+@given(st.text())
+def test_any_text_can_be_looked_up(text: str) -> None:
+    router = Router()
+    router.command("ping")(second)
+    router.on(MessageReceived)(first)
+    assert list(router.handlers(message(text)))[-1] is first
+
+
+def test_a_decorator_returns_the_function_unchanged() -> None:
+    router = Router()
+    assert router.command("a")(first) is first
+    assert router.button("a")(first) is first
+    assert router.on(MemberJoined)(first) is first
+    assert router.bulk(MessageRead)(reads) is reads
+
+
+def test_a_command_is_asked_before_the_handlers_of_its_type() -> None:
+    router = Router()
+    router.on(MessageReceived)(first)
+    router.command("ping", "ピン", help="pong")(second)
+    assert list(router.handlers(message("/ピン"))) == [second, first]
+    assert list(router.handlers(message("/pong"))) == [first]
+    assert [(entry.names, entry.help) for entry in router.help] == [(("ping", "ピン"), "pong")]
+
+
+def test_a_button_goes_to_the_handler_of_its_prefix() -> None:
+    router = Router()
+    router.button("poll")(first)
+    assert list(router.handlers(button("poll:1"))) == [first]
+    assert not router.handles(button("polls:1"))
+
+
+def test_two_handlers_for_one_thing_are_an_error_that_names_both() -> None:
+    router = Router()
+    router.command("ping")(first)
+    router.button("poll")(first)
+    router.on(MemberJoined)(first)
+    with pytest.raises(ConfigurationError, match=r"first and .*second"):
+        router.command("ＰＩＮＧ")(second)
+    with pytest.raises(ConfigurationError, match="button poll:"):
+        router.button("poll")(second)
+    with pytest.raises(ConfigurationError, match="registered twice"):
+        router.on(MemberJoined)(first)
+
+
+def test_a_type_of_event_has_bulk_handlers_or_single_ones() -> None:
+    router = Router()
+    router.bulk(MessageRead)(reads)
+    with pytest.raises(ConfigurationError, match="MessageRead has both"):
+        router.on(MessageRead)(first)
+
+
+@pytest.mark.parametrize("names", [(), ("two words",), ("",), ("/",)])
+def test_a_command_without_a_usable_name_is_refused(names: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError):
+        Router().command(*names)(first)
+
+
+def test_a_button_prefix_with_a_colon_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="without a colon"):
+        Router().button("a:b")
+
+
+def test_an_included_router_brings_everything_it_has_and_clashes_are_found() -> None:
+    inner, outer = Router(), Router()
+    inner.command("ping", help="pong")(first)
+    inner.button("poll")(first)
+    inner.on(MemberJoined)(first)
+    inner.bulk(MessageRead)(reads)
+    outer.include(inner)
+    assert outer.has_command("PING")
+    assert outer.handles(button("poll:1"))
+    assert outer.bulk_handlers(MessageRead) == (reads,)
+    assert len(outer.help) == 1
+    with pytest.raises(ConfigurationError):
+        outer.include(inner)
