@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -89,6 +90,7 @@ class Receiver:
         self.requests: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.statuses: list[int] = []
+        self.silent = False
         self.secret = ""
         self.url = ""
 
@@ -97,6 +99,8 @@ class Receiver:
         assert request.headers[SIGNATURE_HEADER] == signature(self.secret, raw)
         body = orjson.loads(raw)
         self.requests.append(body)
+        if self.silent:
+            await asyncio.Event().wait()
         status = self.statuses.pop(0) if self.statuses else 200
         if status == 200:
             self.events += body["events"]
@@ -163,7 +167,14 @@ def limits() -> Limits:
 
 
 @pytest.fixture
-async def service(tmp_path: Path, clock: ManualClock, limits: Limits) -> AsyncIterator[ChatService]:
+def callback_time_limit() -> float:
+    return 5.0
+
+
+@pytest.fixture
+async def service(
+    tmp_path: Path, clock: ManualClock, limits: Limits, callback_time_limit: float
+) -> AsyncIterator[ChatService]:
     service = ChatService(
         database=tmp_path / "service.sqlite3",
         files=tmp_path / "files",
@@ -171,7 +182,7 @@ async def service(tmp_path: Path, clock: ManualClock, limits: Limits) -> AsyncIt
         admin_token=ADMIN,
         password_cost=REHEARSAL,
         limits=limits,
-        callback_time_limit=2.0,
+        callback_time_limit=callback_time_limit,
     )
     await service.start()
     yield service
@@ -184,7 +195,7 @@ async def city(service: ChatService, clock: ManualClock) -> AsyncIterator[City]:
         city = City(service, clock, session)
         app = web.Application()
         app.router.add_post("/callback", city.receiver.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         city.receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/callback"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from bot.clock import ManualClock
 from tests.trial_service.conftest import ADMIN, City
@@ -110,3 +114,35 @@ def test_pauses_double_from_one_second_to_five_minutes_and_cover_much_more_than_
     pauses = [wait_after(failures).total_seconds() for failures in range(1, 12)]
     assert pauses == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     assert wait_after(10_000) == timedelta(minutes=5)
+
+
+async def test_a_database_that_cannot_record_what_was_taken_loses_nothing(city: City, tmp_path: Path) -> None:
+    (alice,) = await city.join("alice")
+    bot = await city.bot()
+    with closing(sqlite3.connect(tmp_path / "service.sqlite3", isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER full BEFORE DELETE ON callbacks BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        await alice.post("/v1/pairs", {"user_id": bot.id})
+        await city.quiet()
+        db.execute("DROP TRIGGER full")
+        city.clock.advance(timedelta(seconds=1))
+        await city.quiet()
+        assert [event["event_id"] for event in city.receiver.events] == ["e1", "e1"]
+        assert db.execute("SELECT COUNT(*) FROM callbacks").fetchone() == (0,)
+
+
+class TestABotThatNeverAnswers:
+    @pytest.fixture
+    def callback_time_limit(self) -> float:
+        return 0.05
+
+    async def test_is_left_alone_after_the_time_limit_and_tried_again(self, city: City) -> None:
+        (alice,) = await city.join("alice")
+        bot = await city.bot()
+        city.receiver.silent = True
+        await alice.post("/v1/pairs", {"user_id": bot.id})
+        await city.quiet()
+        assert (len(city.receiver.requests), city.receiver.events) == (1, [])
+        city.receiver.silent = False
+        city.clock.advance(timedelta(seconds=1))
+        await city.quiet()
+        assert [event["event_id"] for event in city.receiver.events] == ["e1"]

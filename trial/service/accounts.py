@@ -47,8 +47,12 @@ def close_session(change: Change, token: str) -> None:
     change.db.execute("DELETE FROM sessions WHERE token = ?", (token_hash(token),))
 
 
-def put_people(change: Change, people: Sequence[NewUser], hashes: Sequence[str | None]) -> UserIds:
-    """Make or change people by their logins; a new hash signs out wherever the old password was used."""
+def put_people(change: Change, people: Sequence[NewUser], hashes: Sequence[str | None]) -> tuple[UserIds, list[str]]:
+    """Make or change people by their logins; a new hash signs out wherever the old password was used.
+
+    Returns the ids of all, and of those who were signed out.
+    """
+    signed_out: list[str] = []
     everybody = rooms.announcements(change)
     answer: list[UserId] = []
     for person, password in zip(people, hashes, strict=True):
@@ -78,8 +82,9 @@ def put_people(change: Change, people: Sequence[NewUser], hashes: Sequence[str |
             )
             if password is not None:
                 change.db.execute("DELETE FROM sessions WHERE person = ?", (identifier,))
+                signed_out.append(f"u{identifier}")
         answer.append(UserId(login=person.login, user_id=f"u{identifier}"))
-    return UserIds(users=answer)
+    return UserIds(users=answer), signed_out
 
 
 def me(change: Change, person: str) -> Me:

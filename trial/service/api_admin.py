@@ -6,6 +6,7 @@ from aiohttp import web
 
 from trial.service import accounts, models, statistics
 from trial.service.calls import Call, Core, Route, respond
+from trial.service.hub import UNAUTHORIZED
 from trial.service.problems import Unprocessable
 from trial.service.store import transaction
 
@@ -20,7 +21,9 @@ async def _put_people(core: Core, request: web.Request, _: str) -> web.StreamRes
     hashes = await core.passwords.hash_changed([(user.password, stored.get(user.login)) for user in given.users])
     change = core.change()
     with transaction(core.db):
-        answer = accounts.put_people(change, given.users, hashes)
+        answer, signed_out = accounts.put_people(change, given.users, hashes)
+    for person in signed_out:
+        core.hub.disconnect(person, UNAUTHORIZED)
     return respond(200, answer.model_dump_json().encode())
 
 

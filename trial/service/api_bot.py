@@ -8,6 +8,7 @@ from bot.adapters import logochat_wire as wire
 from trial.service import accounts, messages, models, reads, rooms
 from trial.service.calls import Call, Route
 from trial.service.messages import Draft
+from trial.service.problems import Forbidden
 
 
 class UserQuery(BaseModel):
@@ -40,6 +41,8 @@ def _delete(call: Call) -> None:
 
 def _reads(call: Call) -> wire.ReadsAnswer:
     seen = messages.see(call.change, call.who, call.path["message"])
+    if seen.sender != call.who:
+        raise Forbidden("A bot learns who has read its own messages, not those of people.")
     readers, unread = reads.of(call.change, seen)
     return wire.ReadsAnswer(message_id=f"m{seen.id}", readers=list(readers), unread=unread)
 

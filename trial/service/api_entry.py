@@ -5,14 +5,12 @@ from __future__ import annotations
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trial.service import accounts, models
+from trial.service import accounts, hub, models
 from trial.service.calls import Core, Route, respond
 from trial.service.problems import BadRequest, Unauthorized
 from trial.service.store import transaction
 
 FIRST_FRAME_SECONDS = 10
-UNAUTHORIZED = 4401
-"""The close code of a WebSocket whose first frame carries no valid token; 4000 and up are an application's own."""
 
 
 class FirstFrame(BaseModel):
@@ -34,16 +32,17 @@ async def _login(core: Core, request: web.Request, _: str) -> web.StreamResponse
     return respond(200, answer.model_dump_json().encode())
 
 
-async def _logout(core: Core, request: web.Request, _: str) -> web.StreamResponse:
+async def _logout(core: Core, request: web.Request, who: str) -> web.StreamResponse:
     token = request.headers["Authorization"].partition(" ")[2]
     with transaction(core.db):
         accounts.close_session(core.change(), token)
+    core.hub.disconnect(who, hub.UNAUTHORIZED)
     return web.Response(status=204)
 
 
 async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResponse:
     """The token comes in the first frame, because addresses end up in logs and headers cannot be set by browsers."""
-    socket = web.WebSocketResponse(compress=False, max_msg_size=4_096, heartbeat=60)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=4_096, heartbeat=60, timeout=hub.CLOSE_SECONDS)
     if not socket.can_prepare(request).ok:
         raise BadRequest("Open this address as a WebSocket.")
     await socket.prepare(request)
@@ -58,7 +57,7 @@ async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResp
         except ValidationError:
             who = None
     if who is None:
-        await socket.close(code=UNAUTHORIZED, message=b'The first frame is {"token": "<session token>"}.')
+        await socket.close(code=hub.UNAUTHORIZED, message=b'The first frame is {"token": "<session token>"}.')
         return socket
     await core.hub.serve(who, socket, models.Ready(user_id=who).model_dump_json().encode())
     return socket

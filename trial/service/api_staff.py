@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from trial.service import accounts, files, messages, models, notes, reads, rooms, uploads
-from trial.service.calls import Call, Route
+from trial.service.calls import DOWNLOAD, UPLOAD, Call, Route
 from trial.service.messages import Draft
 
 
@@ -215,6 +215,7 @@ ROUTES = (
         answer=models.SentFiles,
         status=201,
         special=True,
+        takes=UPLOAD,
     ),
-    Route("GET", "/v1/files/{file}", "One file", uploads.hand_out, special=True),
+    Route("GET", "/v1/files/{file}", "One file", uploads.hand_out, special=True, gives=DOWNLOAD),
 )

@@ -101,17 +101,23 @@ class _Line:
                 await self.alarm.wait(self.retry_at)
                 # New events ring too: they wait behind those that are being tried again.
                 while self.retry_at is None or self.retry_at <= self._clock.now():
-                    batch = self._next()
-                    if not batch:
-                        self.retry_at, failures = None, 0
-                        break
-                    if await self._post([event for _, event in batch]):
-                        self._done(batch)
-                        self.retry_at, failures = None, 0
-                    else:
+                    try:
+                        batch = self._next()
+                        taken = bool(batch) and await self._post([event for _, event in batch])
+                        if taken:
+                            self._done(batch)
+                        elif batch:
+                            self._give_up()
+                    except sqlite3.Error as error:  # a full disk, for one: nothing is lost, it is tried again
+                        log.error("callbacks_not_recorded", bot=f"b{self._bot}", error=str(error))
+                        batch, taken = [()], False
+                    if batch and not taken:
                         failures += 1
                         self.retry_at = self._clock.now() + wait_after(failures)
-                        self._give_up()
+                    else:
+                        self.retry_at, failures = None, 0
+                    if not batch:
+                        break
         finally:
             self.alarm.rest()
 

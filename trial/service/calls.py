@@ -34,6 +34,8 @@ from trial.service.store import transaction
 Caller = Literal["anyone", "person", "bot", "admin"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 JSON = "application/json"
+UPLOAD = "multipart/form-data"
+DOWNLOAD = "application/octet-stream"
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +54,8 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     special: bool = False
+    takes: str = JSON
+    gives: str = JSON
 
 
 @dataclass(slots=True)

@@ -15,6 +15,10 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from bot.activity import Activity
 
 BACKLOG = 5_000
+CLOSE_SECONDS = 2.0
+"""How long a client may take to say goodbye, on the machine's clock."""
+UNAUTHORIZED = 4401
+"""The close code for a token that is not, or no longer, valid; 4000 and up are an application's own."""
 
 
 class Connection:
@@ -26,13 +30,14 @@ class Connection:
         self._frames: deque[bytes] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._open = True
+        self._farewell: int = WSCloseCode.OK
 
     def push(self, frame: bytes) -> None:
         """Queue a frame; does nothing once the connection is closed."""
         if not self._open:
             return
         if len(self._frames) >= BACKLOG:
-            self.close()
+            self.close(WSCloseCode.TRY_AGAIN_LATER)
             return
         self._frames.append(frame)
         self._hub.activity.enter()
@@ -52,14 +57,18 @@ class Connection:
                 if self._open:
                     self._waiter = asyncio.get_running_loop().create_future()
                     await self._waiter
+            await self._socket.close(code=self._farewell)
         except ConnectionError:
             pass
         finally:
             self.close()
 
-    def close(self) -> None:
-        """Forget what is queued and end the writer; may be called twice."""
+    def close(self, farewell: int = WSCloseCode.OK) -> None:
+        """Forget what is queued; the writer says goodbye and ends. Only the first call counts."""
+        if not self._open:
+            return
         self._open = False
+        self._farewell = farewell
         self._hub.activity.leave(len(self._frames))
         self._frames.clear()
         if self._waiter is not None and not self._waiter.done():
@@ -82,6 +91,11 @@ class Hub:
             for connection in connections.get(member, ()):
                 connection.push(frame)
 
+    def disconnect(self, member: str, farewell: int) -> None:
+        """Close every connection of a person; those with another valid session connect again."""
+        for connection in self._connections.get(member, ()):
+            connection.close(farewell)
+
     async def serve(self, member: str, socket: web.WebSocketResponse, greeting: bytes) -> None:
         """Keep a signed-in person's connection until it ends."""
         connection = Connection(self, socket)
@@ -99,10 +113,10 @@ class Hub:
             if not mine:
                 del self._connections[member]
             connection.close()
+            await asyncio.wait({writer}, timeout=CLOSE_SECONDS)  # it may be saying goodbye just now
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
     async def close(self) -> None:
         """Say goodbye to everybody."""
-        for socket in list(self._sockets):
-            await socket.close(code=WSCloseCode.GOING_AWAY)
+        await asyncio.gather(*(socket.close(code=WSCloseCode.GOING_AWAY) for socket in list(self._sockets)))

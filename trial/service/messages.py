@@ -65,7 +65,7 @@ def send(change: Change, sender: str, room: int, draft: Draft) -> SentMessage:
     """Write into a room in which `sender` is; everybody in it hears of it, and the bots whom it concerns."""
     members = change.column("SELECT member FROM members WHERE room = ?", room)
     direct, kind = change.row("SELECT kind = 'pair', kind FROM rooms WHERE id = ?", room)
-    if kind == "announcements" and draft.reference is None and not _may_broadcast(change, sender):
+    if kind == "announcements" and not _may_broadcast(change, sender):
         raise Forbidden("Only broadcasts arrive in this room; write in another one.")
     absent = set(draft.mentions).difference(members)
     if absent:

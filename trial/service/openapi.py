@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -14,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 
 from bot.adapters import logochat_wire as wire
 from trial.service import models
-from trial.service.calls import JSON, Caller, Route
+from trial.service.calls import DOWNLOAD, JSON, UPLOAD, Caller, Route
 from trial.service.problems import CONTENT_TYPE
 
 NOTICE = (
@@ -35,6 +36,11 @@ _REFUSALS: dict[Caller, tuple[int, ...]] = {
     "person": (400, 401, 403, 404, 409, 413, 422, 429),
     "bot": (400, 401, 403, 404, 409, 413, 422, 429),
     "admin": (400, 401, 404, 413, 422),
+}
+_FILES = {
+    "type": "object",
+    "description": "Each part with a filename is a file, at most 10 and 200 MB together.",
+    "properties": {"file": {"type": "array", "maxItems": 10, "items": {"type": "string", "format": "binary"}}},
 }
 _REFERENCE = "#/components/schemas/{model}"
 
@@ -72,6 +78,8 @@ def _operation(route: Route) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.answer is not None:
         answer["content"] = _content(route.answer)
+    elif route.gives == DOWNLOAD:
+        answer["content"] = {DOWNLOAD: {}}
     refusals = {str(status): _problem(status) for status in _REFUSALS[route.caller]}
     operation: dict[str, Any] = {
         "operationId": _name(route),
@@ -81,7 +89,7 @@ def _operation(route: Route) -> dict[str, Any]:
         "security": [] if route.caller == "anyone" else [{route.caller: []}],
         "responses": {str(route.status): answer, **refusals},
     }
-    if route.method == "POST" and not route.special:
+    if route.method == "POST" and (not route.special or route.takes == UPLOAD):
         operation["parameters"].append(
             {
                 "name": wire.IDEMPOTENCY_HEADER,
@@ -92,6 +100,10 @@ def _operation(route: Route) -> dict[str, Any]:
         )
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
+    elif route.takes == UPLOAD:
+        operation["requestBody"] = {"required": True, "content": {UPLOAD: {"schema": _FILES}}}
+    if route.handler.__doc__:
+        operation["description"] = inspect.cleandoc(route.handler.__doc__)
     return operation
 
 

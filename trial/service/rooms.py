@@ -156,8 +156,9 @@ def check_known(change: Change, members: Iterable[str], field: str = "members") 
     """422 that names those who do not exist."""
     wanted = json_list(members)
     unknown = change.column(
-        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM people WHERE 'u' || id = value)"
-        " AND NOT EXISTS (SELECT 1 FROM bots WHERE 'b' || id = value) LIMIT 5",
+        "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM people WHERE"
+        " id = CAST(substr(value, 2) AS INTEGER) AND 'u' || id = value) AND NOT EXISTS (SELECT 1 FROM bots WHERE"
+        " id = CAST(substr(value, 2) AS INTEGER) AND 'b' || id = value) LIMIT 5",
         wanted,
     )
     if unknown:
@@ -167,8 +168,8 @@ def check_known(change: Change, members: Iterable[str], field: str = "members") 
 
 def _names(change: Change, members: Iterable[str]) -> list[str]:
     return change.column(
-        "SELECT COALESCE((SELECT name FROM people WHERE 'u' || id = value),"
-        " (SELECT name FROM bots WHERE 'b' || id = value)) FROM json_each(?)",
+        "SELECT CASE WHEN value >= 'u' THEN (SELECT name FROM people WHERE id = CAST(substr(value, 2) AS INTEGER))"
+        " ELSE (SELECT name FROM bots WHERE id = CAST(substr(value, 2) AS INTEGER)) END FROM json_each(?)",
         json_list(members),
     )
 

@@ -54,7 +54,6 @@ class ChatService:
         self._limits = limits or Limits()
         self._callback_time_limit = callback_time_limit
         self._hub = Hub(self.activity)
-        self._core: Core | None = None
         self._runner: web.AppRunner | None = None
         self.url = ""
         """Where it answers, such as http://127.0.0.1:8080; empty until started."""
@@ -67,8 +66,9 @@ class ChatService:
     def app(self) -> web.Application:
         """The whole service as an aiohttp application: it opens its database on start-up and closes it on clean-up."""
         app = web.Application(client_max_size=self._limits.body_bytes)
-        core = self._core = Core(
-            db=connect(self._database),
+        db = connect(self._database)
+        core = Core(
+            db=db,
             clock=self._clock,
             hub=self._hub,
             folder=Folder(self._files),
@@ -78,9 +78,8 @@ class ChatService:
             misbehaviour=Misbehaviour(),
             admin_token=self._admin_token,
             stopping=asyncio.Event(),
-            courier=None,  # type: ignore[arg-type] # set below
+            courier=Courier(db, self._clock, self.activity, time_limit=self._callback_time_limit),
         )
-        core.courier = Courier(core.db, self._clock, self.activity, time_limit=self._callback_time_limit)
         core.folder.tidy(core.db)
         for route in ROUTES:
             app.router.add_route(route.method, route.path, core.endpoint(route))
