@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import aiohttp
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped] # it brings no types
 from openapi_spec_validator import validate
+from structlog.testing import capture_logs
 
 from bot.adapters.logochat_wire import Callback
-from tests.trial_service.conftest import City, Client
+from tests.trial_service.conftest import ADMIN, City, Client
 from tests.trial_service.test_conversation import connect, frames
 from trial.service.ids import number
 from trial.service.problems import NotFound
@@ -53,8 +56,6 @@ async def test_a_key_belongs_to_its_caller_and_a_refusal_does_not_use_it_up(city
 
 
 async def test_old_keys_do_not_pile_up(city: City, tmp_path: Path) -> None:
-    import sqlite3
-
     (alice,) = await city.join("alice")
     room = await alice.room()
     for day in range(3):
@@ -62,9 +63,8 @@ async def test_old_keys_do_not_pile_up(city: City, tmp_path: Path) -> None:
             await alice.post(f"/v1/rooms/{room}/messages", {"text": "a"}, key=f"{day} {n}")
         city.clock.advance(timedelta(hours=25))
     await alice.post(f"/v1/rooms/{room}/messages", {"text": "a"}, key="last")
-    with sqlite3.connect(tmp_path / "service.sqlite3") as db:
+    with closing(sqlite3.connect(tmp_path / "service.sqlite3")) as db:
         assert db.execute("SELECT COUNT(*) FROM answers").fetchone() == (1,)
-    db.close()
 
 
 async def test_faults_come_on_request_to_bots_alone_and_the_same_seed_brings_the_same_ones(city: City) -> None:
@@ -171,3 +171,22 @@ async def test_what_is_answered_pushed_and_called_back_fits_the_document(city: C
 def test_an_id_that_is_none_is_not_found(identifier: str) -> None:
     with pytest.raises(NotFound):
         number("m", identifier)
+
+
+async def test_an_error_of_the_service_s_own_is_a_500_that_leaves_nothing_half_done_and_logs_no_secret(
+    city: City, tmp_path: Path
+) -> None:
+    (alice,) = await city.join("alice")
+    room = await alice.room()
+    with closing(sqlite3.connect(tmp_path / "service.sqlite3", isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER full BEFORE UPDATE ON rooms BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        with capture_logs() as logs:
+            reply = await alice.post(f"/v1/rooms/{room}/messages", {"text": "残らない"}, key="k")
+        db.execute("DROP TRIGGER full")
+    assert (reply.status, reply.headers["Content-Type"]) == (500, "application/problem+json")
+    assert "disk full" not in reply["detail"]
+    assert "disk full" in logs[0]["trace"]
+    assert alice.token not in str(logs)
+    assert ADMIN not in str(logs)
+    assert await count(alice, room) == 0
+    assert (await alice.post(f"/v1/rooms/{room}/messages", {"text": "残る"}, key="k")).status == 201

@@ -285,10 +285,7 @@ def _quoted(change: Change, member: str, room: int, identifier: str) -> int:
 
 
 def _may_broadcast(change: Change, member: str) -> bool:
-    if is_bot(member):
-        return False
-    row = change.row("SELECT can_broadcast FROM people WHERE id = ?", number("u", member))
-    return bool(row and row[0])
+    return bool(change.row("SELECT can_broadcast FROM people WHERE id = ?", number("u", member))[0])
 
 
 def _concerned(members: Sequence[str], message: Message) -> list[str]:

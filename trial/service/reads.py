@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.adapters.logochat_wire import WireRead
+from trial.service import rooms
 from trial.service.change import Change
 from trial.service.ids import is_bot, moment, number
 from trial.service.messages import Seen
@@ -47,7 +48,7 @@ def mark(change: Change, member: str, room: int, identifier: str) -> None:
             authors[sender] = None
             continue
         if direct is None:
-            direct = bool(change.row("SELECT kind = 'pair' FROM rooms WHERE id = ?", room)[0])
+            direct = rooms.is_direct(change, room)
         event = WireRead(
             event_id="-",
             occurred_at=change.now,

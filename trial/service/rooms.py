@@ -115,11 +115,6 @@ def people(change: Change, room: int) -> list[str]:
     return [member for member in people_and_bots(change, room) if not is_bot(member)]
 
 
-def bots(change: Change, room: int) -> list[str]:
-    """The bots in the room."""
-    return change.column("SELECT member FROM members WHERE room = ? AND member >= 'b' AND member < 'c'", room)
-
-
 def is_direct(change: Change, room: int) -> bool:
     """Whether the room is a pair talk."""
     return bool(change.row("SELECT kind = 'pair' FROM rooms WHERE id = ?", room)[0])
