@@ -8,7 +8,7 @@ the directory out in a form that imports back without a difference.
 from bot.roster.applying import apply
 from bot.roster.difference import MOST_LEAVE, Change, FieldChange, Plan, plan
 from bot.roster.export import staff, to_csv, to_xlsx
-from bot.roster.model import BrokenRoster, Path, Person, Problem, Roster, Source
+from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Roster, Source
 from bot.roster.reading import read, read_file
 from bot.roster.tables import roster_imports
 from bot.roster.undoing import Import, last_import, undo
@@ -18,9 +18,9 @@ __all__ = [
     "MOST_LEAVE",
     "BrokenRoster",
     "Change",
+    "DepartmentPath",
     "FieldChange",
     "Import",
-    "Path",
     "Person",
     "Plan",
     "Problem",

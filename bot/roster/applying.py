@@ -13,7 +13,7 @@ from bot import audit
 from bot.clock import Clock
 from bot.errors import Refused
 from bot.roster.difference import Plan
-from bot.roster.model import Path, Person, shown
+from bot.roster.model import DepartmentPath, Person, shown
 from bot.roster.state import Directory, Image, load
 from bot.roster.tables import roster_imports
 from bot.roster.write import Touched, columns_of, write
@@ -55,10 +55,12 @@ async def apply(db: AsyncConnection, clock: Clock, plan: Plan, *, by: str, many_
     return await _record(db, clock, plan, touched, by)
 
 
-async def _make_departments(db: AsyncConnection, made: Iterable[Path], directory: Directory) -> dict[Path, int]:
+async def _make_departments(
+    db: AsyncConnection, made: Iterable[DepartmentPath], directory: Directory
+) -> dict[DepartmentPath, int]:
     """Every department's id by path, the new ones included; a new one's code is its path."""
     ids, codes = dict(directory.departments), set(directory.codes)
-    levels: dict[int, list[tuple[Path, str]]] = {}
+    levels: dict[int, list[tuple[DepartmentPath, str]]] = {}
     for path in made:
         code, number = shown(path), 2
         while code in codes:  # an older department was renamed or moved and keeps its code
@@ -78,7 +80,7 @@ async def _make_departments(db: AsyncConnection, made: Iterable[Path], directory
     return ids
 
 
-async def _join(db: AsyncConnection, joins: Iterable[Person], places: dict[Path, int]) -> dict[str, int]:
+async def _join(db: AsyncConnection, joins: Iterable[Person], places: dict[DepartmentPath, int]) -> dict[str, int]:
     rows = [{"code": person.code, **columns_of(_image(person, _blank(person, places), places))} for person in joins]
     if not rows:
         return {}
@@ -86,11 +88,11 @@ async def _join(db: AsyncConnection, joins: Iterable[Person], places: dict[Path,
     return {row.code: row.id for row in await db.execute(select(members.c.code, members.c.id))}
 
 
-def _blank(person: Person, places: dict[Path, int]) -> Image:
+def _blank(person: Person, places: dict[DepartmentPath, int]) -> Image:
     return Image(person.name, "", places[person.department], "", 0, None, active=True, roles={}, addresses={})
 
 
-def _image(person: Person, before: Image, places: dict[Path, int]) -> Image:
+def _image(person: Person, before: Image, places: dict[DepartmentPath, int]) -> Image:
     """`before` with everything that the file speaks of."""
     roles = before.roles
     if person.roles is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.roster.headings import heading_of
-from bot.roster.model import BrokenRoster, Path, Person, Problem, Roster, Source
+from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Roster, Source
 from bot.roster.state import Directory, Known, load
 
 MOST_LEAVE = 0.2
@@ -45,8 +45,8 @@ class Plan:
     moves: tuple[Change, ...]
     changes: tuple[Change, ...]
     unchanged: int
-    departments_made: tuple[Path, ...]
-    departments_emptied: tuple[Path, ...]
+    departments_made: tuple[DepartmentPath, ...]
+    departments_emptied: tuple[DepartmentPath, ...]
     fingerprint: str
     ignored: tuple[str, ...] = ()
     released: Mapping[str, frozenset[str]] = field(default_factory=dict)  # leavers' addresses that others now have
@@ -114,7 +114,7 @@ def _differences(before: Person, after: Person) -> Iterable[FieldChange]:
 
 def _departments(
     people: Iterable[Person], active: Iterable[Known], directory: Directory
-) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+) -> tuple[tuple[DepartmentPath, ...], tuple[DepartmentPath, ...]]:
     # A dict keeps the file's order, which is the order on lists; a level above comes before the levels below it.
     after = {
         path[:depth]: None for path in (person.department for person in people) for depth in range(1, len(path) + 1)

@@ -12,7 +12,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
@@ -103,17 +103,19 @@ def _decode(data: bytes) -> tuple[str, str]:
 def _xlsx(data: bytes) -> Iterator[Sheet]:
     formulas = _check_archive(data)
     try:
-        with closing(_open(data, values=True)) as book, closing(_open(data, values=False)) as source:
-            for sheet, written in zip(book.worksheets, source.worksheets, strict=True):
-                yield _sheet(sheet, written if formulas else None)
+        with ExitStack() as books:
+            values = books.enter_context(_open(data, values=True)).worksheets
+            written = books.enter_context(_open(data, values=False)).worksheets if formulas else [None] * len(values)
+            for sheets in zip(values, written, strict=True):
+                yield _sheet(*sheets)
     except (Refused, GeneratorExit):
         raise
     except Exception as error:  # openpyxl meets a broken file with whatever its parts raise
         raise Refused("roster.broken_xlsx") from error
 
 
-def _open(data: bytes, *, values: bool) -> Any:
-    return load_workbook(io.BytesIO(data), read_only=True, data_only=values, keep_links=False)
+def _open(data: bytes, *, values: bool) -> AbstractContextManager[Any]:
+    return closing(load_workbook(io.BytesIO(data), read_only=True, data_only=values, keep_links=False))
 
 
 def _check_archive(data: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bot.errors import Refused
 
-Path = tuple[str, ...]
+DepartmentPath = tuple[str, ...]
 """A department as the names from the top of the tree down: ("総務部", "総務課", "庶務係")."""
 
 Field = Literal["name", "kana", "department", "post", "rank", "email", "roles"]
@@ -31,7 +31,7 @@ class Person:
 
     code: str
     name: str
-    department: Path
+    department: DepartmentPath
     kana: str | None = None
     post: str | None = None
     rank: int | None = None
@@ -102,11 +102,11 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip()
 
 
-def path_of(*texts: str) -> Path:
+def path_of(*texts: str) -> DepartmentPath:
     """The department that cells describe, `総務部/総務課` or one level a cell; () if they are all blank."""
     return tuple(name for text in texts for part in _SEPARATORS.split(text) if (name := clean(part)))
 
 
-def shown(path: Path) -> str:
+def shown(path: DepartmentPath) -> str:
     """A department as people read it and as `path_of` takes it back."""
     return "/".join(path)

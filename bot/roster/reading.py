@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path as FilePath
+from pathlib import Path
 
 from bot.errors import Refused
 from bot.roster.cells import soften
@@ -27,7 +27,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ufffd]"
 _PRIVATE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 
 
-def read_file(path: FilePath) -> Roster:
+def read_file(path: Path) -> Roster:
     """The roster in a file; Refused (BrokenRoster with every place) if it cannot be taken as it is."""
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -11,11 +11,13 @@ import orjson
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.roster.model import Path, Person, clean, folded, path_of
+from bot.roster.model import DepartmentPath, Person, clean, folded, path_of
 from bot.roster.roles import role_in
 from bot.tables import addresses, departments, member_roles, members
 
-_LOST: Path = ("?",)  # a role limited to a department that is gone must not come back as one that holds everywhere
+_LOST: DepartmentPath = (
+    "?",
+)  # a role limited to a department that is gone must not come back as one that holds everywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Directory:
     """All members by staff number, all departments by path; `codes` are the departments' codes that are taken."""
 
     members: Mapping[str, Known]
-    departments: Mapping[Path, int]
+    departments: Mapping[DepartmentPath, int]
     codes: frozenset[str]
     fingerprint: str
 
@@ -85,7 +87,7 @@ async def load(db: AsyncConnection) -> Directory:
         )
         code = folded(row.code)
         known[code] = Known(row.id, image.active, _person(code, image, paths), image)
-    by_path: dict[Path, int] = {}
+    by_path: dict[DepartmentPath, int] = {}
     for department_id, path in paths.items():
         by_path.setdefault(path, department_id)
     everything = [[tuple(row) for row in rows] for rows in (tree, people, role_rows, address_rows)]
@@ -93,7 +95,7 @@ async def load(db: AsyncConnection) -> Directory:
     return Directory(known, by_path, frozenset(row.code for row in tree), fingerprint)
 
 
-def _person(code: str, image: Image, paths: Mapping[int, Path]) -> Person:
+def _person(code: str, image: Image, paths: Mapping[int, DepartmentPath]) -> Person:
     return Person(
         code=code,
         name=clean(image.name),
@@ -109,9 +111,9 @@ def _person(code: str, image: Image, paths: Mapping[int, Path]) -> Person:
     )
 
 
-def _paths(tree: Mapping[int, tuple[str, int | None]]) -> dict[int, Path]:
+def _paths(tree: Mapping[int, tuple[str, int | None]]) -> dict[int, DepartmentPath]:
     """The path of every department; a department that is its own ancestor by mistake stands at the top."""
-    paths: dict[int, Path] = {}
+    paths: dict[int, DepartmentPath] = {}
     for department_id in tree:
         names: list[str] = []
         seen: set[int] = set()

@@ -133,6 +133,12 @@ async def test_the_difference_is_told_in_words(database: Database, bring_in: Imp
     assert "ほか 2 件" in japanese
     assert "6 人のうち 5 人が名簿からいなくなります" in japanese
     assert "Leave: 5" in "\n".join(describe(shown, Texts("bot.roster", language="en")))
+    rights = await plan_of(
+        database, "職員番号,氏名,所属,権限,ログインID\n0001,山田,総務部/総務課/庶務係,管理者; 本部,a\n"
+    )
+    assert "0001 山田: 権限「なし」→「administrator; headquarters」 ログインID「なし」→「a」" in "\n".join(
+        describe(rights, Texts("bot.roster"))
+    )
     same = describe(await plan_of(database, FIRST), Texts("bot.roster"))
     assert same == ["「名簿.csv」を読みました（CSV、UTF-8）。", "名簿と同じです。変わるところはありません（6人）。"]
 

@@ -113,6 +113,7 @@ def test_bytes_after_good_headings_never_raise_anything_but_a_refusal(data: byte
         ("職員番号,氏名,部名,課名,係名", "1,山田,総務部,,秘書係", ("総務部", "秘書係")),
         ("ｼｮｸｲﾝ,職員番号,氏名,課名", "x,1,山田,総務課", ("総務課",)),
         ("職員番号,氏名,所属,部,課", "1,山田,出向中,,", ("出向中",)),
+        ("職員番号,,氏名,所属", "1,x,山田,総務課", ("総務課",)),
     ],
 )
 def test_headings_are_known_by_their_synonyms(headings: str, cells: str, department: tuple[str, ...]) -> None:
@@ -134,6 +135,7 @@ def test_columns_that_mean_nothing_are_named() -> None:
 def test_without_headings_for_number_and_name_the_file_is_refused() -> None:
     assert refusal(csv("氏名,所属", "山田,総務課")).key == "roster.no_headings"
     assert refusal(b"").key == "roster.no_headings"
+    assert refusal(xlsx(["氏名", "所属"])).key == "roster.no_headings"
 
 
 def test_two_columns_of_one_meaning_and_a_missing_department_are_problems() -> None:
@@ -141,6 +143,10 @@ def test_two_columns_of_one_meaning_and_a_missing_department_are_problems() -> N
         (1, "社員番号", "heading_twice"),
         (1, "所属", "heading_missing"),
     ]
+
+
+def test_a_blank_department_is_named_by_the_column_that_should_tell_it() -> None:
+    assert problems(csv("職員番号,氏名,課名,係名", "1,山田,,")) == [(2, "課名", "blank")]
 
 
 def test_what_the_file_does_not_speak_of_is_not_said() -> None:
