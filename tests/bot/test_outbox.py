@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +24,7 @@ from bot.errors import ConfigurationError
 from bot.events import Event
 from bot.messages import Address, Message, Priority
 from bot.outbox import Outbox, RetryPolicy, SentDelivery
+from bot.outbox.store import Result, Store
 from bot.storage import Database
 from bot.tables import deliveries, messages
 
@@ -36,6 +41,7 @@ class Post:
         self.calls: list[list[Delivery]] = []
         self.answers: Callable[[Delivery], Outcome] = lambda delivery: Sent(f"m{delivery.id}")
         self.gate: asyncio.Event | None = None
+        self.arrived = asyncio.Semaphore(0)
 
     @property
     def sent(self) -> list[Delivery]:
@@ -53,6 +59,7 @@ class Post:
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         self.calls.append(list(batch))
+        self.arrived.release()
         if self.gate is not None:
             await self.gate.wait()
         return [self.answers(delivery) for delivery in batch]
@@ -114,12 +121,18 @@ class Office:
         await self.activity.idle()
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'test.db'}", durability="process")
+@asynccontextmanager
+async def fresh_database(folder: Path) -> AsyncIterator[Database]:
+    database = Database.open(f"sqlite+aiosqlite:///{folder / uuid4().hex}.db", durability="process")
     await database.create_tables()
     yield database
     await database.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with fresh_database(tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
@@ -344,3 +357,244 @@ async def test_a_hook_that_raises_leaves_nothing_behind_and_stops_no_delivery(of
     assert await office.states() == {number: "sent"}
     async with office.database.snapshot() as db:
         assert await db.scalar(select(func.count()).select_from(messages)) == 1
+
+
+async def test_messages_to_one_person_keep_their_order_while_one_is_tried_again(office: Office) -> None:
+    failing = True
+    office.adapter.answers = lambda each: (
+        Retry("Not now.") if failing and each.message.text == "first" else Sent(f"m{each.id}")
+    )
+    await office.outbox.start()
+    await office.put("first", to="alice")
+    await office.put("second", to="alice")
+    await office.put("other", to="bob")
+    await office.put("urgent", to="alice", priority=Priority.EMERGENCY)
+    await office.activity.idle()
+    assert office.adapter.texts == ["first", "other", "urgent"]
+    failing = False
+    await office.advance(timedelta(seconds=10))
+    assert office.adapter.texts == ["first", "other", "urgent", "first", "second"]
+
+
+async def test_a_message_for_later_holds_nobody_back(office: Office) -> None:
+    await office.outbox.start()
+    await office.put("tomorrow", to="alice", due_at=START + timedelta(days=1))
+    await office.put("today", to="alice")
+    await office.activity.idle()
+    assert office.adapter.texts == ["today"]
+
+
+async def test_one_address_gets_its_messages_one_after_the_other(office: Office) -> None:
+    for number in range(10):
+        await office.put(str(number), to="alice")
+    office.adapter.gate = asyncio.Event()
+    await office.outbox.start()
+    await office.adapter.arrived.acquire()
+    await _pass_by()
+    assert office.adapter.texts == ["0"]
+    office.adapter.gate.set()
+    await office.activity.idle()
+    assert office.adapter.texts == [str(number) for number in range(10)]
+
+
+async def test_an_emergency_overtakes_notices_that_are_claimed_already(database: Database) -> None:
+    office = Office(database, Post(rate=2.0, concurrency=1))
+    for number in range(10):
+        await office.put(f"notice {number}", priority=Priority.NOTICE)
+    await office.outbox.start()
+    await office.activity.idle()
+    await office.put("emergency", priority=Priority.EMERGENCY)
+    await office.activity.idle()
+    await office.advance(timedelta(milliseconds=500))
+    assert office.adapter.texts == ["notice 0", "emergency"]
+    await office.advance(timedelta(seconds=10))
+    assert len(office.adapter.texts) == 11
+    await office.outbox.stop()
+
+
+async def test_the_rate_of_a_platform_is_kept_by_even_spacing(database: Database) -> None:
+    office = Office(database, Post(rate=2.0))
+    moments: list[datetime] = []
+
+    def answer(delivery: Delivery) -> Outcome:
+        moments.append(office.clock.now())
+        return Sent("m")
+
+    office.adapter.answers = answer
+    for number in range(5):
+        await office.put(str(number))
+    await office.outbox.start()
+    await office.activity.idle()
+    await office.advance(timedelta(seconds=10))
+    assert moments == [START + number * timedelta(milliseconds=500) for number in range(5)]
+    await office.outbox.stop()
+
+
+async def test_no_more_calls_are_under_way_than_the_platform_bears(database: Database) -> None:
+    office = Office(database, Post(concurrency=3))
+    office.adapter.gate = asyncio.Event()
+    for number in range(10):
+        await office.put(str(number))
+    await office.outbox.start()
+    for _ in range(3):
+        await office.adapter.arrived.acquire()
+    await _pass_by()
+    assert len(office.adapter.calls) == 3
+    assert not office.activity.is_idle
+    office.adapter.gate.set()
+    await office.activity.idle()
+    assert len(office.adapter.calls) == 10
+    await office.outbox.stop()
+
+
+async def test_a_multicast_carries_what_says_the_same(database: Database) -> None:
+    office = Office(database, Post(batch_size=3, concurrency=1))
+    async with database.transaction() as db:
+        for number, text in ((1, "A"), (2, "B")):
+            await db.execute(
+                insert(messages).values(id=number, body=Message(text=text).model_dump_json(), created_at=START)
+            )
+        await db.execute(
+            insert(deliveries),
+            [
+                {
+                    "key": f"k{number}",
+                    "message_id": 1 + number % 2,
+                    "adapter": "post",
+                    "kind": "person",
+                    "address": f"u{number}",
+                    "priority": 20,
+                    "due_at": START,
+                    "created_at": START,
+                }
+                for number in range(8)
+            ],
+        )
+    await office.outbox.start()
+    await office.activity.idle()
+    assert [[each.key for each in call] for call in office.adapter.calls] == [
+        ["k0", "k2", "k4"],
+        ["k1", "k3", "k5"],
+        ["k6"],
+        ["k7"],
+    ]
+    await office.outbox.stop()
+
+
+async def test_stopping_finishes_what_is_under_way_and_gives_back_the_rest(database: Database) -> None:
+    office = Office(database, Post(concurrency=1))
+    office.adapter.gate = asyncio.Event()
+    first = await office.put("first")
+    second = await office.put("second")
+    await office.outbox.start()
+    await office.adapter.arrived.acquire()
+    await _pass_by()
+    assert await office.states() == {first: "sending", second: "sending"}
+    stopping = asyncio.create_task(office.outbox.stop())
+    await _pass_by()
+    assert not stopping.done()
+    office.adapter.gate.set()
+    await stopping
+    assert await office.states() == {first: "sent", second: "queued"}
+    assert office.activity.is_idle
+
+
+async def test_an_adapter_that_raises_or_answers_too_little_is_tried_again(office: Office) -> None:
+    def broken(delivery: Delivery) -> Outcome:
+        raise RuntimeError("a mistake")
+
+    office.adapter.answers = broken
+    await office.outbox.start()
+    number = await office.put("x")
+    await office.activity.idle()
+
+    async def send(batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        return []
+
+    office.adapter.send = send  # type: ignore[method-assign]  # an adapter with a mistake
+    await office.advance(timedelta(seconds=10))
+    reasons = [attempt.reason for attempt in await office.outbox.attempts(number)]
+    assert reasons == ["The adapter raised RuntimeError.", "The adapter did not answer for every delivery."]
+
+
+async def test_a_database_that_fails_for_a_while_loses_nothing(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    await office.outbox.start()
+    await office.activity.idle()
+    failing = True
+
+    async def record(self: Store, db: AsyncConnection, results: Sequence[Result]) -> None:
+        if failing:
+            raise OSError("the disk is full")
+        await recorded(self, db, results)
+
+    recorded = Store.record
+    monkeypatch.setattr(Store, "record", record)
+    number = await office.put("x")
+    await office.activity.idle()
+    assert await office.states() == {number: "sending"}
+    failing = False
+    await office.advance(timedelta(seconds=2))
+    assert await office.states() == {number: "sent"}
+    assert len(office.adapter.sent) == 1
+
+
+async def test_taking_back_is_a_delivery_too(office: Office) -> None:
+    await office.outbox.start()
+    number = await office.put("wrong", to="alice")
+    await office.activity.idle()
+    seen: list[SentDelivery] = []
+
+    async def hook(db: AsyncConnection, sent: Sequence[SentDelivery]) -> None:
+        seen.extend(sent)
+
+    office.outbox.on_sent(hook)
+    async with office.database.transaction() as db:
+        await db.execute(
+            insert(deliveries).values(
+                key="delete:k1",
+                message_id=1,
+                adapter="post",
+                kind="person",
+                address="alice",
+                action="delete",
+                priority=0,
+                due_at=START,
+                platform_id=f"m{number}",
+                created_at=START,
+            )
+        )
+        office.outbox.ring_after_commit(db)
+    await office.activity.idle()
+    assert (office.adapter.sent[-1].action, office.adapter.sent[-1].message_id) == ("delete", f"m{number}")
+    assert set((await office.states()).values()) == {"sent"}
+    assert seen == []
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(list(Priority)), st.integers(0, 3), st.sampled_from(["a", "b", "c"])), max_size=30
+    )
+)
+async def test_the_order_is_by_priority_then_moment_then_arrival(
+    tmp_path: Path, wishes: list[tuple[Priority, int, str]]
+) -> None:
+    async with fresh_database(tmp_path) as database:
+        store = Store("post", is_sqlite=True)
+        office = Office(database, Post())
+        for number, (priority, minutes, to) in enumerate(wishes):
+            moment = START - timedelta(minutes=minutes)
+            await office.put(str(number), to=to, priority=priority, due_at=moment)
+        async with database.transaction() as db:
+            claimed = await store.claim(db, 100, START, START + timedelta(minutes=1))
+        assert [each.rank for each in claimed] == sorted(each.rank for each in claimed)
+        first: dict[tuple[Priority, str], int] = {}
+        for number, (priority, _, to) in enumerate(wishes):
+            first.setdefault((priority, to), number)
+        assert sorted(int(each.delivery.message.text) for each in claimed) == sorted(first.values())
+
+
+async def _pass_by() -> None:
+    """Let the loop go round, without any time on the clock."""
+    for _ in range(50):
+        await asyncio.sleep(0)
