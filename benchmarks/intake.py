@@ -46,7 +46,7 @@ from bot.web import build_application
 SECRET = "benchmark-secret"
 GATE = 0.85
 KINDS = ("bare", "intake", "dispatch")
-CONNECTIONS = 128
+CONNECTIONS = 256
 
 
 # ------------------------------------------------------------------ servers

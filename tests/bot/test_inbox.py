@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.clock import ManualClock
+from bot.clock import TOKYO, ManualClock
 from bot.errors import ConfigurationError, InboxUnavailable
-from bot.events import Event, MessageRead
+from bot.events import Event, Location, MessageRead, MessageReceived
 from bot.inbox import SqliteInbox
 from bot.inbox.file import EventFile
 
@@ -270,3 +270,22 @@ async def test_a_cancelled_request_keeps_its_event(inbox: SqliteInbox) -> None:
     gone.cancel()
     assert await stays == 1
     assert [record.event.key for record in await inbox.take(10)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("files", [3, 2**70])
+async def test_an_event_comes_back_from_the_disk_as_it_went_in(inbox: SqliteInbox, files: int) -> None:
+    whole = MessageReceived(
+        adapter="fake",
+        key="a",
+        conversation="alice",
+        direct=True,
+        occurred_at=MOMENT.astimezone(TOKYO) + timedelta(microseconds=1),
+        sender="alice",
+        message_id="m1",
+        text='改行\n"引用" 😀',
+        location=Location(latitude=35.7, longitude=139.7, label="市役所"),
+        files=files,
+    )
+    await inbox.append([whole])
+    (record,) = await (await reopened(inbox)).take(1)
+    assert record.event == whole
