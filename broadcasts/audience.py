@@ -121,7 +121,7 @@ def condition(audience: Audience) -> ColumnElement[bool]:
 
 
 def _subtrees(ids: Iterable[int]) -> Select[tuple[int]]:
-    found = select(departments.c.id).where(departments.c.id.in_(tuple(ids))).cte("subtree", recursive=True)
+    found = select(departments.c.id).where(departments.c.id.in_(tuple(ids))).cte(recursive=True)
     # UNION, not UNION ALL: a department that is its own ancestor by mistake ends the walk instead of turning for ever.
     found = found.union(select(departments.c.id).join(found, departments.c.parent_id == found.c.id))
     return select(found.c.id)

@@ -92,6 +92,7 @@ class RoomKeeper:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+            self._alarm = None  # a ring from now on must not count as work under way
 
     async def on_sent(self, db: AsyncConnection, sent: Sequence[SentDelivery]) -> None:
         """Hook of the outbox: a room that waited for its messages may be free now."""

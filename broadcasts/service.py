@@ -90,6 +90,11 @@ class Broadcasts:
         outbox.on_sent(self._on_sent)
         outbox.on_sent(self.rooms.on_sent)
 
+    @property
+    def text_length(self) -> int:
+        """Characters that one message holds on every platform."""
+        return min((each.capabilities.text_length for each in self._adapters.values()), default=0)
+
     # ----------------------------------------------------------------- send
 
     async def draft(
@@ -104,7 +109,7 @@ class Broadcasts:
         text = text.strip()
         if not text:
             raise Refused("refused.empty")
-        limit = min((each.capabilities.text_length for each in self._adapters.values()), default=0)
+        limit = self.text_length
         excess = self._wording.longest(kind, text, self._settings.reminders.at_most) - limit
         if excess > 0:
             raise Refused("refused.too_long", limit=limit, excess=excess)
@@ -244,6 +249,7 @@ class Broadcasts:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
+            self._alarm = None  # a ring from now on must not count as work under way
 
     def roster_changed(self) -> None:
         """Call after the staff directory was changed: the rooms follow."""

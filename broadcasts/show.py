@@ -1,0 +1,113 @@
+"""Previews and standings as messages: plain lines, cut at line ends where they outgrow one message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from bot.clock import to_tokyo
+from bot.texts import Texts
+from broadcasts.preview import Preview
+from broadcasts.report import Status, Unread
+
+LISTED_DEPARTMENTS = 30
+"""Departments that a preview names; the rest is summed up, so that the text stays in sight."""
+
+
+def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
+    """A draft as its author checks it, in messages of at most `limit` characters; the last takes the buttons."""
+    routes = []
+    if seen.rooms:
+        titles = texts("read.name_separator").join(title for title, _ in seen.rooms)
+        members = sum(count for _, count in seen.rooms)
+        routes.append(texts("broadcast.routes_rooms", rooms=len(seen.rooms), members=members, titles=titles))
+    if seen.pair_talks:
+        routes.append(texts("broadcast.routes_pairs", members=seen.pair_talks))
+    if seen.unreachable:
+        routes.append(texts("broadcast.routes_unreachable", members=seen.unreachable))
+    listed = [
+        texts("broadcast.department_line", department=name, members=count)
+        for name, count in seen.departments[:LISTED_DEPARTMENTS]
+    ]
+    if rest := seen.departments[LISTED_DEPARTMENTS:]:
+        listed.append(
+            texts("broadcast.departments_more", departments=len(rest), members=sum(count for _, count in rest))
+        )
+    whole = texts(
+        "broadcast.preview",
+        id=seen.id,
+        kind=texts(f"kind.{seen.kind}"),
+        recipients=seen.recipients,
+        routes="\n".join(routes),
+        departments="\n".join(listed),
+        text=seen.text,
+    )
+    return pages([*whole.split("\n"), "", texts("broadcast.confirm_hint")], limit)
+
+
+def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: int) -> list[str]:
+    """Where a notice stands: counts and ratios first, then departments, or with `unread` the names."""
+    if unread is not None:
+        return pages(_names(texts, found, unread), limit)
+    lines = [
+        texts(
+            "read.status",
+            id=found.id,
+            kind=texts(f"kind.{found.kind}"),
+            sent_at=to_tokyo(found.sent_at).strftime("%Y-%m-%d %H:%M"),
+            read=found.read,
+            recipients=found.recipients,
+            percent=percent(found.read, found.recipients),
+            unread=found.unread,
+            reminders=found.reminders,
+        )
+    ]
+    if found.state == "recalled":
+        lines.append(texts("read.closed"))
+    if found.waiting:
+        lines.append(texts("read.waiting", members=found.waiting))
+    if found.unreachable:
+        lines.append(texts("read.unreachable", members=found.unreachable))
+    lines += ["", texts("read.departments")]
+    lines += [
+        texts(
+            "read.department_line",
+            department=each.name,
+            read=each.read,
+            recipients=each.recipients,
+            percent=percent(each.read, each.recipients),
+        )
+        for each in found.departments
+    ]
+    if found.unread:
+        lines += ["", texts("read.unread_hint", id=found.id)]
+    return pages(lines, limit)
+
+
+def _names(texts: Texts, found: Status, unread: Sequence[Unread]) -> list[str]:
+    if not unread:
+        return [texts("read.everyone_read", id=found.id, recipients=found.recipients)]
+    lines = [texts("read.unread_title", id=found.id, members=len(unread))]
+    for department, group in groupby(unread, key=lambda each: each.department):
+        names = [each.name if each.reachable else texts("read.unreachable_name", name=each.name) for each in group]
+        together = texts("read.name_separator").join(names)
+        lines.append(texts("read.unread_department", department=department, members=len(names), names=together))
+    return lines
+
+
+def percent(part: int, whole: int) -> int:
+    """Whole percents, rounded down: 100 only when it is everybody."""
+    return part * 100 // whole if whole else 100
+
+
+def pages(lines: Iterable[str], limit: int) -> list[str]:
+    """The lines in as few messages as hold them; a line longer than a message is cut."""
+    found = [""]
+    for line in lines:
+        for start in range(0, max(len(line), 1), limit):
+            piece = line[start : start + limit]
+            if len(found[-1]) + 1 + len(piece) > limit:
+                found.append(piece)
+            else:
+                found[-1] = f"{found[-1]}\n{piece}" if found[-1] else piece
+    return [page.strip("\n") for page in found if page.strip()]
