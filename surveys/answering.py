@@ -127,7 +127,7 @@ def _several(step: Step, question: Multiple, text: str, order: Sequence[int]) ->
         picked = [order[position - 1] for position in positions]
         if not rest or any(question.options[code - 1].other for code in picked):
             return chosen(step, picked, rest)
-    by_label = [_labelled(question.options, part) for part in re.split(r"[\n,、]+", typed)]
+    by_label = [_labelled(question.options, part) for part in re.split(r"\s*[\n,、;]+\s*", typed)]
     if all(code is not None for code in by_label):
         return chosen(step, [code for code in by_label if code is not None])
     if (other := _other(question.options, typed)) is not None:

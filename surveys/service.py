@@ -308,11 +308,13 @@ class Surveys:
         )
         states: dict[str, int] = {state: count for state, count in counted}  # noqa: C416 - rows are no pairs to mypy
         tables: tuple[SimpleTable, ...] = ()
+        respondents = states.get("finished", 0)
         if row.state == "closed" or not definition.anonymous:
             tally = Tally(definition)
             async for sheet in finished(db, self._vault, row, definition):
                 tally.add(sheet)
             tables = tally.tables(threshold=definition.threshold)
+            respondents = tally.sheets
         return Results(
             id=row.id,
             key=row.key,
@@ -321,8 +323,8 @@ class Surveys:
             anonymity=row.anonymity,
             opened_at=row.opened_at,
             closes_at=row.closes_at,
-            asked=sum(states.values()),
-            respondents=states.get("finished", 0),
+            asked=max(sum(states.values()), respondents),  # answers that were imported have no participants
+            respondents=respondents,
             tables=tables,
         )
 

@@ -1,0 +1,54 @@
+"""Tables as CSV: UTF-8 with a byte order mark, or CP932 for older office software."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Literal
+
+from bot.texts import Texts
+from surveys.exports.paper import Field, Paper, cross_blocks, head, simple_blocks
+
+Encoding = Literal["utf-8-sig", "cp932"]
+REPLACEMENT = "〓"
+"""The geta mark, which Japanese printing puts where a character is missing."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def to_csv(paper: Paper, texts: Texts, encoding: Encoding = "utf-8-sig") -> tuple[bytes, tuple[str, ...]]:
+    """The file, and the characters that the encoding does not have, each once; 〓 stands in their place."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow([paper.title])
+    for line in head(paper, texts):
+        writer.writerow([harmless(field) for field in line])
+    for block in simple_blocks(paper, texts) + cross_blocks(paper, texts):
+        writer.writerow([])
+        writer.writerow([harmless(block.title)])
+        writer.writerow([harmless(field) for field in block.header])
+        for fields in block.lines:
+            writer.writerow([harmless(field) for field in fields])
+    return encode(out.getvalue(), encoding)
+
+
+def encode(text: str, encoding: Encoding) -> tuple[bytes, tuple[str, ...]]:
+    """`text` as bytes, and what had to be replaced."""
+    missing: dict[str, None] = {}
+
+    def fits(sign: str) -> str:
+        try:
+            sign.encode(encoding)
+        except UnicodeEncodeError:
+            missing[sign] = None
+            return REPLACEMENT
+        return sign
+
+    return "".join(map(fits, text)).encode(encoding), tuple(missing)
+
+
+def harmless(field: Field) -> Field:
+    """What somebody wrote, so that a spreadsheet shows it and never runs it as a formula."""
+    if isinstance(field, str) and field.startswith(_FORMULA):
+        return "'" + field
+    return round(field, 4) if isinstance(field, float) else field

@@ -1,0 +1,120 @@
+"""Tables on paper: the files are opened again and read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from datetime import date
+from html.parser import HTMLParser
+
+import openpyxl
+import pytest
+
+from bot.texts import Texts
+from surveys.crosstab import cross
+from surveys.definition import Answer
+from surveys.exports.csv import harmless, to_csv
+from surveys.exports.html import to_html
+from surveys.exports.paper import Paper
+from surveys.exports.xlsx import to_xlsx
+from surveys.tabulation import simple
+from tests.surveys.conftest import poll
+
+TEXTS = Texts("surveys")
+
+
+def paper(threshold: int = 1, words: str = "=1+1 <b>髙橋</b>") -> Paper:
+    sheets: list[dict[str, Answer]] = [
+        {"used": used, "feel": feel, "comment": None}
+        for used in (1, 2)
+        for feel in (1, 2, 3)
+        for _ in range(used * feel)
+    ]
+    sheets += [{"used": 1, "feel": 5, "comment": words}, {"used": None, "feel": None, "comment": None}]
+    return Paper(
+        title="試行アンケート",
+        day=date(2023, 7, 31),
+        respondents=len(sheets),
+        tables=simple(poll(), sheets, threshold=threshold),
+        crosses=[
+            cross(poll(), sheets, ["used"], "feel", threshold=threshold),
+            cross(poll(), sheets, ["used", "why"], "feel", blanks=True),
+        ],
+        note="職員は模擬です。",
+    )
+
+
+def rows_of(data: bytes, encoding: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(data.decode(encoding))))
+
+
+def test_csv_holds_title_date_number_of_answers_and_every_table() -> None:
+    data, missing = to_csv(paper(), TEXTS)
+    assert data.startswith(b"\xef\xbb\xbf")
+    assert missing == ()
+    rows = rows_of(data, "utf-8-sig")
+    assert rows[0] == ["試行アンケート"]
+    assert ["集計日", "2023-07-31"] in rows
+    assert ["回答数", "20"] in rows
+    assert ["毎日", "7", "0.3684"] in rows
+    assert ["無回答", "1", ""] in rows
+    assert ["使いましたか。", "1", "2", "3", "4", "5 良い", "合計"] in rows
+    assert ["毎日", "1", "2", "3", "0", "1", "7"] in rows
+    assert any(row and row[0].startswith("カイ二乗") for row in rows)
+    assert any(row and row[0].startswith("期待度数") for row in rows)
+
+
+def test_csv_in_cp932_replaces_what_it_lacks_and_says_so() -> None:
+    data, missing = to_csv(paper(words="😀 使える 😀"), TEXTS, "cp932")
+    assert missing == ("😀",)
+    assert ["〓 使える 〓", "", ""] in rows_of(data, "cp932")
+
+
+@pytest.mark.parametrize("field", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_what_people_wrote_is_never_a_formula_in_csv(field: str) -> None:
+    assert harmless(field) == "'" + field
+    assert harmless(-1.0) == -1.0
+
+
+def test_hidden_counts_are_marked_and_explained() -> None:
+    text = to_csv(paper(threshold=5), TEXTS)[0].decode("utf-8-sig")
+    assert "*,少数のため非表示" in text
+
+
+def test_the_workbook_opens_with_tables_on_sheets_and_native_charts() -> None:
+    data = to_xlsx(paper(), TEXTS)
+    book = openpyxl.load_workbook(io.BytesIO(data))
+    assert book.sheetnames == ["単純集計", "クロス集計1", "クロス集計2"]
+    simple_sheet = book["単純集計"]
+    values = [[cell.value for cell in row] for row in simple_sheet.iter_rows(max_col=3)]
+    assert values[0][0] == "試行アンケート"
+    assert ["毎日", 7, pytest.approx(7 / 19)] in values
+    formulas = [cell for row in simple_sheet.iter_rows() for cell in row if cell.data_type == "f"]
+    assert formulas == []
+    assert ["=1+1 <b>髙橋</b>", None, None] in values
+    crossed = [[cell.value for cell in row] for row in book["クロス集計1"].iter_rows(max_col=7)]
+    assert ["毎日", 1, 2, 3, 0, 1, 7] in crossed
+    nested = [[cell.value for cell in row] for row in book["クロス集計2"].iter_rows(max_col=2)]
+    assert ["毎日", "忙しい"] in nested
+    assert [None, "難しい"] in nested or ["", "難しい"] in nested
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        charts = [name for name in archive.namelist() if name.startswith("xl/charts/chart")]
+    assert len(charts) == 3
+
+
+def test_the_page_is_self_contained_and_escapes_what_people_wrote() -> None:
+    page = to_html(paper(), TEXTS)
+    assert "&lt;b&gt;髙橋" in page
+    assert "36.8%" in page
+    assert "http" not in page
+    seen: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+            seen.append(tag)
+
+    Reader().feed(page)
+    assert seen.count("section") == 6
+    assert "script" not in seen
+    assert "b" not in seen
