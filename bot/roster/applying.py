@@ -14,7 +14,7 @@ from bot.clock import Clock
 from bot.errors import Refused
 from bot.roster.difference import Plan
 from bot.roster.model import DepartmentPath, Person, shown
-from bot.roster.state import Directory, Image, load
+from bot.roster.state import Directory, Image, load_to_change
 from bot.roster.tables import roster_imports
 from bot.roster.write import Touched, columns_of, write
 from bot.tables import departments, members
@@ -30,7 +30,7 @@ async def apply(db: AsyncConnection, clock: Clock, plan: Plan, *, by: str, many_
         raise Refused("roster.nothing_to_do")
     if plan.many_leave and not many_may_leave:
         raise Refused("roster.many_leave", leaves=len(plan.leaves), staff=plan.staff)
-    directory = await load(db)
+    directory = await load_to_change(db)
     if directory.fingerprint != plan.fingerprint:
         raise Refused("roster.changed_meanwhile")
     places = await _make_departments(db, plan.departments_made, directory)

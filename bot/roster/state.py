@@ -8,16 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.roster.model import DepartmentPath, Person, clean, folded, path_of
 from bot.roster.roles import role_in
 from bot.tables import addresses, departments, member_roles, members
 
-_LOST: DepartmentPath = (
-    "?",
-)  # a role limited to a department that is gone must not come back as one that holds everywhere
+# A role limited to a department that is gone must not come back as one that holds everywhere.
+_LOST: DepartmentPath = ("?",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +52,14 @@ class Directory:
     departments: Mapping[DepartmentPath, int]
     codes: frozenset[str]
     fingerprint: str
+
+
+async def load_to_change(db: AsyncConnection) -> Directory:
+    """The directory, which nobody else changes until this transaction ends; on SQLite that is so in any case."""
+    if db.dialect.name == "postgresql":
+        tables = ", ".join(table.name for table in (departments, members, member_roles, addresses))
+        await db.execute(text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
+    return await load(db)
 
 
 async def load(db: AsyncConnection) -> Directory:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import audit
 from bot.clock import Clock
 from bot.errors import Refused
-from bot.roster.state import Directory, Image, load
+from bot.roster.state import Directory, Image, load_to_change
 from bot.roster.tables import roster_imports
 from bot.roster.write import Touched, write
 
@@ -49,6 +49,7 @@ async def undo(db: AsyncConnection, clock: Clock, *, by: str, import_id: int | N
     Members who joined by it become inactive, for members and departments are never deleted. Refused, with the reason,
     if there is none, if a later import stands on it, or if members it touched have been changed since.
     """
+    directory = await load_to_change(db)
     last = await last_import(db)
     if last is None:
         raise Refused("roster.nothing_to_undo")
@@ -57,7 +58,7 @@ async def undo(db: AsyncConnection, clock: Clock, *, by: str, import_id: int | N
     query = select(roster_imports.c.touched).where(roster_imports.c.id == last.id)
     kept = (await db.scalars(query)).one()
     touched = [Touched(i, _image(before), _image(after)) for i, before, after in orjson.loads(kept)]
-    steps = _steps_back(touched, await load(db), last.id)
+    steps = _steps_back(touched, directory, last.id)
     await write(db, steps)
     await db.execute(
         update(roster_imports).where(roster_imports.c.id == last.id).values(undone_at=clock.now(), undone_by=by)

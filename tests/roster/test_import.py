@@ -266,10 +266,16 @@ async def test_a_directory_that_changed_since_the_difference_was_shown_is_refuse
 async def test_two_who_confirm_at_once_import_once(database: Database, clock: ManualClock) -> None:
     shown = await plan_of(database, FIRST)
     results = await asyncio.gather(*(apply_plan(database, clock, shown) for _ in range(4)), return_exceptions=True)
-    assert sorted(type(result).__name__ for result in results).count("int") == 1
+    assert sorted(str(getattr(result, "key", result)) for result in results) == ["1", *["roster.changed_meanwhile"] * 3]
     async with database.snapshot() as db:
         assert await db.scalar(select(func.count()).select_from(roster_imports)) == 1
         assert await db.scalar(select(func.count()).select_from(members)) == 6
+
+
+async def test_two_who_undo_at_once_undo_once(database: Database, bring_in: Importer, clock: ManualClock) -> None:
+    await bring_in(FIRST)
+    results = await asyncio.gather(*(undo_last(database, clock) for _ in range(3)), return_exceptions=True)
+    assert sorted(str(getattr(result, "key", result)) for result in results) == ["1", *["roster.nothing_to_undo"] * 2]
 
 
 async def test_a_platform_that_lost_somebody_is_no_change_of_the_directory(
