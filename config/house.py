@@ -84,7 +84,9 @@ async def open_house(
         inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability)
         await inbox.open()
         parts.push_async_callback(inbox.close)
-        database = Database.open(storage.database_url, durability=storage.durability)
+        database = Database.open(
+            storage.database_url, durability=storage.durability, on_loop=storage.durability == "process"
+        )
         parts.push_async_callback(database.close)
         await migrate.upgrade(database)
 

@@ -1,4 +1,4 @@
-"""`python -m config.migrations "What changes"`: write the next version from the difference between code and versions."""
+"""`python -m config.migrations "What changes"`: write the next version from what the tables have and it has not."""
 
 from __future__ import annotations
 
