@@ -77,7 +77,7 @@ def comments(body: Element) -> Iterator[Fact]:
     """The agency's fixed sentences: whether a tsunami is feared, what to do."""
     for name in ("ForecastComment", "WarningComment"):
         if sentence := text(body, "Comments", name, "Text"):
-            yield Fact("comment", sentence)
+            yield Fact("comment", "\n".join(filter(None, map(str.strip, sentence.splitlines()))))
 
 
 def clock_time(written: str) -> str:

@@ -38,6 +38,10 @@ class Mark:
         """
         if self.serial is not None and telegram.serial is not None:
             return telegram.serial - self.serial
+        return self.seconds_to(telegram)
+
+    def seconds_to(self, telegram: Telegram) -> float:
+        """How much later `telegram` was reported or, within the same minute, sent."""
         between = telegram.reported_at - self.reported_at or telegram.sent_at - self.sent_at
         return between.total_seconds()
 
@@ -93,11 +97,18 @@ class Memory:
 
         A correction or cancellation may carry the very numbers of the telegram that it mends.
         """
+        if telegram.info_type is InfoType.ISSUE and self._overtaken(telegram):
+            return True
         mark = self.marks.get(telegram.kind)
         if mark is None:
             return False
         distance = mark.distance(telegram)
         return distance < 0 or (distance == 0 and telegram.info_type is InfoType.ISSUE) or self.repeats(telegram)
+
+    def _overtaken(self, telegram: Telegram) -> bool:
+        """Whether another kind has stated the whole situation since: a speed report that comes after the full one."""
+        others = (self.marks[layer.kind] for layer in self.layers if layer.covers and layer.kind != telegram.kind)
+        return any(mark.seconds_to(telegram) < 0 for mark in others)
 
     def repeats(self, telegram: Telegram) -> bool:
         """Whether `telegram` is, byte for byte, the latest of its kind."""

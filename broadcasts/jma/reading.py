@@ -16,6 +16,9 @@ from broadcasts.jma.tree import NotXml, number, parse, path, text
 
 NAMESPACE = "{http://xml.kishou.go.jp/jmaxml1/}"
 
+NAME_LIMIT = 300
+"""How long the name of an event may be; the agency's longest are below 60 and a database's index takes no megabyte."""
+
 
 class Kind(NamedTuple):
     """A kind of telegram that is read."""
@@ -96,6 +99,9 @@ def _read(root: Element, digest: str) -> Telegram | Unreadable:
     if body is None and info_type != InfoType.CANCELLATION:
         return unreadable(Reason("no_body"))
     office = text(control, "EditorialOffice") or text(control, "PublishingOffice")
+    series = _series(kind, event_id, office, text(head, "Title"))
+    if len(series) > NAME_LIMIT:
+        return unreadable(Reason("too_long", {"limit": NAME_LIMIT}))
     return Telegram(
         digest=digest,
         kind=kind.code,
@@ -103,7 +109,7 @@ def _read(root: Element, digest: str) -> Telegram | Unreadable:
         status=Status(status),
         info_type=InfoType(info_type),
         event_id=event_id or f"{office}/{reported_at.isoformat()}/{digest[:12]}",
-        series=_series(kind, event_id, office, text(head, "Title")),
+        series=series,
         serial=number(text(head, "Serial")),
         reported_at=reported_at,
         sent_at=moment(text(control, "DateTime")) or reported_at,

@@ -15,6 +15,9 @@ AREAS_SHOWN = 12
 
 CATALOGUE = "broadcasts.jma"
 
+WITH_ALERT_LEVEL = frozenset({"大雨", "土砂災害", "高潮", "洪水", "氾濫"})
+"""Phenomena whose warnings stand for an alert level (警戒レベル); storms, waves and snow have classes but no levels."""
+
 
 def describe(decision: Decision, texts: Texts) -> dict[str, Any]:
     """The decision as plain values in the order of issue 3, item 10; times in ISO 8601, areas with code and level."""
@@ -110,12 +113,25 @@ def _fact(fact: Fact, texts: Texts) -> str:
 
 
 def _guidance(decision: Decision, matter: Matter, texts: Texts) -> Iterator[str]:
-    """How to go on; which sentence depends on how severe it is. Texts of others must never decide which key is read."""
+    """How to go on, by how severe it is; whether and where people must flee is for the city to say, not for this."""
     if decision.all_clear:
         yield texts("guidance.all_clear")
     elif matter == "earthquake":
         yield texts("guidance.earthquake")
+    elif matter == "tsunami":
+        yield texts(f"guidance.tsunami{decision.findings[0].level}")
     else:
-        level = decision.findings[0].level
-        yield texts(f"guidance.{'tsunami' if matter == 'tsunami' else 'level'}{level}")
+        # One sentence for each way of being told of, the gravest first.
+        keys = sorted({_guidance_key(finding) for finding in decision.findings}, key=lambda key: -int(key[-1]))
+        yield from (texts(f"guidance.{key}") for key in keys[:2])
     yield texts("guidance.headquarters")
+
+
+def _guidance_key(finding: Finding) -> str:
+    if finding.phenomenon not in WITH_ALERT_LEVEL:
+        return f"weather{finding.level}"
+    level = finding.level
+    # Until the reform 高潮警報 stood for level 4 (内閣府 避難情報に関するガイドライン); since then its name says which.
+    if finding.phenomenon == "高潮" and level == 3 and "レベル" not in finding.label:
+        level = 4
+    return f"level{level}"

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.texts import Texts
-from broadcasts.jma import JmaSettings, compose, describe
+from broadcasts.jma import JmaSettings, compose, describe, levels
+from broadcasts.jma.telegram import Telegram
 from tests.jma.play import (
     ADVISORY,
     CITY,
@@ -119,6 +122,12 @@ CASES: list[tuple[str, JmaSettings, Sequence[bytes], Sequence[str]]] = [
         SHIZUOKA,
         [shindo("5-"), shindo("6-", **EARLIER)],
         ["draft:reached", "ignore:older"],
+    ),
+    (
+        "a speed report that comes after the full report is late",
+        SHIZUOKA,
+        [shingen_shindo("6-", **LATER), shindo("5-"), shingen()],
+        ["draft:reached", "ignore:older", "ignore:older"],
     ),
     (
         "a serial of 0 is as good as blank",
@@ -394,7 +403,37 @@ CASES: list[tuple[str, JmaSettings, Sequence[bytes], Sequence[str]]] = [
         [warning(item("静岡市", "2210000", ("大雨", "43", "発表")))],
         ["draft:reached"],
     ),
+    (
+        "an item without a place, or of an unknown kind, is passed over",
+        CITY,
+        [warning(item("", "", ("大雨警報", "03", "発表")), item("静岡市", "2210000", ("お知らせ", "99", "発表")))],
+        ["ignore:no_areas"],
+    ),
+    (
+        "the source said again is no news",
+        SHIZUOKA,
+        [shindo("5-"), shingen(), shingen(**LATER)],
+        ["draft:reached", "amend:supplement", "ignore:unchanged"],
+    ),
     # --- landslides and rivers
+    (
+        "a landslide alert under the reform's name ranks by that name",
+        replace(CITY, warning="危険警報"),
+        [landslide(item("静岡市", "2210000", ("レベル４土砂災害危険警報", "", "発表")))],
+        ["draft:reached"],
+    ),
+    (
+        "a landslide item without a place, or of an unknown kind, is passed over",
+        CITY,
+        [landslide(item("", "", ("警戒", "3", "発表")), item("静岡市", "2210000", ("参考", "9", "発表")))],
+        ["ignore:no_areas"],
+    ),
+    (
+        "a river without a level or a name is passed over",
+        SHIZUOKA,
+        [flood("水位情報", "99"), flood(river="", body="", event_id="2")],
+        ["ignore:no_areas", "draft:reached"],
+    ),
     (
         "a landslide alert ranks as level 4",
         replace(CITY, warning="危険警報"),
@@ -451,6 +490,7 @@ CASES: list[tuple[str, JmaSettings, Sequence[bytes], Sequence[str]]] = [
         [shindo(reported="0001-01-01T00:00:00+09:00")],
         ["unreadable:report_time"],
     ),
+    ("a name without end is reported", SHIZUOKA, [shindo(event_id="9" * 1000)], ["unreadable:too_long"]),
     ("a report without a body is reported", SHIZUOKA, [shindo(body=None)], ["unreadable:no_body"]),
 ]
 
@@ -471,3 +511,18 @@ def test_every_decision_can_be_put_into_words(settings: JmaSettings, telegrams: 
         assert describe(decision, texts)["reason"]
         if decision.action in ("draft", "amend") or (decision.action == "withdraw" and decision.told):
             assert compose(decision, texts).count("\n") >= 5
+
+
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12))
+def test_in_whatever_order_reports_come_the_latest_serial_stands(serials: list[int]) -> None:
+    values = ["5-", "6-", "5+", "6+", "7", "5-"]
+    reports = [shingen_shindo(values[serial - 1], serial=serial, cities=()) for serial in serials]
+    decisions = play(SHIZUOKA, *reports)
+    told = [decision.source for decision in decisions if decision.action in ("draft", "amend")]
+    order = [telegram.serial for telegram in told if isinstance(telegram, Telegram)]
+    assert order == sorted(set(order), key=lambda serial: serial or 0)
+    assert order[-1] == max(serials)
+    assert (
+        decisions[-1].memory.findings[0].label
+        == levels.INTENSITY_LABELS[(levels.intensity(values[max(serials) - 1]) or 0) - 1]
+    )

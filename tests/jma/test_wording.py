@@ -25,6 +25,7 @@ from tests.jma.telegrams import (
     SOURCE,
     coast,
     intensity,
+    item,
     report,
     shindo,
     shingen,
@@ -208,3 +209,18 @@ def test_a_day_that_is_no_quake_of_ours_leaves_no_memory_but_its_place() -> None
 
 def test_the_hold_of_the_settings_is_ten_minutes() -> None:
     assert JmaSettings().hold == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "sentence"),
+    [
+        ("レベル４大雨危険警報", "43", "警戒レベル４は"),
+        ("レベル３高潮警報", "08", "警戒レベル３は"),
+        ("高潮警報", "08", "警戒レベル４は"),
+        ("大雪警報", "06", "外に出ると危険です"),
+        ("暴風特別警報", "35", "命の危険があります"),
+    ],
+)
+def test_how_to_go_on_fits_the_warning(kind: str, code: str, sentence: str) -> None:
+    [decision] = play(CITY, warning(item("静岡市", "2210000", (kind, code, "発表"))))
+    assert sentence in compose(decision, Texts("broadcasts.jma"))
