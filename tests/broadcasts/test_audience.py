@@ -1,0 +1,214 @@
+"""The algebra of audiences: what the database finds is what sets would say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from bot import directory
+from bot.directory import Entry
+from bot.storage import Database
+from bot.tables import departments, member_roles, members
+from broadcasts.audience import (
+    AUDIENCE,
+    EVERYONE,
+    Audience,
+    Both,
+    Departments,
+    Either,
+    Everyone,
+    Members,
+    Roles,
+    UnknownName,
+    Without,
+    fingerprint,
+    named,
+    select_members,
+    standing_audience,
+    standing_key,
+)
+from tests.databases import empty_database
+
+T = TypeVar("T")
+
+TREE = {1: None, 2: 1, 3: 1, 4: 2, 5: None}
+PEOPLE = {number: number % 5 + 1 for number in range(1, 16)}
+ROLES = {"liaison": {2, 7, 9}, "fire brigade": {3, 9}}
+LEFT = {15}
+
+leaves: st.SearchStrategy[Audience] = st.one_of(
+    st.just(EVERYONE),
+    st.builds(Departments, ids=st.lists(st.sampled_from(sorted(TREE)), min_size=1, max_size=3).map(tuple)),
+    st.builds(Members, ids=st.lists(st.integers(1, 18), min_size=1, max_size=5).map(tuple)),
+    st.builds(Roles, names=st.lists(st.sampled_from(sorted(ROLES)), min_size=1).map(tuple)),
+)
+audiences: st.SearchStrategy[Audience] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(Either, parts=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Both, parts=st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Without, base=inner, excluded=inner),
+    ),
+    max_leaves=8,
+)
+
+
+def below(department: int) -> set[int]:
+    return {department}.union(*(below(child) for child, parent in TREE.items() if parent == department))
+
+
+def meant(audience: Audience) -> set[int]:
+    """The same algebra over Python's sets."""
+    match audience:
+        case Everyone():
+            return set(PEOPLE)
+        case Departments(ids=ids):
+            under = set[int]().union(*map(below, ids))
+            return {person for person, department in PEOPLE.items() if department in under}
+        case Members(ids=ids):
+            return set(ids)
+        case Roles(names=names):
+            return set[int]().union(*(ROLES[name] for name in names))
+        case Either(parts=parts):
+            return set[int]().union(*map(meant, parts))
+        case Both(parts=parts):
+            return set.intersection(*map(meant, parts))
+        case Without(base=base, excluded=excluded):
+            return meant(base) - meant(excluded)
+
+
+@dataclass
+class City:
+    runner: asyncio.Runner
+    database: Database
+
+    def find(self, audience: Audience) -> set[int]:
+        async def look() -> set[int]:
+            async with self.database.snapshot() as db:
+                found: list[int] = [row.id for row in await db.execute(select_members(audience))]
+            assert len(found) == len(set(found))
+            return set(found)
+
+        return self.runner.run(look())
+
+    def name(self, audience: Audience) -> str:
+        async def look() -> str:
+            async with self.database.snapshot() as db:
+                return await fingerprint(db, audience)
+
+        return self.runner.run(look())
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def city(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
+    with asyncio.Runner() as runner:
+        manager: Any = empty_database(request.param, Path(tmp_path_factory.mktemp("city")))
+        database: Database = runner.run(manager.__aenter__())
+        runner.run(_settle(database))
+        yield City(runner, database)
+        runner.run(manager.__aexit__(None, None, None))
+
+
+async def _settle(database: Database) -> None:
+    async with database.transaction() as db:
+        for number in TREE:
+            await directory.save(db, [Entry(code=f"first-{number}", name="x", department=f"課{number}")])
+        await db.execute(members.delete())
+        for child, parent in TREE.items():
+            await db.execute(update(departments).where(departments.c.id == child).values(parent_id=parent))
+        for number, department in PEOPLE.items():
+            await db.execute(
+                members.insert().values(
+                    id=number,
+                    code=f"{number}",
+                    name="同姓" if number in {4, 5} else f"氏名{number}",
+                    department_id=department,
+                    active=number not in LEFT,
+                )
+            )
+            for role, holders in ROLES.items():
+                if number in holders:
+                    await db.execute(member_roles.insert().values(member_id=number, role=role))
+
+
+@given(audience=audiences)
+def test_the_database_finds_what_the_sets_say(city: City, audience: Audience) -> None:
+    assert city.find(audience) == (meant(audience) & set(PEOPLE)) - LEFT
+
+
+@given(audience=audiences)
+def test_an_audience_survives_being_stored(audience: Audience) -> None:
+    assert AUDIENCE.validate_json(AUDIENCE.dump_json(audience)) == audience
+
+
+@given(one=audiences, other=audiences)
+def test_a_fingerprint_names_the_people_and_not_the_way_of_saying_it(
+    city: City, one: Audience, other: Audience
+) -> None:
+    assert (city.name(one) == city.name(other)) == (city.find(one) == city.find(other))
+
+
+@given(one=leaves, other=leaves)
+def test_operators_say_what_they_look_like(city: City, one: Audience, other: Audience) -> None:
+    assert city.find(one | other) == city.find(one) | city.find(other)
+    assert city.find(one & other) == city.find(one) & city.find(other)
+    assert city.find(one - other) == city.find(one) - city.find(other)
+
+
+def test_only_all_staff_and_single_departments_have_rooms() -> None:
+    for audience in (EVERYONE, Departments(ids=(7,))):
+        key = standing_key(audience)
+        assert key is not None
+        assert standing_audience(key) == audience
+    assert standing_key(Departments(ids=(7, 8))) is None
+    assert standing_key(EVERYONE - Members(ids=(1,))) is None
+
+
+def test_people_name_departments_and_members(city: City) -> None:
+    async def by_name(*included: str, excluded: tuple[str, ...] = ()) -> Audience:
+        async with city.database.snapshot() as db:
+            return await named(db, included, excluded)
+
+    assert city.runner.run(by_name()) == EVERYONE
+    assert city.runner.run(by_name("課2", "課3")) == Departments(ids=(2, 3))
+    assert city.runner.run(by_name("課2", "7")) == Either(parts=(Departments(ids=(2,)), Members(ids=(7,))))
+    assert city.runner.run(by_name("氏名9")) == Members(ids=(9,))
+    assert city.find(city.runner.run(by_name(excluded=("課1",)))) == {
+        number for number in set(PEOPLE) - LEFT if PEOPLE[number] == 5
+    }
+
+
+@pytest.mark.parametrize("name", ["どこにもない課", "同姓", "氏名15"])
+def test_a_name_for_nobody_or_for_several_is_an_error_that_knows_the_departments(city: City, name: str) -> None:
+    async def look() -> Audience:
+        async with city.database.snapshot() as db:
+            return await named(db, [name])
+
+    with pytest.raises(UnknownName) as error:
+        city.runner.run(look())
+    assert error.value.name == name
+    assert "課1" in error.value.known
+
+
+def test_a_circle_in_the_tree_ends(city: City) -> None:
+    async def tie(parent: int | None) -> None:
+        async with city.database.transaction() as db:
+            await db.execute(update(departments).where(departments.c.id == 1).values(parent_id=parent))
+
+    city.runner.run(tie(4))
+    try:
+        assert city.find(Departments(ids=(4,))) == {n for n, d in PEOPLE.items() if d != 5} - LEFT
+    finally:
+        city.runner.run(tie(None))
+
+
+def test_the_statement_asks_for_ids_alone() -> None:
+    assert [column.name for column in select_members(EVERYONE).selected_columns] == ["id"]
