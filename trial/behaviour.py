@@ -209,7 +209,7 @@ class Behaviour:
         return min(1.0, max(0.0, feeling))
 
     def _grained(self, moment: datetime, kind: Kind) -> datetime:
-        return self.grain(moment) if kind == "notice" else _next_multiple(moment, 1)
+        return _next_multiple(moment, 1) if kind == "urgent" else self.grain(moment)
 
 
 def _next_multiple(moment: datetime, minutes: int) -> datetime:

@@ -106,15 +106,13 @@ class Storyline:
     # --------------------------------------------------------------- notices
 
     def _weekly(self) -> Iterator[Notice]:
-        """On the first working day of each week, with another text every week."""
+        """On the first working day of each week, with another text every week; the first week is for onboarding."""
         texts = self._phrases["broadcasts"]["notice"]
-        week = None
-        number = 0
+        first_days: dict[tuple[int, int], date] = {}
         for day in working_days(self._start, self._end):
-            if day.isocalendar()[:2] != week:
-                week = day.isocalendar()[:2]
-                yield Notice(at(day, self._parameters.storyline.notice_at), "notice", texts[number % len(texts)])
-                number += 1
+            first_days.setdefault(day.isocalendar()[:2], day)
+        for number, day in enumerate(list(first_days.values())[1:]):
+            yield Notice(at(day, self._parameters.storyline.notice_at), "notice", texts[number % len(texts)])
 
     def _drills(self) -> Iterator[Notice]:
         story = self._parameters.storyline

@@ -76,7 +76,7 @@ def test_skilled_people_read_sooner_and_pass_less_over() -> None:
 
 
 def test_an_emergency_is_read_sooner_than_a_notice_in_the_office() -> None:
-    assert median(waits("urgent", MONDAY, PEOPLE)) * 3 < median(waits("notice", MONDAY, PEOPLE))
+    assert median(waits("urgent", MONDAY, PEOPLE)) * 2 < median(waits("notice", MONDAY, PEOPLE))
 
 
 def test_at_night_an_emergency_wakes_some_and_only_those_with_a_phone() -> None:

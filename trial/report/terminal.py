@@ -87,7 +87,8 @@ def _surveys(report: Report, texts: Texts) -> Table:
 
 
 def _adoption(report: Report, texts: Texts) -> Table:
-    table = Table(title=texts("terminal.adoption"), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=Text(texts("terminal.adoption"), no_wrap=True), box=box.SIMPLE_HEAD, title_justify="left")
+    table.min_width = 40
     for month in report.adoption.monthly_active:
         table.add_column(month.month, justify="right")
     table.add_row(*(f"{month.users:,} ({percent(month.share)})" for month in report.adoption.monthly_active))
