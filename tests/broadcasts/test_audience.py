@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
 
@@ -37,7 +37,8 @@ from broadcasts.audience import (
 )
 from tests.databases import empty_database
 
-T = TypeVar("T")
+unhurried = settings(deadline=None, max_examples=40)
+"""A database on a busy machine may take its time over one example."""
 
 TREE = {1: None, 2: 1, 3: 1, 4: 2, 5: None}
 PEOPLE = {number: number % 5 + 1 for number in range(1, 16)}
@@ -139,16 +140,19 @@ async def _settle(database: Database) -> None:
                     await db.execute(member_roles.insert().values(member_id=number, role=role))
 
 
+@unhurried
 @given(audience=audiences)
 def test_the_database_finds_what_the_sets_say(city: City, audience: Audience) -> None:
     assert city.find(audience) == (meant(audience) & set(PEOPLE)) - LEFT
 
 
+@unhurried
 @given(audience=audiences)
 def test_an_audience_survives_being_stored(audience: Audience) -> None:
     assert AUDIENCE.validate_json(AUDIENCE.dump_json(audience)) == audience
 
 
+@unhurried
 @given(one=audiences, other=audiences)
 def test_a_fingerprint_names_the_people_and_not_the_way_of_saying_it(
     city: City, one: Audience, other: Audience
@@ -156,6 +160,7 @@ def test_a_fingerprint_names_the_people_and_not_the_way_of_saying_it(
     assert (city.name(one) == city.name(other)) == (city.find(one) == city.find(other))
 
 
+@unhurried
 @given(one=leaves, other=leaves)
 def test_operators_say_what_they_look_like(city: City, one: Audience, other: Audience) -> None:
     assert city.find(one | other) == city.find(one) | city.find(other)
