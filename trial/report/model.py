@@ -53,7 +53,10 @@ class DepartmentReads(Figures):
 
 
 class Broadcast(Figures):
-    """One notice; `delivered` and `duplicates` are the chat service's own count of what members see."""
+    """One notice; `delivered` and `duplicates` are the chat service's own count of what members see.
+
+    `reminders` counts the rounds that went to those who had not read it.
+    """
 
     id: int
     kind: str
