@@ -311,8 +311,8 @@ class Surveys:
         respondents = states.get("finished", 0)
         if row.state == "closed" or not definition.anonymous:
             tally = Tally(definition)
-            async for sheet in finished(db, self._vault, row, definition):
-                tally.add(sheet)
+            async for sheets in finished(db, self._vault, row, definition):
+                tally.add(sheets)
             tables = tally.tables(threshold=definition.threshold)
             respondents = tally.sheets
         return Results(

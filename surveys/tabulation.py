@@ -8,9 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
-from surveys.definition import OTHER, Definition, FreeText, Scale, Sheet, Step, WithOptions, scale_label
+from surveys.definition import (
+    OTHER,
+    Answer,
+    Definition,
+    FreeText,
+    Multiple,
+    Scale,
+    Sheet,
+    Step,
+    WithOptions,
+    codes,
+    scale_label,
+)
 
 Value = int | float | str
 Base = Literal["answered", "asked"]
@@ -59,50 +71,47 @@ class SimpleTable:
 
 
 class Tally:
-    """Counts sheets as they pass by; holds no sheet, only counts and free texts."""
+    """Counts sheets as they pass by, batch after batch; holds no sheet, only counts and free texts."""
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        self._always = [step for step in definition.steps if step.question.when is None]
-        self._sometimes = [step for step in definition.steps if step.question.when is not None]
         self._asked: Counter[str] = Counter()
-        self._counts: dict[str, Counter[Value]] = {step.key: Counter() for step in definition.steps}
         self._answered: Counter[str] = Counter()
+        self._counts: dict[str, Counter[Value]] = {step.key: Counter() for step in definition.steps}
         self._words: dict[str, list[str]] = {}
         self.sheets = 0
 
-    def add(self, sheet: Sheet) -> None:
-        """Count one finished sheet."""
-        self.sheets += 1
-        for step in self._always:
-            self._count(step, sheet)
-        for step in self._sometimes:
-            if self._definition.applies(step, sheet):
-                self._asked[step.key] += 1
-                self._count(step, sheet)
+    def add(self, sheets: Sequence[Sheet]) -> None:
+        """Count finished sheets."""
+        self.sheets += len(sheets)
+        for step in self._definition.steps:
+            concerned = sheets
+            if step.question.when is not None:
+                concerned = [sheet for sheet in sheets if self._definition.applies(step, sheet)]
+            self._asked[step.key] += len(concerned)
+            self._count(step, [answer for sheet in concerned if (answer := sheet.get(step.key)) is not None])
+            if isinstance(step.question, WithOptions) and any(option.other for option in step.question.options):
+                self._hear(step, [words for sheet in concerned if (words := sheet.get(step.key + OTHER)) is not None])
+
+    def _count(self, step: Step, answers: Sequence[Answer]) -> None:
+        self._answered[step.key] += len(answers)
+        if isinstance(step.question, FreeText):
+            self._hear(step, answers)
+        elif isinstance(step.question, Multiple):
+            self._counts[step.key].update(code for answer in answers for code in codes(answer))
+        else:
+            self._counts[step.key].update(cast(Sequence[Value], answers))
+
+    def _hear(self, step: Step, answers: Sequence[Answer]) -> None:
+        self._words.setdefault(step.key, []).extend(map(str, answers))
 
     def tables(self, *, base: Base = "answered", threshold: int = 1) -> tuple[SimpleTable, ...]:
         """One table a step; counts below `threshold` are hidden, with as many others as it takes to keep them so."""
         return tuple(_hide(self._table(step, base), threshold) for step in self._definition.steps)
 
-    def _count(self, step: Step, sheet: Sheet) -> None:
-        answer = sheet.get(step.key)
-        if answer is None:
-            return
-        self._answered[step.key] += 1
-        if isinstance(answer, list):
-            self._counts[step.key].update(answer)
-        elif isinstance(step.question, FreeText):
-            self._words.setdefault(step.key, []).append(str(answer))
-        else:
-            self._counts[step.key][answer] += 1
-        if isinstance(words := sheet.get(step.key + OTHER), str):
-            self._words.setdefault(step.key, []).append(words)
-
     def _table(self, step: Step, base: Base) -> SimpleTable:
         counts = self._counts[step.key]
-        asked = self.sheets if step.question.when is None else self._asked[step.key]
-        answered = self._answered[step.key]
+        asked, answered = self._asked[step.key], self._answered[step.key]
         whole, votes = asked if base == "asked" else answered, counts.total()
         rows = tuple(
             Row(value, label, counts[value], _share(counts[value], whole), _share(counts[value], votes))
@@ -129,8 +138,7 @@ def simple(
 ) -> tuple[SimpleTable, ...]:
     """The simple table of every step."""
     tally = Tally(definition)
-    for sheet in sheets:
-        tally.add(sheet)
+    tally.add(list(sheets))
     return tally.tables(base=base, threshold=threshold)
 
 
