@@ -16,7 +16,8 @@ from bot.router import NEXT, Router
 from bot.texts import Texts
 from surveys.answering import as_day, normal
 from surveys.definition import Definition
-from surveys.service import Results, Surveys, closing_time
+from surveys.results import Results, closing_time
+from surveys.service import Surveys
 from surveys.tabulation import SimpleTable
 
 MAY_MANAGE = frozenset({ADMINISTRATOR, HEADQUARTERS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.activity import Activity, Alarm
-from bot.clock import Clock, to_tokyo
+from bot.clock import Clock
 from bot.errors import KairanbanError, Refused
 from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
@@ -26,6 +26,7 @@ from bot.texts import Texts
 from surveys.announcing import announce, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
+from surveys.results import Opened, Results, closing_time, summary
 from surveys.sheets import finished, put_away
 from surveys.tables import survey_participants, surveys
 from surveys.tabulation import SimpleTable, Tally
@@ -51,33 +52,6 @@ class Settings:
     reminders: int = 1
     remind_every: timedelta = timedelta(days=3)
     patience: timedelta = timedelta(days=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A survey that has been opened; `unreachable` are asked, but have no address that works."""
-
-    id: int
-    title: str
-    asked: int
-    unreachable: int
-    closes_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """What came of a survey; `tables` is empty while an anonymous one is open."""
-
-    id: int
-    key: str
-    title: str
-    state: str
-    anonymity: str
-    opened_at: datetime
-    closes_at: datetime
-    asked: int
-    respondents: int
-    tables: tuple[SimpleTable, ...]
 
 
 class Surveys:
@@ -196,7 +170,7 @@ class Surveys:
         """Every survey for a report: plain values, moments as ISO text in Tokyo's time, in the order of opening."""
         async with self._database.snapshot() as db:
             ids = list(await db.scalars(select(surveys.c.id).order_by(surveys.c.id)))
-        return [_summary(await self.results(survey_id)) for survey_id in ids]
+        return [summary(await self.results(survey_id)) for survey_id in ids]
 
     # ------------------------------------------------------------------- loop
 
@@ -327,37 +301,3 @@ class Surveys:
             respondents=respondents,
             tables=tables,
         )
-
-
-def closing_time(moment: datetime) -> str:
-    """A closing time as staff read it: `2023-07-31 17:00`."""
-    return f"{to_tokyo(moment):%Y-%m-%d %H:%M}"
-
-
-def _summary(results: Results) -> dict[str, Any]:
-    return {
-        "id": results.id,
-        "key": results.key,
-        "title": results.title,
-        "state": results.state,
-        "anonymity": results.anonymity,
-        "opened_at": to_tokyo(results.opened_at).isoformat(),
-        "closes_at": to_tokyo(results.closes_at).isoformat(),
-        "asked": results.asked,
-        "respondents": results.respondents,
-        "tables": [
-            {
-                "question": table.text,
-                "key": table.key,
-                "kind": table.kind,
-                "asked": table.asked,
-                "answered": table.answered,
-                "blank": table.blank,
-                "counts": [asdict(row) for row in table.rows],
-                "mean": table.mean,
-                "median": table.median,
-                "words": list(table.words),
-            }
-            for table in results.tables
-        ],
-    }

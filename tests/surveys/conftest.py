@@ -20,7 +20,8 @@ from bot.tables import deliveries, members, messages
 from bot.texts import Texts
 from surveys.definition import Definition
 from surveys.loading import parse_definition
-from surveys.service import Opened, Results, Settings, Surveys
+from surveys.results import Opened, Results
+from surveys.service import Settings, Surveys
 from surveys.vault import Vault
 
 POLL = """

@@ -18,7 +18,8 @@ from bot.texts import Texts
 from handlers.surveys import LENGTH, build_router, closing_moment, results_text
 from surveys.definition import Sheet
 from surveys.loading import load_definitions
-from surveys.service import Results, Surveys
+from surveys.results import Results
+from surveys.service import Surveys
 from surveys.tabulation import simple
 from surveys.vault import Vault
 from tests.surveys.conftest import poll
