@@ -62,7 +62,7 @@ async def test_the_unread_are_reminded_every_15_minutes_four_times_and_no_more(d
         assert first.room is None
         assert first.text.startswith("【緊急】")
         assert "参集してください。" in first.text
-        await hall.advance(timedelta(hours=5))
+        await hall.advance(timedelta(hours=1, minutes=30))
         for round_ in (2, 3, 4):
             assert len(hall.platform.copies(f"reminder:{number}:{round_}")) == 3
         assert not hall.platform.copies(f"reminder:{number}:5")
@@ -85,7 +85,7 @@ async def test_when_all_have_read_no_further_round_is_counted(database: Database
         await hall.advance(MINUTE)
         for code in ("hq", "001", "002"):
             await hall.read(code, reference=f"broadcast:{number}")
-        await hall.advance(timedelta(hours=3))
+        await hall.advance(timedelta(hours=1))
         assert (await hall.broadcasts.status(number)).reminders == 0
         assert hall.clock.next_due() is None
 
@@ -138,5 +138,5 @@ async def test_no_reminders_where_the_city_wants_none(database: Database) -> Non
     quiet = BroadcastSettings(reminders=ReminderPolicy(at_most=0))
     async with city_hall(database, staff(3), settings=quiet) as hall:
         await hall.send()
-        await hall.advance(timedelta(hours=3))
+        await hall.advance(timedelta(hours=1))
         assert len(hall.platform.deliveries) == 1
