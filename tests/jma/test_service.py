@@ -312,3 +312,14 @@ async def test_a_stored_text_is_what_the_officer_takes(desk: Desk) -> None:
     async with desk.database.transaction() as db:
         await db.execute(update(drafts).values(text="直した文"))
     assert (await desk.release((await desk.only_draft()).id)).text == "直した文"
+
+
+async def test_a_correction_of_what_people_were_told_is_ready_at_once(desk: Desk) -> None:
+    await desk.jma.receive(shindo("6+"))
+    await desk.advance(HOLD)
+    first = await desk.release((await desk.only_draft()).id)
+    await desk.jma.receive(shindo("5-", info_type="訂正"))
+    await desk.activity.idle()
+    corrected = desk.shown[-1]
+    assert (corrected.follows, corrected.state) == (first.id, "ready")
+    assert "震度６強 → 震度５弱" in corrected.text
