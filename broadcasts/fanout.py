@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Select, Subquery, Text, and_, cast, func, insert, literal, select
+from sqlalchemy import Column, ColumnElement, Select, Subquery, Text, and_, cast, func, insert, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Message, Priority
 from bot.storage import UtcDateTime
 from bot.tables import addresses, deliveries, members, messages
-from broadcasts.audience import Audience, select_members
+from broadcasts.audience import Audience, condition
 from broadcasts.tables import broadcast_messages, broadcast_recipients, room_places, rooms
 
 Purpose = Literal["notice", "reminder", "correction"]
@@ -27,7 +27,6 @@ recipients = broadcast_recipients.c
 
 def routes(audience: Audience, audience_key: str | None, adapters: Sequence[str]) -> Select[tuple[int, int, str, int]]:
     """How each member of the audience is reached: (member_id, department_id, adapter or NULL, room_id or NULL)."""
-    people = select_members(audience).subquery("people")
     seat = _seats(audience_key, adapters)
     home = first_addresses(adapters)
     return (
@@ -37,23 +36,31 @@ def routes(audience: Audience, audience_key: str | None, adapters: Sequence[str]
             func.coalesce(seat.c.adapter, home.c.adapter).label("adapter"),
             seat.c.room_id,
         )
-        .join(people, people.c.id == members.c.id)
         .outerjoin(seat, seat.c.member_id == members.c.id)
         .outerjoin(home, home.c.member_id == members.c.id)
+        .where(members.c.active, condition(audience))
     )
 
 
 def first_addresses(adapters: Sequence[str]) -> Subquery:
     """Where each member is best reached: their first reachable address on a platform that is plugged in."""
-    rank = func.row_number().over(
-        partition_by=addresses.c.member_id, order_by=(addresses.c.preference, addresses.c.adapter)
+    better = addresses.alias("better")
+    # Not a window function: this form is answered from the key of `addresses`, member by member, on both databases.
+    overruled = (
+        select(better.c.member_id)
+        .where(
+            better.c.member_id == addresses.c.member_id,
+            better.c.reachable,
+            better.c.adapter.in_(adapters),
+            tuple_(better.c.preference, better.c.adapter) < tuple_(addresses.c.preference, addresses.c.adapter),
+        )
+        .exists()
     )
-    ranked = (
-        select(addresses.c.member_id, addresses.c.adapter, addresses.c.address, rank.label("rank"))
-        .where(addresses.c.reachable, addresses.c.adapter.in_(adapters))
-        .subquery("ranked")
+    return (
+        select(addresses.c.member_id, addresses.c.adapter, addresses.c.address)
+        .where(addresses.c.reachable, addresses.c.adapter.in_(adapters), ~overruled)
+        .subquery("home")
     )
-    return select(ranked.c.member_id, ranked.c.adapter, ranked.c.address).where(ranked.c.rank == 1).subquery("home")
 
 
 def _seats(audience_key: str | None, adapters: Sequence[str]) -> Subquery:

@@ -16,7 +16,7 @@ from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries
 from bot.texts import Texts
-from broadcasts.reminders import ReminderPolicy
+from broadcasts.reminders import ReminderPolicy, next_due
 from broadcasts.service import Broadcasts, BroadcastSettings
 from tests.broadcasts.support import city_hall, staff
 
@@ -87,7 +87,8 @@ async def test_when_all_have_read_no_further_round_is_counted(database: Database
             await hall.read(code, reference=f"broadcast:{number}")
         await hall.advance(timedelta(hours=1))
         assert (await hall.broadcasts.status(number)).reminders == 0
-        assert hall.clock.next_due() is None
+        async with database.snapshot() as db:
+            assert await next_due(db) is None
 
 
 async def test_a_drill_says_so_in_its_reminders_too(database: Database) -> None:
