@@ -5,6 +5,7 @@ from __future__ import annotations
 import bot.audit
 import bot.roster.tables
 import bot.tables
+import bot.usage
 import broadcasts.jma.tables
 import broadcasts.tables
 import surveys.tables
@@ -12,4 +13,4 @@ from bot.storage import metadata
 
 __all__ = ["metadata"]
 
-ROOMS = (bot.tables, bot.audit, bot.roster.tables, broadcasts.tables, broadcasts.jma.tables, surveys.tables)
+ROOMS = (bot.tables, bot.audit, bot.roster.tables, bot.usage, broadcasts.tables, broadcasts.jma.tables, surveys.tables)
