@@ -41,7 +41,7 @@ from bot.clock import SystemClock
 from bot.events import MessageReceived
 from bot.inbox import SqliteInbox
 from bot.metrics import Metrics
-from bot.web import build_application
+from bot.web import build_server
 
 SECRET = "benchmark-secret"
 GATE = 0.85
@@ -57,7 +57,7 @@ def adapter() -> LogoChat:
 
 
 @asynccontextmanager
-async def bare(folder: Path) -> AsyncIterator[web.Application]:
+async def bare(folder: Path) -> AsyncIterator[int]:
     verify = adapter().verify
 
     async def handler(request: web.Request) -> web.Response:
@@ -66,11 +66,15 @@ async def bare(folder: Path) -> AsyncIterator[web.Application]:
 
     application = web.Application()
     application.router.add_post("/webhooks/logochat", handler)
-    yield application
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
 
 
 @asynccontextmanager
-async def intake(folder: Path) -> AsyncIterator[web.Application]:
+async def intake(folder: Path) -> AsyncIterator[int]:
     async def ready() -> bool:
         return True
 
@@ -85,21 +89,23 @@ async def intake(folder: Path) -> AsyncIterator[web.Application]:
     inbox = SqliteInbox(folder / "inbox.sqlite3", SystemClock())
     await inbox.open()
     drainer = asyncio.create_task(drain())
-    yield build_application([adapter()], inbox, SystemClock(), Metrics(), checks={"all": ready}, refresh=nothing)
+    server = build_server([adapter()], inbox, SystemClock(), Metrics(), checks={"all": ready}, refresh=nothing)
+    async with serving(server, "127.0.0.1", 0) as port:
+        yield port
     drainer.cancel()
     await inbox.close()
 
 
 @asynccontextmanager
-async def dispatch(folder: Path) -> AsyncIterator[web.Application]:
+async def dispatch(folder: Path) -> AsyncIterator[int]:
     router = Router()
 
     async def heard(ctx: Context[MessageReceived]) -> None:
         assert ctx.event.text
 
     router.on(MessageReceived)(heard)
-    async with Bot(router, [adapter()], storage=folder) as bot:
-        yield bot.web_application()
+    async with Bot(router, [adapter()], storage=folder) as bot, serving(bot.web_server(), "127.0.0.1", 0) as port:
+        yield port
 
 
 async def serve(kind: str) -> None:
@@ -109,8 +115,7 @@ async def serve(kind: str) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
     async with AsyncExitStack() as parts:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="kairanban-bench-")))
-        application = await parts.enter_async_context(server(folder))
-        print(await parts.enter_async_context(serving(application, "127.0.0.1", 0)), flush=True)
+        print(await parts.enter_async_context(server(folder)), flush=True)
         await ending.wait()
 
 

@@ -44,7 +44,7 @@ from bot.router import Router
 from bot.storage import Database
 from bot.tables import deliveries
 from bot.texts import Texts
-from bot.web import BODY_LIMIT, build_application
+from bot.web import BODY_LIMIT, build_server
 
 log = structlog.get_logger(__name__)
 
@@ -170,15 +170,15 @@ class Bot:
         """Return when nothing is under way: every event that is due is handled and every message that is due sent."""
         await self.activity.idle()
 
-    def web_application(self) -> web.Application:
-        """The aiohttp application with the webhooks, `/healthz`, `/readyz` and `/metrics`; the bot must be started."""
-        return build_application(
+    def web_server(self) -> web.Server:
+        """aiohttp's server with the webhooks, `/healthz`, `/readyz` and `/metrics`; the bot must be started."""
+        return build_server(
             list(self.adapters.values()),
             self.inbox,
             self.clock,
             self.metrics,
             checks={"database": self._database_answers, "inbox": self._inbox_open, "dispatch": self._dispatch_alive},
-            refresh=self._count_deliveries,
+            refresh=self._count,
             body_limit=self._body_limit,
         )
 
@@ -192,7 +192,8 @@ class Bot:
     async def _dispatch_alive(self) -> bool:
         return self.dispatcher.is_alive
 
-    async def _count_deliveries(self) -> None:
+    async def _count(self) -> None:
+        self.metrics.failed.set(len(await self.inbox.failed(1_000)))
         table = deliveries.c
         async with self.database.snapshot() as db:
             rows = await db.execute(
@@ -228,7 +229,7 @@ class Bot:
                     await ending.wait()
                     end.cancel()
             else:
-                async with serving(self.web_application(), host, port):
+                async with serving(self.web_server(), host, port):
                     await ending.wait()
 
     async def _listened(self, ending: asyncio.Event) -> None:
@@ -239,9 +240,9 @@ class Bot:
 
 
 @asynccontextmanager
-async def serving(application: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve an application while the block runs; gives the port, which 0 leaves to the system."""
-    runner = web.AppRunner(application, access_log=None)
+async def serving(server: web.Server, host: str, port: int) -> AsyncIterator[int]:
+    """Answer on an address while the block runs; gives the port, which 0 leaves to the system."""
+    runner = web.ServerRunner(server)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -44,6 +44,11 @@ class Metrics:
             registry=self.registry,
         )
         self.backlog = Gauge("kairanban_inbox_backlog", "Events not handled yet.", registry=self.registry)
+        self.failed = Gauge(
+            "kairanban_inbox_failed",
+            "Events given up, kept for replay; counted up to 1,000.",
+            registry=self.registry,
+        )
         self.deliveries = Gauge(
             "kairanban_deliveries", "Messages in the outbox by state.", ["adapter", "state"], registry=self.registry
         )

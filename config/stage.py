@@ -87,7 +87,7 @@ async def open_stage(
                 async with house.database.transaction() as db:
                     await directory.save(db, entries(people), keep_addresses=True)
                 await house.link_people()
-                async with serving(house.bot.web_application(), HOST, bot_port) as port:
+                async with serving(house.bot.web_server(), HOST, bot_port) as port:
                     bot_url = f"http://{HOST}:{port}"
                     await admin.put(
                         f"/v1/admin/bots/{account['bot_id']}", json={"callback_url": f"{bot_url}/webhooks/logochat"}

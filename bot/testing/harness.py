@@ -18,8 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from aiohttp import web
-
 from bot.activity import Activity
 from bot.app import Bot, serving
 from bot.clock import TOKYO, ManualClock
@@ -192,8 +190,7 @@ class Harness:
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """The bot's web application on a free loopback port; gives its address."""
-        application: web.Application = self.bot.web_application()
-        async with serving(application, "127.0.0.1", 0) as port:
+        async with serving(self.bot.web_server(), "127.0.0.1", 0) as port:
             yield f"http://127.0.0.1:{port}"
 
     async def _answers(self, event: Event) -> list[SentMessage]:

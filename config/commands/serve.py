@@ -57,7 +57,7 @@ async def _serve(settings: Settings) -> None:
             console.print(f"職員の宛先を {found} 件、新しく覚えました。 / {found} addresses learned.")
         except Exception as error:  # the service may be down when we start; what waits is sent once it is back
             console.print(f"[yellow]職員一覧を取れませんでした。 / The list of users is out of reach:[/] {error}")
-        async with serving(house.bot.web_application(), settings.server.host, settings.server.port) as port:
+        async with serving(house.bot.web_server(), settings.server.host, settings.server.port) as port:
             console.print(
                 f"受け付けています / listening: http://{settings.server.host}:{port}/webhooks/<adapter> (Ctrl-C で終了)"
             )

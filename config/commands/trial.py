@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bot.errors import ConfigurationError
 from bot.texts import Texts
@@ -54,7 +54,7 @@ def trial(
 
 
 def _with_progress(plan: Plan, parameters: Parameters, console: Console) -> Outcome:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}/{task.total:.0f} 日"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("日 / days"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(f"職員{plan.staff}人・{plan.months}か月の予行 / rehearsing", total=None)
 
