@@ -42,6 +42,9 @@ test: .venv/dev.stamp
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
 
+fault: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.fault $(ARGS)
+
 # New versions of everything, within pyproject.toml's bounds. Hashes, no addresses.
 lock: | .venv/bin/python
 	$(BIN)/pip install --quiet uv
