@@ -212,6 +212,7 @@ async def test_metrics_count_what_came_and_what_became_of_it() -> None:
             'kairanban_events_total{adapter="fake",outcome="ignored",type="unknown"} 1.0',
             'kairanban_deliveries{adapter="fake",state="sent"} 1.0',
             "kairanban_inbox_backlog 0.0",
+            "kairanban_inbox_failed 1.0",
             'kairanban_intake_seconds_count{adapter="fake"} 3.0',
         ):
             assert expected in lines
