@@ -285,7 +285,8 @@ class LogoChat:
     # -------------------------------------------------- rooms, reads, people
 
     async def create_room(self, title: str, members: Sequence[str], *, key: str) -> str:
-        room = wire.CreateRoom(title=title, members=list(members))
+        # Whoever joins later must not see old notices: an old alarm that looks new is worse than none.
+        room = wire.CreateRoom(title=title, members=list(members), history="hidden")
         return (await self._ask(wire.RoomAnswer, "POST", self._api / "rooms", room, key=key)).room_id
 
     async def add_to_room(self, room: str, members: Sequence[str]) -> None:

@@ -317,6 +317,12 @@ async def test_rooms_and_reads(adapter: LogoChat, service: Service) -> None:
     assert await adapter.readers("m1") == []
 
 
+async def test_who_joins_a_room_later_does_not_see_its_old_notices(adapter: LogoChat, service: Service) -> None:
+    await adapter.create_room("全職員 1", ["u1"], key="room:1")
+    body = orjson.loads(service.requests[-1][3])
+    assert body == {"title": "全職員 1", "members": ["u1"], "history": "hidden"}
+
+
 async def test_everybody_is_listed_page_by_page(adapter: LogoChat, service: Service) -> None:
     service.users = [{"user_id": f"u{n}", "login": f"{n:05}", "name": f"職員{n}"} for n in range(7)]
     assert [user.login async for user in adapter.users(page=3)] == [f"{n:05}" for n in range(7)]
