@@ -1,9 +1,9 @@
 """From the log to the handlers: in order within a conversation, side by side between them.
 
-Events come in three kinds. Those with a bulk handler are applied many at a time; those that nobody answers only have
-their key noted; each of the others runs its handler in a transaction of its own, behind the earlier ones of its
-conversation. An event is acknowledged to the log after its effects are committed together with its key; a crash in
-between is a repetition that the key stops.
+Events come in four kinds. Those with a bulk handler are applied many at a time; those that nobody answers only have
+their key noted; what is unreadable and has no handler is kept as failed, with its payload; each of the others runs its
+handler in a transaction of its own, behind the earlier ones of its conversation. An event is acknowledged to the log
+after its effects are committed together with its key; a crash in between is a repetition that the key stops.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bot.activity import Activity, Alarm
 from bot.attempt import Attempts
 from bot.clock import Clock
 from bot.errors import ConfigurationError, InboxUnavailable
-from bot.events import BaseEvent
+from bot.events import BaseEvent, Unknown
 from bot.inbox import Inbox, Record
 from bot.metrics import Metrics
 from bot.outbox import Outbox
@@ -133,10 +133,14 @@ class Dispatcher:
             while records := await self._inbox.take(self._policy.batch):
                 for record in records:
                     event = record.event
-                    if self._router.bulk_handlers(type(event)) or not self._router.handles(event):
+                    if self._router.bulk_handlers(type(event)):
                         self._add_to_bulk(record)
-                    else:
+                    elif self._router.handles(event):
                         self._add_to_conversation(record)
+                    elif isinstance(event, Unknown):
+                        await self._set_aside(record, event.reason)
+                    else:
+                        self._add_to_bulk(record)
 
     def _add_to_bulk(self, record: Record) -> None:
         self._bulk.append(record)
@@ -276,6 +280,15 @@ class Dispatcher:
             retry_at = retry_at or now + self._policy.database_pause
         self._count(record, "failed" if retry_at is None else "retried")
         return None if retry_at is None else replace(record, attempts=attempts, retry_at=retry_at)
+
+    async def _set_aside(self, record: Record, reason: str) -> None:
+        """Keep what nobody can read, with its payload, where it is seen and can be replayed."""
+        log.warning("event_unknown", adapter=record.event.adapter, key=record.event.key, reason=reason)
+        try:
+            await self._inbox.fail(record.id, reason, None)
+        except InboxUnavailable:
+            log.exception("inbox_fail_failed", key=record.event.key)  # the next start finds it again
+        self._count(record, "failed")
 
     async def _acknowledge(self, records: Sequence[Record]) -> None:
         try:

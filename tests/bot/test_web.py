@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from bot import Context, Router
-from bot.events import MessageReceived, Unknown
+from bot.events import EVENT, MessageReceived, Unknown
 from bot.inbox.file import EventFile
 from bot.testing import Harness
 from tests.bot.test_dispatch import said
@@ -86,6 +86,18 @@ async def test_a_signed_body_that_cannot_be_read_is_answered_200_and_kept(body: 
         assert event.key == hashlib.sha256(body).hexdigest()
         assert event.payload == body.decode("utf-8", "backslashreplace")
         assert event.reason == "The body is no list of events."
+
+
+async def test_a_signed_body_that_nobody_can_read_is_kept_with_its_payload_where_it_can_be_replayed() -> None:
+    async with door() as (harness, client):
+        assert await knock(harness, client, b"no json") == 200
+        await harness.idle()
+        (kept,) = await harness.inbox.failed()
+        assert EVENT.validate_json(kept.payload).model_dump()["payload"] == "no json"
+        assert kept.error == "The body is no list of events."
+        assert await harness.inbox.replay(kept.id)
+        await harness.idle()
+        assert [each.id for each in await harness.inbox.failed()] == [kept.id]
 
 
 async def test_a_body_over_a_megabyte_is_answered_413_with_and_without_a_length() -> None:
@@ -209,10 +221,10 @@ async def test_metrics_count_what_came_and_what_became_of_it() -> None:
             'kairanban_events_total{adapter="fake",outcome="handled",type="message_received"} 1.0',
             'kairanban_events_total{adapter="fake",outcome="retried",type="message_received"} 2.0',
             'kairanban_events_total{adapter="fake",outcome="failed",type="message_received"} 1.0',
-            'kairanban_events_total{adapter="fake",outcome="ignored",type="unknown"} 1.0',
+            'kairanban_events_total{adapter="fake",outcome="failed",type="unknown"} 1.0',
             'kairanban_deliveries{adapter="fake",state="sent"} 1.0',
             "kairanban_inbox_backlog 0.0",
-            "kairanban_inbox_failed 1.0",
+            "kairanban_inbox_failed 2.0",
             'kairanban_intake_seconds_count{adapter="fake"} 3.0',
         ):
             assert expected in lines
