@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bot.errors import KairanbanError
-from config.commands import chat, check, serve, trial
+from config.commands import audit, chat, check, roster, serve, trial
 
 app = typer.Typer(
     name="kairanban",
@@ -23,6 +23,8 @@ app.command("serve", help="ボットを動かします (--demo: チャットサ�
 )
 app.command("chat", help="デモの職員としてボットと話します / talk to the bot as one of the demo's staff")(chat.chat)
 app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
+app.add_typer(roster.app, name="roster")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

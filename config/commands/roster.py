@@ -1,0 +1,114 @@
+"""`kairanban roster`: the staff directory from personnel's file, back again, and out into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bot import audit, roster
+from bot.clock import SystemClock
+from bot.errors import KairanbanError
+from bot.texts import Texts
+from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, refusals, save
+from config.loops import run
+from config.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="職員名簿の取り込みと書き出し / the staff directory, in and out")
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
+
+
+@app.command("import", help="名簿ファイル (CSV, XLSX) との差分を見せて取り込みます / show the difference, then import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV (UTF-8, Shift_JIS) か XLSX / the roster")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="差分を見せるだけ / only show the difference")] = False,
+    yes: Yes = False,
+    many_may_leave: Annotated[
+        bool, typer.Option("--many-may-leave", help="2割より多い人がいなくなってもよい / more than a fifth may leave")
+    ] = False,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Nothing is applied before it has been shown and confirmed, and then everything or nothing."""
+    place = chosen(settings, folder)
+    run(_import(place, catalogue(place), file, dry_run=dry_run, yes=yes, many_may_leave=many_may_leave))
+
+
+async def _import(
+    settings: Settings, texts: Texts, file: Path, *, dry_run: bool, yes: bool, many_may_leave: bool
+) -> None:
+    async with opened(settings, new=True) as database:
+        try:
+            with refusals(texts):
+                read = roster.read_file(file)
+                async with database.snapshot() as db:
+                    plan = await roster.plan(db, read)
+        except KairanbanError as error:
+            if isinstance(error.__cause__, roster.BrokenRoster):
+                raise KairanbanError("\n".join(roster.describe_problems(error.__cause__, texts))) from error
+            raise
+        for line in roster.describe(plan, texts):
+            console.print(line)
+        if dry_run or plan.empty:
+            return
+        if plan.many_leave and not many_may_leave:
+            raise typer.Exit(2)  # the last line has said why, and what to add
+        if not yes:
+            typer.confirm(texts("roster.confirm"), abort=True)
+        with refusals(texts):
+            async with database.transaction() as db:
+                number = await roster.apply(db, SystemClock(), plan, by=caller(), many_may_leave=many_may_leave)
+        console.print(texts("roster.applied", id=number))
+
+
+@app.command("undo", help="最後の取り込みを元に戻します / take the last import back")
+def undo(yes: Yes = False, settings: SettingsFile = None, folder: Folder = None) -> None:
+    """Everybody whom the last import touched becomes what they were before."""
+    place = chosen(settings, folder)
+    run(_undo(place, catalogue(place), yes=yes))
+
+
+async def _undo(settings: Settings, texts: Texts, *, yes: bool) -> None:
+    async with opened(settings) as database:
+        async with database.snapshot() as db:
+            last = await roster.last_import(db)
+        if last is None:
+            raise KairanbanError(texts("roster.nothing_to_undo"))
+        if not yes:
+            typer.confirm(texts("roster.confirm_undo", id=last.id, file=last.file_name), abort=True)
+        with refusals(texts):
+            async with database.transaction() as db:
+                await roster.undo(db, SystemClock(), by=caller(), import_id=last.id)
+        console.print(texts("roster.undone", id=last.id, file=last.file_name))
+
+
+@app.command("export", help="名簿を CSV か XLSX に書き出します / write the directory to a file")
+def export(
+    file: Annotated[Path, typer.Argument(help=".csv か / or .xlsx")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="あれば置き換える / replace it")] = False,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """The file imports back without a difference."""
+    place = chosen(settings, folder)
+    free(file, overwrite=overwrite, endings=(".csv", ".xlsx"))
+    run(_export(place, catalogue(place), file, overwrite=overwrite))
+
+
+async def _export(settings: Settings, texts: Texts, file: Path, *, overwrite: bool) -> None:
+    async with opened(settings) as database:
+        async with database.snapshot() as db:
+            people = await roster.staff(db)
+        content = roster.to_csv(people) if file.suffix.lower() == ".csv" else roster.to_xlsx(people)
+        # The audit first: no file leaves without a line about it.
+        async with database.transaction() as db:
+            details = {"file": file.name, "people": len(people)}
+            await audit.append(
+                db, SystemClock(), actor=caller(), action="roster.exported", subject="roster", details=details
+            )
+        save(file, content, overwrite=overwrite)
+    console.print(texts("export.done", file=file, rows=len(people)))
