@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,17 @@ Key = tuple[str, str]
 """Adapter and key."""
 
 
+_KNOWN = select(handled_events.c.key).where(
+    handled_events.c.adapter == bindparam("adapter"), handled_events.c.key.in_(bindparam("keys", expanding=True))
+)
+_RECORD = {
+    name: dialect.insert(handled_events)
+    .on_conflict_do_nothing()
+    .returning(handled_events.c.adapter, handled_events.c.key)
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+
+
 async def known(db: AsyncConnection, events: Sequence[BaseEvent]) -> set[Key]:
     """Which of these events have been handled before."""
     keys = defaultdict(list)
@@ -27,11 +38,7 @@ async def known(db: AsyncConnection, events: Sequence[BaseEvent]) -> set[Key]:
         keys[event.adapter].append(event.key)
     found: set[Key] = set()
     for adapter, of_adapter in keys.items():
-        rows = await db.scalars(
-            select(handled_events.c.key).where(
-                handled_events.c.adapter == adapter, handled_events.c.key.in_(of_adapter)
-            )
-        )
+        rows = await db.scalars(_KNOWN, {"adapter": adapter, "keys": of_adapter})
         found.update((adapter, key) for key in rows)
     return found
 
@@ -40,9 +47,8 @@ async def record(db: AsyncConnection, events: Sequence[BaseEvent], now: datetime
     """Note these events as handled; returns those that were not yet."""
     if not events:
         return set()
-    insert = sqlite.insert if db.dialect.name == "sqlite" else postgresql.insert
     rows = await db.execute(
-        insert(handled_events).on_conflict_do_nothing().returning(handled_events.c.adapter, handled_events.c.key),
+        _RECORD[db.dialect.name],
         # In one order everywhere: two processes with the same events wait for each other instead of deadlocking.
         [
             {"adapter": adapter, "key": key, "handled_at": now}

@@ -18,6 +18,50 @@ from bot.events import MessageRead
 from bot.tables import addresses, deliveries
 from broadcasts.tables import broadcast_messages, broadcast_recipients, early_reads
 
+recipient = broadcast_recipients.c
+
+# Built once: to compose a statement costs more than to carry it out, and receipts come in streams.
+_STORE = {
+    name: dialect.insert(early_reads).on_conflict_do_nothing(
+        index_elements=[early_reads.c.adapter, early_reads.c.platform_id, early_reads.c.address]
+    )
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
+_ANY_WAITING = select(early_reads.c.address).limit(1)
+_FIRST = (
+    select(
+        broadcast_messages.c.broadcast_id,
+        addresses.c.member_id,
+        func.min(early_reads.c.read_at).label("read_at"),
+    )
+    .join(
+        deliveries,
+        and_(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id),
+    )
+    .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
+    .join(
+        addresses,
+        and_(addresses.c.adapter == early_reads.c.adapter, addresses.c.address == early_reads.c.address),
+    )
+    .where(broadcast_messages.c.purpose != "correction", deliveries.c.action == "send")
+    .group_by(broadcast_messages.c.broadcast_id, addresses.c.member_id)
+    .subquery("first")
+)
+_APPLY = (
+    update(broadcast_recipients)
+    .values(read_at=_FIRST.c.read_at)
+    .where(
+        recipient.broadcast_id == _FIRST.c.broadcast_id,
+        recipient.member_id == _FIRST.c.member_id,
+        or_(recipient.read_at.is_(None), recipient.read_at > _FIRST.c.read_at),
+    )
+)
+_CLEAR = delete(early_reads).where(
+    select(literal(1))
+    .where(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id)
+    .exists()
+)
+
 
 async def record(db: AsyncConnection, events: Sequence[MessageRead]) -> None:
     """Note that people have read messages of the bot; messages that belong to no notice are passed over."""
@@ -29,63 +73,24 @@ async def record(db: AsyncConnection, events: Sequence[MessageRead]) -> None:
         {"adapter": adapter, "platform_id": platform_id, "address": address, "read_at": read_at}
         for (adapter, platform_id, address), read_at in earliest.items()
     ]
-    if not rows:
-        return
-    dialect = postgresql if db.dialect.name == "postgresql" else sqlite
-    store = dialect.insert(early_reads)
-    key_columns = [early_reads.c.adapter, early_reads.c.platform_id, early_reads.c.address]
-    await db.execute(store.on_conflict_do_nothing(index_elements=key_columns), rows)
-    await apply(db)
+    if rows:
+        await db.execute(_STORE[db.dialect.name], rows)
+        await _move(db)
 
 
 async def apply(db: AsyncConnection) -> None:
     """Move every waiting receipt whose message is known by now into its recipient's row."""
-    if await db.scalar(select(early_reads.c.address).limit(1)) is None:
-        return
-    first = (
-        select(
-            broadcast_messages.c.broadcast_id,
-            addresses.c.member_id,
-            func.min(early_reads.c.read_at).label("read_at"),
-        )
-        .join(
-            deliveries,
-            and_(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id),
-        )
-        .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
-        .join(
-            addresses,
-            and_(addresses.c.adapter == early_reads.c.adapter, addresses.c.address == early_reads.c.address),
-        )
-        .where(broadcast_messages.c.purpose != "correction", deliveries.c.action == "send")
-        .group_by(broadcast_messages.c.broadcast_id, addresses.c.member_id)
-        .subquery("first")
-    )
-    recipient = broadcast_recipients.c
-    await db.execute(
-        update(broadcast_recipients)
-        .values(read_at=first.c.read_at)
-        .where(
-            recipient.broadcast_id == first.c.broadcast_id,
-            recipient.member_id == first.c.member_id,
-            or_(recipient.read_at.is_(None), recipient.read_at > first.c.read_at),
-        )
-    )
-    await db.execute(
-        delete(early_reads).where(
-            select(literal(1))
-            .where(
-                deliveries.c.adapter == early_reads.c.adapter,
-                deliveries.c.platform_id == early_reads.c.platform_id,
-            )
-            .exists()
-        )
-    )
+    if await db.scalar(_ANY_WAITING) is not None:
+        await _move(db)
+
+
+async def _move(db: AsyncConnection) -> None:
+    await db.execute(_APPLY)
+    await db.execute(_CLEAR)
 
 
 async def acknowledge(db: AsyncConnection, broadcast_id: int, member_id: int, at: datetime) -> bool:
     """Note that a member says they have read a notice; whether they are among its recipients."""
-    recipient = broadcast_recipients.c
     mine = and_(recipient.broadcast_id == broadcast_id, recipient.member_id == member_id)
     await db.execute(
         update(broadcast_recipients)

@@ -6,7 +6,7 @@ processes that wake together send one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -18,7 +18,7 @@ from bot.messages import Priority
 from bot.tables import deliveries, members
 from broadcasts import fanout, receipts
 from broadcasts.tables import broadcast_recipients, broadcasts
-from broadcasts.wording import Wording
+from broadcasts.wording import Kind, Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,13 @@ async def next_due(db: AsyncConnection) -> datetime | None:
 
 
 async def queue_due(
-    db: AsyncConnection, adapters: Mapping[str, Adapter], policy: ReminderPolicy, wording: Wording, now: datetime
+    db: AsyncConnection,
+    adapters: Mapping[str, Adapter],
+    policy_of: Callable[[Kind], ReminderPolicy],
+    wording: Wording,
+    now: datetime,
 ) -> int:
-    """Queue every round that is due; how many messages that makes."""
+    """Queue every round that is due, in the rhythm of each notice's kind; how many messages that makes."""
     await receipts.apply(db)
     due = (
         await db.execute(
@@ -73,7 +77,7 @@ async def queue_due(
                 broadcasts.c.reminders == notice.reminders,
                 broadcasts.c.next_reminder_at == notice.next_reminder_at,
             )
-            .values(reminders=number, next_reminder_at=policy.next_round(now, number))
+            .values(reminders=number, next_reminder_at=policy_of(notice.kind).next_round(now, number))
         )
         if won.rowcount == 0:
             continue

@@ -47,6 +47,12 @@ class BroadcastSettings:
     """What a city sets."""
 
     reminders: ReminderPolicy = field(default_factory=ReminderPolicy)
+    reminders_by_kind: Mapping[Kind, ReminderPolicy] = field(default_factory=dict)
+    """Kinds that are reminded of in another rhythm than the rest."""
+
+    def reminders_of(self, kind: Kind) -> ReminderPolicy:
+        """The rhythm for one kind."""
+        return self.reminders_by_kind.get(kind, self.reminders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ class Broadcasts:
         if not text:
             raise Refused("refused.empty")
         limit = self.text_length
-        excess = self._wording.longest(kind, text, self._settings.reminders.at_most) - limit
+        excess = self._wording.longest(kind, text, self._settings.reminders_of(kind).at_most) - limit
         if excess > 0:
             raise Refused("refused.too_long", limit=limit, excess=excess)
         key = standing_key(audience)
@@ -153,10 +159,11 @@ class Broadcasts:
         if await fingerprint(db, audience) != previewed:
             return Confirmation("changed")
         now = self._clock.now()
+        rhythm = self._settings.reminders_of(notice.kind)
         won = await db.execute(
             update(broadcasts)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
-            .values(state="sent", sent_at=now, next_reminder_at=self._settings.reminders.next_round(now, 0))
+            .values(state="sent", sent_at=now, next_reminder_at=rhythm.next_round(now, 0))
         )
         if won.rowcount == 0:
             return Confirmation("already")
@@ -277,7 +284,7 @@ class Broadcasts:
             return due
         async with self._database.transaction() as db:
             await receipts.forget(db, now - FORGOTTEN_AFTER)
-            queued = await reminders.queue_due(db, self._adapters, self._settings.reminders, self._wording, now)
+            queued = await reminders.queue_due(db, self._adapters, self._settings.reminders_of, self._wording, now)
             if queued:
                 self._outbox.ring_after_commit(db)
             due = await reminders.next_due(db)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import get_args
 
 from bot import Bot, Router
 from bot.activity import Activity
@@ -22,8 +23,9 @@ from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.wording import Kind
 from config import migrate
-from config.settings import Settings
+from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
 from handlers import surveys as survey_handlers
 from surveys.loading import load_definitions
@@ -131,4 +133,12 @@ async def open_house(
 
 def _broadcast_settings(settings: Settings) -> BroadcastSettings:
     table = settings.broadcasts
-    return BroadcastSettings(reminders=ReminderPolicy(interval=table.reminder_interval, at_most=table.reminder_times))
+    kinds: tuple[Kind, ...] = get_args(Kind)
+    own = {kind: each for kind in kinds if (each := getattr(table, kind)) is not None}
+    return BroadcastSettings(
+        reminders=_reminders(table), reminders_by_kind={kind: _reminders(each) for kind, each in own.items()}
+    )
+
+
+def _reminders(table: RemindersTable) -> ReminderPolicy:
+    return ReminderPolicy(interval=table.reminder_interval, at_most=table.reminder_times)

@@ -100,9 +100,15 @@ class LogoChatTable(Table):
             raise ConfigurationError(f"[logochat] {name}_file cannot be read: {error.strerror}: {file}") from error
 
 
-class BroadcastsTable(Table):
-    reminder_interval: timedelta = timedelta(minutes=15)
+class RemindersTable(Table):
+    reminder_interval: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
     reminder_times: int = Field(default=4, ge=0, le=20)
+
+
+class BroadcastsTable(RemindersTable):
+    notice: RemindersTable | None = None  # a kind with a rhythm of its own
+    emergency: RemindersTable | None = None
+    drill: RemindersTable | None = None
 
 
 class SurveysTable(Table):
