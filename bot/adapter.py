@@ -32,6 +32,8 @@ class Capabilities:
     """Buttons under one message at most; 0 where there are none."""
     text_length: int = 5_000
     """Characters in one message at most."""
+    deletes: bool = False
+    """Whether the bot can take a message back that it has sent."""
     idempotent: bool = False
     """Whether a repeated `Delivery.key` is recognised, so that a retry can never be a second message."""
     rate: float | None = None

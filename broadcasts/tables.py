@@ -27,8 +27,14 @@ broadcasts = Table(
     Column("closed_at", UtcDateTime),  # set when recalled or cancelled
     Column("reminders", SmallInteger, nullable=False, server_default=text("0")),  # rounds sent so far
     Column("next_reminder_at", UtcDateTime),  # NULL: no more rounds
+    Column("asks", Text),  # what it asks of people; NULL: nothing but to be read
+    Column("stage", SmallInteger),  # 参集: 第1〜第3配備
+    Column("choices", Text),  # the labels of free choices, as a JSON array
+    Column("corrections", SmallInteger, nullable=False, server_default=text("0")),  # sent so far
+    Column("corrected_text", Text),  # of the last correction: what is sent from then on
     CheckConstraint("kind IN ('notice', 'emergency', 'drill')", name="kind"),
     CheckConstraint("state IN ('draft', 'sent', 'recalled', 'cancelled')", name="state"),
+    CheckConstraint("asks IN ('acknowledge', 'safety', 'muster', 'choice')", name="asks"),
     Index(
         "ix_broadcasts_next_reminder_at",
         "next_reminder_at",
@@ -43,6 +49,7 @@ broadcast_messages = Table(
     Column("message_id", ForeignKey("messages.id"), primary_key=True),
     Column("broadcast_id", ForeignKey("broadcasts.id"), nullable=False, index=True),
     Column("purpose", Text, nullable=False),  # notice, reminder, correction: a read of the first two is a read
+    Column("number", SmallInteger, nullable=False, server_default=text("0")),  # which correction it is
     CheckConstraint("purpose IN ('notice', 'reminder', 'correction')", name="purpose"),
 )
 
@@ -55,6 +62,56 @@ broadcast_recipients = Table(
     Column("adapter", Text),  # NULL: nowhere to reach them
     Column("room_id", BigInteger),  # NULL: by pair talk
     Column("read_at", UtcDateTime),  # the earliest read
+    sqlite_with_rowid=False,
+)
+
+broadcast_answers = Table(
+    "broadcast_answers",
+    metadata,
+    # Both answers stay: the latest says how somebody is, the first how quickly they could be reached.
+    Column("broadcast_id", ForeignKey("broadcasts.id"), primary_key=True, autoincrement=False),
+    Column("member_id", ForeignKey("members.id"), primary_key=True, autoincrement=False),
+    Column("first_choice", Text, nullable=False),
+    Column("first_detail", Text, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),  # when they answered, by the platform's clock
+    Column("first_key", Text, nullable=False),  # the event's key settles what happened at the same moment
+    Column("latest_choice", Text, nullable=False),
+    Column("latest_detail", Text, nullable=False),
+    Column("latest_at", UtcDateTime, nullable=False),
+    Column("latest_key", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+awaited_details = Table(
+    "awaited_details",
+    metadata,
+    # Whose next words in pair talk are a place, a time or a reason, and what they had pressed before.
+    Column("member_id", ForeignKey("members.id"), primary_key=True, autoincrement=False),
+    Column("broadcast_id", ForeignKey("broadcasts.id"), nullable=False),
+    Column("choice", Text, nullable=False),
+    Column("until", UtcDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+broadcast_corrections = Table(
+    "broadcast_corrections",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("broadcast_id", ForeignKey("broadcasts.id"), nullable=False, index=True),
+    Column("number", SmallInteger),  # 1 for the first that was sent; NULL: a draft
+    Column("text", Text, nullable=False),
+    Column("author_id", ForeignKey("members.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+)
+
+correction_reads = Table(
+    "correction_reads",
+    metadata,
+    Column("broadcast_id", ForeignKey("broadcasts.id"), primary_key=True, autoincrement=False),
+    Column("number", SmallInteger, primary_key=True, autoincrement=False),
+    Column("member_id", ForeignKey("members.id"), primary_key=True, autoincrement=False),
+    Column("read_at", UtcDateTime, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -5,16 +5,12 @@ The kind stands first in all of them, so that nobody takes a drill for the real 
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bot.adapter import Adapter
-from bot.messages import Button, Message, Priority
+from bot.messages import Button, Message
 from bot.texts import Texts
+from broadcasts.kinds import PRIORITIES, Kind
 
-Kind = Literal["notice", "emergency", "drill"]
-
-PRIORITIES = {"notice": Priority.NOTICE, "emergency": Priority.EMERGENCY, "drill": Priority.NOTICE}
-"""A drill stands in the queue like any notice: it must not hold up what is real."""
+__all__ = ["PRIORITIES", "Kind", "Wording"]
 
 
 class Wording:

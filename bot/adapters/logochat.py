@@ -75,6 +75,7 @@ class LogoChat:
             native_receipts=True,
             buttons=wire.BUTTONS,
             text_length=wire.TEXT_LENGTH,
+            deletes=True,
             idempotent=True,
             rate=rate,
             concurrency=concurrency,

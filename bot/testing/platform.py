@@ -19,7 +19,7 @@ from bot.messages import Address, Button, Message
 
 SIGNATURE_HEADER = "X-Fake-Signature"
 
-CAPABILITIES = Capabilities(room_size=350, native_receipts=True, buttons=10, idempotent=True)
+CAPABILITIES = Capabilities(room_size=350, native_receipts=True, buttons=10, deletes=True, idempotent=True)
 
 _EVENTS: TypeAdapter[list[Event]] = TypeAdapter(list[Event])
 
@@ -49,7 +49,7 @@ class SentMessage:
 
 @dataclass(eq=False)
 class FakePlatform:
-    """An adapter for tests: rooms of 350, buttons, read receipts, idempotent.
+    """An adapter for tests: rooms of 350, buttons, read receipts, deletions, idempotent; or other `capabilities`.
 
     `sent` is everything it got. `respond`, if set, is asked before a delivery is carried out, and the outcome it
     returns, if any, is the answer: `platform.respond = lambda delivery: Retry("busy")`.
