@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import structlog
 
-from bot import handled
+from bot import audit, handled
 from bot.clock import Clock
 from bot.context import AlreadyHandled, Context
-from bot.errors import Refused
+from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, Event, MessageReceived
 from bot.inbox import Record
 from bot.outbox import Outbox
@@ -80,6 +80,8 @@ class Attempts:
             if isinstance(event, MessageReceived | ButtonPressed):
                 key = refusal.key if refusal.key in self._texts else "refused.other"
                 await ctx.reply(self._texts(key, **refusal.values))
+            if isinstance(refusal, Forbidden):
+                await audit.record_refusal(await ctx.db(), self._clock, refusal)
             await ctx.finish()
 
     def _context(self, event: Event, stack: AsyncExitStack) -> Context[Any]:

@@ -137,6 +137,13 @@ class Context(Generic[E_co]):
         """Call `callback` once everything is committed; never if the handler fails."""
         self._callbacks.append(callback)
 
+    async def start_over(self) -> None:
+        """Take back everything that was begun here: changes, replies and callbacks. For a handler that refuses."""
+        if self._connection is not None:
+            await self._database.roll_back(self._connection)
+        self._outgoing.clear()
+        self._callbacks.clear()
+
     async def finish(self) -> None:
         """For the dispatcher: write the event's key and the replies. Raises `AlreadyHandled`."""
         db = await self.db()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Row, Select, Table, case, delete, func, insert, select, update
+from sqlalchemy import Row, Select, Table, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
@@ -17,11 +17,30 @@ HEADQUARTERS = "headquarters"
 """May send to all staff: the disaster headquarters."""
 ADMINISTRATOR = "administrator"
 """Looks after the bot: the digital-promotion section."""
+SENDER = "sender"
+"""May send notices, usually to one subtree of departments only."""
+APPROVER = "approver"
+"""May approve what others want to send."""
+DUTY_OFFICER = "duty_officer"
+"""The headquarters' officer on duty: may send an emergency alone, and is reviewed afterwards."""
+
+ROLE_NAMES: Mapping[str, str] = {
+    "災害対策本部": HEADQUARTERS,
+    "本部": HEADQUARTERS,
+    "管理者": ADMINISTRATOR,
+    "発信者": SENDER,
+    "承認者": APPROVER,
+    "当直責任者": DUTY_OFFICER,
+}
+"""What people call the roles, in rosters and in the chat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One member of staff; `code` is the staff number."""
+    """One member of staff; `code` is the staff number.
+
+    `roles` hold everywhere; `limited` are (role, department id) that hold only in that department and below it.
+    """
 
     id: int
     code: str
@@ -31,6 +50,7 @@ class Member:
     post: str = ""
     rank: int = 0
     roles: frozenset[str] = frozenset()
+    limited: frozenset[tuple[str, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +180,17 @@ def _members() -> Select[tuple[int, str, str, int, str, str, int]]:
 
 
 async def _with_roles(db: AsyncConnection, row: Row[tuple[int, str, str, int, str, str, int]]) -> Member:
-    roles = await db.scalars(select(member_roles.c.role).where(member_roles.c.member_id == row.id))
-    return Member(**row._mapping, roles=frozenset(roles))
+    roles = (await db.execute(_ROLES, {"member_id": row.id})).all()
+    return Member(
+        **row._mapping,
+        roles=frozenset(each.role for each in roles if each.department_id is None),
+        limited=frozenset((each.role, each.department_id) for each in roles if each.department_id is not None),
+    )
+
+
+_ROLES = select(member_roles.c.role, member_roles.c.department_id).where(
+    member_roles.c.member_id == bindparam("member_id")
+)
 
 
 async def _insert(db: AsyncConnection, table: Table, **values: object) -> int:

@@ -5,7 +5,8 @@
   - `MalformedPayload`: a correctly signed request that the adapter cannot read. It is stored as `Unknown`, never lost.
   - `InboxUnavailable`: the log cannot take the event (disk full, file locked). The webhook answers 503.
   - `Refused`: the person asked for something they may not do, or that makes no sense. Handlers turn it into a kind
-    reply; the command line into one line and exit code 2. Raised before anything is changed.
+    reply; the command line into one line and exit code 2. What its transaction had begun is rolled back.
+    - `Forbidden`: refused for want of a right; whoever catches it writes it into the audit.
 """
 
 from __future__ import annotations
@@ -38,3 +39,17 @@ class Refused(KairanbanError):
         self.key = key
         self.values = values
         super().__init__(key + (f" {values}" if values else ""))
+
+
+class Forbidden(Refused):
+    """Somebody wanted what they may not do.
+
+    It is raised inside a transaction that is rolled back, so the audit's row is written by the one who catches it, in a
+    transaction of its own: `bot.audit.record_refusal`. `action` is such as `broadcast.confirm`.
+    """
+
+    def __init__(self, key: str, *, actor: str, action: str, subject: str, **values: object) -> None:
+        self.actor = actor
+        self.action = action
+        self.subject = subject
+        super().__init__(key, **values)

@@ -124,6 +124,11 @@ class Database:
         """Call `callback` once the transaction of `connection` has been committed; never if it is rolled back."""
         self._callbacks[connection].append(callback)
 
+    async def roll_back(self, connection: AsyncConnection) -> None:
+        """Take back what a transaction has changed so far; it goes on, empty, and still alone on SQLite."""
+        await connection.rollback()
+        self._callbacks[connection].clear()
+
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read with; what others write meanwhile does not show."""

@@ -59,6 +59,20 @@ member_roles = Table(
     Column("department_id", BigInteger),  # the role holds only in this subtree; NULL everywhere
 )
 
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),  # 災害連絡用, 消防団 …
+)
+
+group_members = Table(
+    "group_members",
+    metadata,
+    Column("group_id", ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True),
+    Column("member_id", ForeignKey("members.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
 addresses = Table(
     "addresses",
     metadata,

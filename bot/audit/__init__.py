@@ -7,6 +7,7 @@ triggers and even build a whole new chain, so write `head()` down elsewhere now 
 """
 
 from bot.audit.chain import GENESIS, Head, append, head
+from bot.audit.refusals import auditing, record_refusal
 from bot.audit.tables import POSTGRESQL_TRIGGERS, SQLITE_TRIGGERS, audit_head, audit_log
 from bot.audit.verification import Finding, Kind, Verification, verify
 
@@ -21,6 +22,8 @@ __all__ = [
     "append",
     "audit_head",
     "audit_log",
+    "auditing",
     "head",
+    "record_refusal",
     "verify",
 ]

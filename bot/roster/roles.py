@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bot.directory import ADMINISTRATOR, HEADQUARTERS
+from bot.directory import ROLE_NAMES
 from bot.roster.model import folded, path_of, shown
 
-_JAPANESE = {"災害対策本部": HEADQUARTERS, "本部": HEADQUARTERS, "管理者": ADMINISTRATOR}
 _SEPARATORS = re.compile(r"[;；]")
 _COMMAS = re.compile(r"[;；、，,]")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -21,7 +20,7 @@ def parse_roles(cell: str) -> tuple[frozenset[str], list[str]]:
     separators = _SEPARATORS if re.search("[@＠]", cell) else _COMMAS
     for word in filter(None, map(str.strip, separators.split(cell))):
         name, _, where = word.replace("＠", "@", 1).partition("@")
-        name = _JAPANESE.get(folded(name), folded(name).lower())
+        name = ROLE_NAMES.get(folded(name), folded(name).lower())
         if _NAME.fullmatch(name):
             roles.add(role_in(name, path_of(where)))
         else:

@@ -186,8 +186,9 @@ async def test_roles_and_addresses_that_the_file_names_replace_what_was_there(
         one, other = await member_at(db, "logochat", "b"), await member_at(db, "logochat", "a")
         assert one is not None
         assert other is not None
-        assert (one.code, *one.roles, other.code, *other.roles) == ("1", "sender", "2", "administrator")
-        limit = await db.scalar(select(member_roles.c.department_id).where(member_roles.c.role == "sender"))
+        assert (one.code, *one.roles, other.code, *other.roles) == ("1", "2", "administrator")
+        ((role, limit),) = one.limited
+        assert role == "sender"
         assert limit == await db.scalar(select(departments.c.id).where(departments.c.name == "総務課"))
     await bring_in(f"{heading}\n1,山田,総務部/総務課,,\n2,鈴木,総務部/総務課,管理者,a\n")
     async with database.snapshot() as db:
