@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.clock import TOKYO, ManualClock
 from bot.errors import KairanbanError
 from bot.tables import deliveries
 from bot.texts import Texts
+from config.settings import BroadcastsTable, RemindersTable, Settings
 from config.stage import Stage, open_stage
 from trial.calendar import months_later
 from trial.parameters import Parameters
@@ -79,6 +80,18 @@ async def rehearse(plan: Plan, parameters: Parameters, progress: Callable[[int, 
             log = await rehearsal.run()
             report = await _report(plan, parameters, stage, log, began)
     return Outcome(report, dict(log.problems))
+
+
+def _settings(parameters: Parameters) -> Settings:
+    """The bot's settings in a rehearsal: the defaults, with the rhythm of reminders from the parameters."""
+    rhythm = parameters.reminders
+    urgent = RemindersTable(
+        reminder_interval=timedelta(minutes=rhythm.urgent_minutes), reminder_times=rhythm.urgent_times
+    )
+    notice = RemindersTable(
+        reminder_interval=timedelta(minutes=rhythm.notice_minutes), reminder_times=rhythm.notice_times
+    )
+    return Settings(broadcasts=BroadcastsTable(notice=notice, emergency=urgent, drill=urgent))
 
 
 async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> None:

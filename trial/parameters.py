@@ -86,6 +86,15 @@ class Reading(Section):
     habits: Habits
 
 
+class Reminders(Section):
+    """How the bot reminds those who have not read; the other kinds are emergencies and drills."""
+
+    notice_minutes: Positive
+    notice_times: Annotated[int, Field(ge=0, le=20)]
+    urgent_minutes: Positive
+    urgent_times: Annotated[int, Field(ge=0, le=20)]
+
+
 class Surveys(Section):
     answers: Shares
     reminded: Share
@@ -158,6 +167,7 @@ class Parameters(Section):
     hours: Hours
     onboarding: Onboarding
     reading: Reading
+    reminders: Reminders
     surveys: Surveys
     talk: Talk
     storyline: Storyline
