@@ -57,7 +57,9 @@ async def rehearse(plan: Plan, parameters: Parameters, progress: Callable[[int, 
     clock = ManualClock(datetime.combine(plan.start, datetime.min.time(), TOKYO))
     activity = Activity()
     with tempfile.TemporaryDirectory(prefix="kairanban-trial-") as folder:
-        async with open_stage(Path(folder), people, clock=clock, activity=activity, durability="process") as stage:
+        async with open_stage(
+            Path(folder), people, clock=clock, activity=activity, durability="process", settings=_settings(parameters)
+        ) as stage:
 
             async def settle() -> None:
                 await _settle(stage, activity, rehearsal)
