@@ -109,13 +109,17 @@ async def used_adapters(db: AsyncConnection, broadcast_id: int) -> list[str]:
     return sorted(name for name in await db.scalars(names.distinct()) if name is not None)
 
 
-async def add_message(db: AsyncConnection, broadcast_id: int, purpose: Purpose, message: Message, now: datetime) -> int:
+async def add_message(
+    db: AsyncConnection, broadcast_id: int, purpose: Purpose, message: Message, now: datetime, number: int = 0
+) -> int:
     """Store a message once, for however many deliveries, and tie it to its notice; its id."""
     stored = await db.execute(insert(messages).values(body=message.model_dump_json(), created_at=now))
     assert stored.inserted_primary_key is not None
     message_id = int(stored.inserted_primary_key[0])
     await db.execute(
-        insert(broadcast_messages).values(message_id=message_id, broadcast_id=broadcast_id, purpose=purpose)
+        insert(broadcast_messages).values(
+            message_id=message_id, broadcast_id=broadcast_id, purpose=purpose, number=number
+        )
     )
     return message_id
 
@@ -129,6 +133,7 @@ async def add_deliveries(
     *,
     priority: Priority,
     now: datetime,
+    due_at: datetime | None = None,
 ) -> None:
     """Queue the notice for the recipients on one platform: a delivery each room, a delivery each person left over."""
     message_id = await add_message(db, broadcast_id, "notice", message, now)
@@ -146,7 +151,9 @@ async def add_deliveries(
         .order_by(recipients.member_id)
     )
     for targets in (by_room, by_person):
-        await insert_deliveries(db, targets, message_id, adapter, topic=message.reference, priority=priority, now=now)
+        await insert_deliveries(
+            db, targets, message_id, adapter, topic=message.reference, priority=priority, now=now, due_at=due_at
+        )
 
 
 async def insert_deliveries(
@@ -158,8 +165,12 @@ async def insert_deliveries(
     topic: str | None,
     priority: Priority,
     now: datetime,
+    due_at: datetime | None = None,
 ) -> int:
-    """Queue one message for every row (key, kind, address) of `targets`; how many they are. Ring the outbox after."""
+    """Queue one message for every row (key, kind, address) of `targets`; how many they are. Ring the outbox after.
+
+    It goes out at once, or once `due_at` has come.
+    """
     target = targets.subquery("target")
     columns: dict[Column[Any], ColumnElement[Any]] = {
         deliveries.c.key: target.c.key,
@@ -169,7 +180,7 @@ async def insert_deliveries(
         deliveries.c.adapter: literal(adapter),
         deliveries.c.topic: literal(topic, Text),
         deliveries.c.priority: literal(int(priority)),
-        deliveries.c.due_at: literal(now, UtcDateTime),
+        deliveries.c.due_at: literal(due_at or now, UtcDateTime),
         deliveries.c.created_at: literal(now, UtcDateTime),
     }
     inserted = await db.execute(

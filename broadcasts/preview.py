@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.tables import departments
 from broadcasts.audience import AUDIENCE, fingerprint
 from broadcasts.fanout import routes
+from broadcasts.questions import question_of
 from broadcasts.tables import rooms
 from broadcasts.wording import Kind, Wording
 
@@ -33,10 +35,21 @@ class Preview:
     pair_talks: int
     unreachable: int
     fingerprint: str
+    buttons: Sequence[str] = ()
+    """The labels under the text."""
+    held_until: datetime | None = None
+    """When quiet hours let it go, if they hold it now."""
 
 
-async def preview(db: AsyncConnection, draft: Row[Any], adapters: Sequence[str], wording: Wording) -> Preview:
+async def preview(
+    db: AsyncConnection,
+    draft: Row[Any],
+    adapters: Sequence[str],
+    wording: Wording,
+    held_until: datetime | None = None,
+) -> Preview:
     """Look at a draft through the very statement that would send it."""
+    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
     audience = AUDIENCE.validate_json(draft.audience)
     route = routes(audience, draft.audience_key, adapters).subquery("route")
     rows = await db.execute(
@@ -68,11 +81,13 @@ async def preview(db: AsyncConnection, draft: Row[Any], adapters: Sequence[str],
     return Preview(
         id=draft.id,
         kind=draft.kind,
-        text=wording.notice(draft.id, draft.kind, draft.text).text,
+        text=message.text,
         recipients=by_department.total(),
         departments=list(by_department.items()),
         rooms=[(title, count) for (_, title), count in sorted(by_room.items())],
         pair_talks=pair_talks,
         unreachable=unreachable,
         fingerprint=await fingerprint(db, audience),
+        buttons=[button.label for button in message.buttons],
+        held_until=held_until,
     )

@@ -17,6 +17,8 @@ from bot.adapter import Adapter
 from bot.messages import Priority
 from bot.tables import deliveries, members
 from broadcasts import fanout, receipts
+from broadcasts.questions import question_of
+from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.tables import broadcast_recipients, broadcasts
 from broadcasts.wording import Kind, Wording
 
@@ -57,8 +59,13 @@ async def queue_due(
     policy_of: Callable[[Kind], ReminderPolicy],
     wording: Wording,
     now: datetime,
+    *,
+    quiet: QuietHours | None = None,
 ) -> int:
-    """Queue every round that is due, in the rhythm of each notice's kind; how many messages that makes."""
+    """Queue every round that is due, in the rhythm of each notice's kind; how many messages that makes.
+
+    A round that comes due in quiet hours is put off until they end, and goes to those who have not read by then.
+    """
     await receipts.apply(db)
     due = (
         await db.execute(
@@ -69,6 +76,14 @@ async def queue_due(
     ).all()
     queued = 0
     for notice in due:
+        released = goes_out_at(quiet, notice.kind, now)
+        if released > now:
+            await db.execute(
+                update(broadcasts)
+                .where(broadcasts.c.id == notice.id, broadcasts.c.next_reminder_at == notice.next_reminder_at)
+                .values(next_reminder_at=released)
+            )
+            continue
         number = notice.reminders + 1
         won = await db.execute(
             update(broadcasts)
@@ -83,7 +98,8 @@ async def queue_due(
             continue
         sent = 0
         for name in sorted(adapters):
-            message = wording.reminder(notice.id, notice.kind, notice.text, number)
+            text = notice.corrected_text or notice.text
+            message = wording.reminder(notice.id, notice.kind, text, number, question_of(notice))
             message = wording.for_platform(message, notice.id, adapters[name])
             targets = _unread(notice.id, notice.token, number, name, tuple(adapters))
             if await db.scalar(select(targets.limit(1).exists())) is not True:

@@ -31,6 +31,8 @@ from broadcasts import fanout, receipts, reminders, report
 from broadcasts.audience import AUDIENCE, EVERYONE, Audience, fingerprint, standing_key
 from broadcasts.keeper import RoomKeeper
 from broadcasts.preview import Preview, preview
+from broadcasts.questions import Question, question_of
+from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.tables import broadcasts
 from broadcasts.wording import PRIORITIES, Kind, Wording
@@ -49,6 +51,8 @@ class BroadcastSettings:
     reminders: ReminderPolicy = field(default_factory=ReminderPolicy)
     reminders_by_kind: Mapping[Kind, ReminderPolicy] = field(default_factory=dict)
     """Kinds that are reminded of in another rhythm than the rest."""
+    quiet: QuietHours | None = None
+    """When notices wait for the morning, emergencies aside; None: never."""
 
     def reminders_of(self, kind: Kind) -> ReminderPolicy:
         """The rhythm for one kind."""
@@ -67,6 +71,9 @@ class Confirmation:
 
     outcome: Literal["sent", "already", "changed", "cancelled"]
     recipients: int = 0
+    kind: Kind = "notice"
+    held_until: datetime | None = None
+    """When it goes out, if quiet hours hold it until then."""
 
 
 class Broadcasts:
@@ -104,7 +111,14 @@ class Broadcasts:
     # ----------------------------------------------------------------- send
 
     async def draft(
-        self, db: AsyncConnection, author: Member, text: str, *, kind: Kind = "notice", audience: Audience = EVERYONE
+        self,
+        db: AsyncConnection,
+        author: Member,
+        text: str,
+        *,
+        kind: Kind = "notice",
+        audience: Audience = EVERYONE,
+        question: Question | None = None,
     ) -> int:
         """Keep a notice that nobody gets yet; its number.
 
@@ -116,7 +130,7 @@ class Broadcasts:
         if not text:
             raise Refused("refused.empty")
         limit = self.text_length
-        excess = self._wording.longest(kind, text, self._settings.reminders_of(kind).at_most) - limit
+        excess = self._wording.longest(kind, text, self._settings.reminders_of(kind).at_most, question) - limit
         if excess > 0:
             raise Refused("refused.too_long", limit=limit, excess=excess)
         key = standing_key(audience)
@@ -129,6 +143,7 @@ class Broadcasts:
                 audience_key=key,
                 author_id=author.id,
                 created_at=self._clock.now(),
+                **(question.columns() if question is not None else {}),
             )
         )
         assert stored.inserted_primary_key is not None
@@ -144,7 +159,11 @@ class Broadcasts:
 
     async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
         """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""
-        return await preview(db, await self._get(db, broadcast_id), tuple(self._adapters), self._wording)
+        notice, now = await self._get(db, broadcast_id), self._clock.now()
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
+        return await preview(
+            db, notice, tuple(self._adapters), self._wording, held_until=goes_out if goes_out > now else None
+        )
 
     async def confirm(self, db: AsyncConnection, broadcast_id: int, member: Member, previewed: str) -> Confirmation:
         """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
@@ -159,16 +178,17 @@ class Broadcasts:
         if await fingerprint(db, audience) != previewed:
             return Confirmation("changed")
         now = self._clock.now()
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
         rhythm = self._settings.reminders_of(notice.kind)
         won = await db.execute(
             update(broadcasts)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
-            .values(state="sent", sent_at=now, next_reminder_at=rhythm.next_round(now, 0))
+            .values(state="sent", sent_at=goes_out, next_reminder_at=rhythm.next_round(goes_out, 0))
         )
         if won.rowcount == 0:
             return Confirmation("already")
         recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
-        message = self._wording.notice(broadcast_id, notice.kind, notice.text)
+        message = self._wording.notice(broadcast_id, notice.kind, notice.text, question_of(notice))
         for name in await fanout.used_adapters(db, broadcast_id):
             adapter = self._adapters[name]
             await fanout.add_deliveries(
@@ -179,11 +199,12 @@ class Broadcasts:
                 self._wording.for_platform(message, broadcast_id, adapter),
                 priority=PRIORITIES[notice.kind],
                 now=now,
+                due_at=goes_out,
             )
         self._outbox.ring_after_commit(db)
         self._database.after_commit(db, self._ring)
         await self._note(db, member, "sent", broadcast_id, {"kind": notice.kind, "recipients": recipients})
-        return Confirmation("sent", recipients)
+        return Confirmation("sent", recipients, notice.kind, goes_out if goes_out > now else None)
 
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
@@ -284,7 +305,9 @@ class Broadcasts:
             return due
         async with self._database.transaction() as db:
             await receipts.forget(db, now - FORGOTTEN_AFTER)
-            queued = await reminders.queue_due(db, self._adapters, self._settings.reminders_of, self._wording, now)
+            queued = await reminders.queue_due(
+                db, self._adapters, self._settings.reminders_of, self._wording, now, quiet=self._settings.quiet
+            )
             if queued:
                 self._outbox.ring_after_commit(db)
             due = await reminders.next_due(db)

@@ -9,8 +9,12 @@ from bot.adapter import Adapter
 from bot.messages import Button, Message
 from bot.texts import Texts
 from broadcasts.kinds import PRIORITIES, Kind
+from broadcasts.questions import Question
 
-__all__ = ["PRIORITIES", "Kind", "Wording"]
+__all__ = ["PRIORITIES", "Kind", "Wording", "beginning"]
+
+QUOTED = 40
+"""Characters of a notice by which a correction names it."""
 
 
 class Wording:
@@ -19,29 +23,64 @@ class Wording:
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
 
-    def notice(self, broadcast_id: int, kind: Kind, text: str) -> Message:
-        """The notice itself."""
-        return Message(text=self._texts(f"notice.{kind}", text=text), reference=f"broadcast:{broadcast_id}")
+    def notice(self, broadcast_id: int, kind: Kind, text: str, question: Question | None = None) -> Message:
+        """The notice itself, with its question and the buttons that answer it."""
+        return self._asking(
+            broadcast_id, question, self._texts(f"notice.{kind}", text=text), f"broadcast:{broadcast_id}"
+        )
 
-    def reminder(self, broadcast_id: int, kind: Kind, text: str, number: int) -> Message:
+    def reminder(
+        self, broadcast_id: int, kind: Kind, text: str, number: int, question: Question | None = None
+    ) -> Message:
         """The `number`th reminder; it repeats the notice, so whoever reads it has read the notice."""
+        return self._asking(
+            broadcast_id,
+            question,
+            self._texts(f"reminder.{kind}", text=text, number=number),
+            f"reminder:{broadcast_id}:{number}",
+        )
+
+    def correction(
+        self, broadcast_id: int, kind: Kind, text: str, number: int, original: str, question: Question | None = None
+    ) -> Message:
+        """The `number`th correction; it names the original by its beginning, for where a platform cannot quote it."""
+        return self._asking(
+            broadcast_id,
+            question,
+            self._texts(f"correction.{kind}", text=text, original=beginning(original)),
+            f"correction:{broadcast_id}:{number}",
+        )
+
+    def recall(self, broadcast_id: int, kind: Kind, original: str) -> Message:
+        """What takes the place of a deletion where a platform has none."""
+        text = self._texts(f"recall.{kind}", original=beginning(original))
+        return Message(text=text, reference=f"recall:{broadcast_id}")
+
+    def marked(self, kind: Kind, text: str) -> str:
+        """A word about a notice to one person: a drill says in each of them that it is one."""
+        return self._texts("notice.drill_mark", text=text) if kind == "drill" else text
+
+    def _asking(self, broadcast_id: int, question: Question | None, text: str, reference: str) -> Message:
+        if question is None:
+            return Message(text=text, reference=reference)
         return Message(
-            text=self._texts(f"reminder.{kind}", text=text, number=number),
-            reference=f"reminder:{broadcast_id}:{number}",
+            text=f"{text}\n\n{question.sentence(self._texts)}",
+            buttons=question.buttons(self._texts, broadcast_id),
+            reference=reference,
         )
 
     def for_platform(self, message: Message, broadcast_id: int, adapter: Adapter) -> Message:
         """The message with a button to say that one has read it, where the platform does not tell by itself."""
-        if adapter.capabilities.native_receipts or not adapter.capabilities.buttons:
-            return message
+        if message.buttons or adapter.capabilities.native_receipts or not adapter.capabilities.buttons:
+            return message  # an answer to a question counts as a read
         button = Button(label=self._texts("notice.acknowledge"), data=f"broadcast:read:{broadcast_id}")
         return message.model_copy(update={"buttons": (button,)})
 
-    def longest(self, kind: Kind, text: str, rounds: int) -> int:
+    def longest(self, kind: Kind, text: str, rounds: int, question: Question | None = None) -> int:
         """Characters of the longest message that the notice will ever be."""
-        forms = [self.notice(0, kind, text)]
+        forms = [self.notice(0, kind, text, question)]
         if rounds:
-            forms.append(self.reminder(0, kind, text, rounds))
+            forms.append(self.reminder(0, kind, text, rounds, question))
         return max(len(form.text) for form in forms)
 
     def room_title(self, department: str | None, number: int) -> str:
@@ -49,3 +88,9 @@ class Wording:
         if department is None:
             return self._texts("room.everyone", number=number)
         return self._texts("room.department", department=department, number=number)
+
+
+def beginning(text: str) -> str:
+    """The first line of a notice, cut where it is long."""
+    line = text.strip().split("\n", maxsplit=1)[0]
+    return line if len(line) <= QUOTED else line[: QUOTED - 1] + "…"
