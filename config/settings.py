@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import ConfigurationError
+from broadcasts.jma.settings import JmaSettings
 
 DEFAULT_FILE = Path("kairanban.toml")
 
@@ -117,6 +118,31 @@ class SurveysTable(Table):
     reminder_times: int = Field(default=2, ge=0, le=20)
 
 
+class JmaTable(Table):
+    """Which of the weather agency's telegrams make drafts, and the folder that a receiver drops them into."""
+
+    areas: tuple[str, ...] = ()
+    intensity: str = "5-"
+    tsunami: str = "advisory"
+    warning: str = "警報"
+    flood: int = 3
+    hold: timedelta = timedelta(minutes=10)
+    without: tuple[str, ...] = ()
+    folder: Path | None = None
+
+    def rules(self) -> JmaSettings:
+        """The same as the desk reads it; ConfigurationError for a value that is none."""
+        return JmaSettings(
+            frozenset(self.areas),
+            self.intensity,
+            self.tsunami,
+            self.warning,
+            self.flood,
+            self.hold,
+            frozenset(self.without),
+        )
+
+
 class Settings(BaseSettings):
     """All of it; see `config/kairanban.example.toml` for every key with its meaning."""
 
@@ -134,6 +160,7 @@ class Settings(BaseSettings):
     logochat: LogoChatTable | None = None
     broadcasts: BroadcastsTable = BroadcastsTable()
     surveys: SurveysTable = SurveysTable()
+    jma: JmaTable = JmaTable()
 
     @classmethod
     def settings_customise_sources(

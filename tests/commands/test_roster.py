@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import members
 from tests.commands.conftest import Terminal
@@ -29,7 +30,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def staff(kairanban: Terminal) -> int:
-    async def count(db):  # type: ignore[no-untyped-def] # a connection
+    async def count(db: AsyncConnection) -> int:
         return (await db.scalar(select(func.count()).where(members.c.active))) or 0
 
     return kairanban.database(count)
@@ -155,7 +156,7 @@ def test_the_audit_is_sound_until_somebody_changes_it(kairanban: Terminal, file:
     assert sound.code == 0
     assert f"末尾：{head}" in sound.out
 
-    async def tamper(db):  # type: ignore[no-untyped-def] # a connection
+    async def tamper(db: AsyncConnection) -> None:
         await db.execute(text("DROP TRIGGER IF EXISTS audit_log_no_update"))
         await db.execute(text("UPDATE audit_log SET actor = 'somebody else'"))
 
