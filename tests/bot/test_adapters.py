@@ -19,7 +19,7 @@ def test_the_adapters_of_the_house_are_found() -> None:
 
 
 def test_an_unknown_name_gets_the_known_ones() -> None:
-    with pytest.raises(ConfigurationError, match=r"'pigeon'.*logochat, terminal"):
+    with pytest.raises(ConfigurationError, match=r"'pigeon'.*logochat.*terminal"):
         adapters.find("pigeon")
 
 

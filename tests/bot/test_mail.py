@@ -1,0 +1,292 @@
+"""E-mail against a real SMTP server on a loopback port: what is sent, what a retry is, and every way to fail."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import email
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bot.adapter import Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapters.mail import SUBJECT_LENGTH, Mail, subject
+from bot.clock import TOKYO, ManualClock
+from bot.errors import ConfigurationError
+from bot.messages import Address, Message
+from bot.testing.conformance import AdapterCase, AdapterConformance, Behaviour
+
+NOW = dt.datetime(2023, 10, 2, 9, 30, tzinfo=TOKYO)
+PASSWORD = "correct-horse"
+
+
+@dataclass
+class MailServer:
+    """What aiosmtpd asks on every step; `refuse` maps an address to the answer to RCPT."""
+
+    port: int = 0
+    behaviour: Behaviour = "well"
+    refuse: dict[str, str] = field(default_factory=dict)
+    envelopes: list[Envelope] = field(default_factory=list)
+    logins: list[str] = field(default_factory=list)
+    connections: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def behave(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+
+    def mails(self) -> list[EmailMessage]:
+        found = []
+        for envelope in self.envelopes:
+            assert isinstance(envelope.content, bytes)
+            parsed = email.message_from_bytes(envelope.content, policy=default)
+            assert isinstance(parsed, EmailMessage)
+            found.append(parsed)
+        return found
+
+    def texts(self) -> Sequence[str]:
+        return [mail.get_content() for mail in self.mails()]
+
+    async def handle_mail(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if self.behaviour == "gibberish":
+            return "550 You are nobody."
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_rcpt(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any) -> str:
+        if self.behaviour == "refusing":
+            return f"550 No {address} here."
+        if address in self.refuse:
+            return self.refuse[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_data(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        match self.behaviour:
+            case "broken":
+                return "451 Disk full."
+            case "busy":
+                return "421 Too many."
+            case "cut":
+                assert server.transport is not None
+                server.transport.close()
+            case "silent":
+                await self.released.wait()
+            case _:
+                self.envelopes.append(envelope)
+        return "250 OK"
+
+    # aiosmtpd looks for them by the names of the protocol.
+    handle_MAIL, handle_RCPT, handle_DATA = handle_mail, handle_rcpt, handle_data  # noqa: N815 - as it does
+
+
+@asynccontextmanager
+async def serving(server: MailServer, **options: Any) -> AsyncIterator[MailServer]:
+    loop = asyncio.get_running_loop()
+    tls = options.pop("tls", None)
+
+    def connected() -> SMTP:
+        server.connections += 1
+        return SMTP(server, **options)
+
+    listening = await loop.create_server(connected, "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        server.released.set()
+        listening.close()
+        await listening.wait_closed()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[MailServer]:
+    async with serving(MailServer()) as opened:
+        yield opened
+
+
+def mail(server: MailServer, **options: Any) -> Mail:
+    options = {"security": "none", "timeout": timedelta(seconds=5), "port": server.port, **options}
+    return Mail("127.0.0.1", "kairanban@city.example.lg.jp", ManualClock(NOW), **options)
+
+
+def delivery(person: str = "a@city.example.lg.jp", text: str = "【緊急】\n大雨です。", key: str = "k1") -> Delivery:
+    return Delivery(1, key, Address(adapter="mail", kind="person", id=person), Message(text=text))
+
+
+class TestMail(AdapterConformance):
+    @pytest_asyncio.fixture
+    async def case(self) -> AsyncIterator[AdapterCase]:
+        async with serving(MailServer()) as server:
+            yield AdapterCase(
+                adapter=mail(server, timeout=timedelta(seconds=0.2)),
+                platform=server,
+                person="a@city.example.lg.jp",
+                failures=["broken", "cut", "silent", "refusing", "gibberish"],
+            )
+
+
+async def test_an_emergency_says_so_in_its_subject_and_has_a_message_of_its_own_for_each(server: MailServer) -> None:
+    people = ["a@city.example.lg.jp", "b@city.example.lg.jp"]
+    outcomes = await mail(server).send([delivery(person, key=f"t:rung:2:{person}") for person in people])
+    assert all(isinstance(outcome, Sent) for outcome in outcomes)
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [[person] for person in people]
+    assert server.connections == 1
+    first = server.mails()[0]
+    assert first["Subject"] == "【緊急】大雨です。"
+    assert first["To"] == "a@city.example.lg.jp"
+    assert str(first["From"]) == "回覧板 <kairanban@city.example.lg.jp>"
+    assert first["Date"].datetime == NOW
+    assert first["Auto-Submitted"] == "auto-generated"
+    assert first.get_content() == "【緊急】\r\n大雨です。\r\n"
+
+
+async def test_a_retry_is_recognised_by_its_message_id(server: MailServer) -> None:
+    adapter = mail(server)
+    first, again, other = [*await adapter.send([delivery()]), *await adapter.send([delivery(), delivery(key="k2")])]
+    assert first == again != other
+    ids = [message["Message-ID"] for message in server.mails()]
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def test_one_refused_address_keeps_nobody_else_from_their_mail(server: MailServer) -> None:
+    server.refuse = {"gone@city.example.lg.jp": "550 No such user", "full@city.example.lg.jp": "452 Mailbox full"}
+    people = ["a@city.example.lg.jp", *server.refuse, "b@city.example.lg.jp", "not an address", "x@y\r\nBcc: z@z"]
+    found = await mail(server).send([delivery(person, key=person) for person in people])
+    assert [type(outcome) for outcome in found] == [Sent, Rejected, Retry, Sent, Rejected, Rejected]
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [["a@city.example.lg.jp"], ["b@city.example.lg.jp"]]
+    assert not any("No such user" in repr(outcome) for outcome in found)  # its own words may hold addresses
+
+
+@pytest.mark.parametrize("behaviour", ["busy", "cut", "gibberish"])
+async def test_what_was_taken_before_a_failure_stays_sent(server: MailServer, behaviour: Behaviour) -> None:
+    adapter = mail(server)
+    assert isinstance((await adapter.send([delivery(key="k0")]))[0], Sent)
+    server.behave(behaviour)
+    outcomes = await adapter.send([delivery(key="k1"), delivery(key="k2")])
+    assert [type(outcome) for outcome in outcomes] == [Retry, Retry]
+
+
+async def test_a_server_that_is_not_there_is_a_retry() -> None:
+    [outcome] = await mail(MailServer(port=1)).send([delivery()])
+    assert isinstance(outcome, Retry)
+
+
+async def test_what_was_sent_cannot_be_taken_back(server: MailServer) -> None:
+    sent = delivery()
+    back = Delivery(2, "back", sent.address, sent.message, "delete", "<id>")
+    assert isinstance((await mail(server).send([back]))[0], Rejected)
+
+
+# --------------------------------------------------------------------- TLS
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's and a client's context; the client trusts nobody but this server."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    file = tmp_path / "server.pem"
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(secret + signed.public_bytes(pem))
+    at_server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    at_server.load_cert_chain(file)
+    return at_server, ssl.create_default_context(cadata=signed.public_bytes(pem).decode())
+
+
+def authenticator(server: MailServer) -> Any:
+    def check(smtp: SMTP, session: Session, envelope: Envelope, mechanism: str, data: Any) -> AuthResult:
+        server.logins.append(data.login.decode())
+        return AuthResult(success=data.password == PASSWORD.encode())
+
+    return check
+
+
+async def test_it_signs_in_over_starttls(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    at_server, at_client = certificate
+    server = MailServer()
+    options = {"tls_context": at_server, "require_starttls": True, "authenticator": authenticator(server)}
+    async with serving(server, auth_required=True, **options):
+        good = mail(server, security="starttls", username="bot", password=PASSWORD, tls=at_client)
+        assert isinstance((await good.send([delivery()]))[0], Sent)
+        assert server.logins == ["bot"]
+        bad = mail(server, security="starttls", username="bot", password="wrong-horse", tls=at_client)
+        [outcome] = await bad.send([delivery()])
+        assert isinstance(outcome, Retry)
+        assert "wrong-horse" not in repr(outcome) + repr(bad)
+        strict = mail(server, security="starttls", username="bot", password=PASSWORD)
+        assert isinstance((await strict.send([delivery()]))[0], Retry), "A certificate nobody trusts is not taken."
+
+
+async def test_it_speaks_tls_from_the_first_byte(certificate: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    at_server, at_client = certificate
+    async with serving(MailServer(), tls=at_server) as server:
+        assert isinstance((await mail(server, security="tls", tls=at_client).send([delivery()]))[0], Sent)
+
+
+async def test_a_server_without_starttls_gets_nothing(server: MailServer) -> None:
+    outcome: Outcome
+    [outcome] = await mail(server, security="starttls").send([delivery()])
+    assert isinstance(outcome, Retry)
+    assert server.envelopes == []
+
+
+# ----------------------------------------------------------- small things
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"username": "bot"}, {"password": PASSWORD}, {"username": "bot", "password": PASSWORD, "security": "none"}],
+)
+def test_a_password_goes_with_a_name_and_never_in_the_clear(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        mail(MailServer(port=1), **{"security": "tls", **options})
+    assert PASSWORD not in str(error.value)
+
+
+def test_the_sender_is_an_address() -> None:
+    with pytest.raises(ConfigurationError, match="sender"):
+        Mail("127.0.0.1", "回覧板", ManualClock(NOW))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("【訓練】これは訓練です。\n地震です。", "【訓練】これは訓練です。地震です。"),
+        ("【緊急】\n\n  川が\tあふれました。\n逃げて", "【緊急】川が あふれました。"),
+        ("明日の会議\n10時", "明日の会議"),
+        ("あ" * 100, "あ" * (SUBJECT_LENGTH - 1) + "…"),
+        ("\n \n", ""),
+        ("a\u2028Bcc: x", "a"),
+    ],
+)
+def test_a_subject_is_the_first_words_that_say_something(text: str, expected: str) -> None:
+    assert subject(text) == expected
