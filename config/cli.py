@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("trial", help="6か月の試行を予行します / rehearse the six-month trial")(trial.trial)
+app.add_typer(trial.app, name="trial")
 app.command("serve", help="ボットを動かします (--demo: チャットサービスも) / run the bot (--demo: and a chat service)")(
     serve.serve
 )

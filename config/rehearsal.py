@@ -19,8 +19,10 @@ from bot.clock import TOKYO, ManualClock
 from bot.errors import KairanbanError
 from bot.tables import deliveries
 from bot.texts import Texts
+from config import records
 from config.settings import BroadcastsTable, RemindersTable, Settings
 from config.stage import Stage, open_stage
+from trial.behaviour import Behaviour
 from trial.calendar import months_later
 from trial.parameters import Parameters
 from trial.population import populate
@@ -50,8 +52,13 @@ class Outcome:
     problems: Mapping[str, int]
 
 
-async def rehearse(plan: Plan, parameters: Parameters, progress: Callable[[int, int], None]) -> Outcome:
-    """Live through the trial in a temporary folder, over real HTTP on ports of the system's choice."""
+async def rehearse(
+    plan: Plan, parameters: Parameters, progress: Callable[[int, int], None], *, keep_in: Path | None = None
+) -> Outcome:
+    """Live through the trial in a temporary folder, over real HTTP on ports of the system's choice.
+
+    The bot's database is kept in `keep_in`, for the evaluation.
+    """
     began = time.perf_counter()
     people = populate(plan.staff, plan.seed)
     clock = ManualClock(datetime.combine(plan.start, datetime.min.time(), TOKYO))
@@ -77,10 +84,17 @@ async def rehearse(plan: Plan, parameters: Parameters, progress: Callable[[int, 
                 settle=settle,
                 progress=progress,
             )
+            database = stage.house.database
+            await records.note_people(
+                database, people, Behaviour(parameters, plan.seed), at=clock.now(), seed=plan.seed
+            )
             await rehearsal.create_accounts()
             await settle()
             log = await rehearsal.run()
+            await records.note_statistics(database, log.statistics, at=clock.now())
             report = await _report(plan, parameters, stage, log, began)
+            if keep_in is not None:
+                records.keep(database, keep_in)
     return Outcome(report, dict(log.problems))
 
 

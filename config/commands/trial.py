@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from config import logs
+from config.commands import evaluate
 from config.loops import run
 from config.rehearsal import Outcome, Plan, rehearse
 from trial.parameters import Parameters, load_parameters
@@ -21,19 +22,31 @@ from trial.population import LARGEST_STAFF
 from trial.report.page import render
 from trial.report.terminal import print_summary
 
-PARAMETERS = Path(__file__).parent.parent / "trial" / "default.toml"
+app = typer.Typer(
+    help="6か月の試行を予行し、評価します / rehearse the six-month trial and evaluate it", invoke_without_command=True
+)
+app.command("evaluate", help="試行の記録から評価の資料を作ります / the evaluation of a trial, rehearsed or real")(
+    evaluate.evaluate
+)
 
 
+@app.callback()
 def trial(
+    context: typer.Context,
     staff: Annotated[int, typer.Option(min=4, max=LARGEST_STAFF, help="職員数 / how many staff")] = 225,
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="初日 / the first day")] = datetime(2023, 7, 1),  # noqa: DTZ001 - a day
     months: Annotated[int, typer.Option(min=1, max=24, help="月数 / how many months")] = 6,
     seed: Annotated[int, typer.Option(help="乱数の種。同じ種なら同じ結果 / same seed, same trial")] = 1,
     out: Annotated[Path, typer.Option(help="報告書を置く場所 / where the report goes")] = Path("out"),
-    parameters: Annotated[Path, typer.Option(help="予行の設定 / how the simulated people behave")] = PARAMETERS,
+    parameters: Annotated[
+        Path, typer.Option(help="予行の設定 / how the simulated people behave")
+    ] = evaluate.PARAMETERS,
+    criteria: Annotated[Path, typer.Option(help="評価の判定基準 / criteria of the evaluation")] = evaluate.CRITERIA,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="記録を見せる / show the log")] = False,
 ) -> None:
-    """Rehearse, print the summary, write report.html and report.json into `out`."""
+    """Rehearse, print the summary, write report and evaluation into `out`, and keep the bot's database there."""
+    if context.invoked_subcommand is not None:
+        return
     logs.configure(verbose=verbose)
     if not verbose:
         logging.getLogger().setLevel(logging.WARNING)
@@ -41,19 +54,21 @@ def trial(
         chosen = load_parameters(parameters)
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
+    agreement, prices = evaluate.load(criteria, parameters)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"The report cannot be written to {out}: {error.strerror}.") from error
     console = Console()
-    outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console)
+    outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console, out)
     (out / "report.json").write_bytes(outcome.report.as_json())
     (out / "report.html").write_text(render(outcome.report), encoding="utf-8")
     print_summary(outcome.report, console, Texts("trial"), outcome.problems)
     console.print(f"\n報告書 / the report: [bold]{out / 'report.html'}[/]  {out / 'report.json'}", highlight=False)
+    evaluate.present(run(evaluate.evaluated(evaluate.kept(out), agreement, prices)), out, console)
 
 
-def _with_progress(plan: Plan, parameters: Parameters, console: Console) -> Outcome:
+def _with_progress(plan: Plan, parameters: Parameters, console: Console, out: Path) -> Outcome:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("日 / days"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(f"職員{plan.staff}人・{plan.months}か月の予行 / rehearsing", total=None)
@@ -61,4 +76,4 @@ def _with_progress(plan: Plan, parameters: Parameters, console: Console) -> Outc
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return run(rehearse(plan, parameters, progress))
+        return run(rehearse(plan, parameters, progress, keep_in=out))

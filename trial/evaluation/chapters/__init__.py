@@ -1,0 +1,1 @@
+"""The chapters of the paper: each takes facts and returns its tables."""

@@ -1,0 +1,135 @@
+"""What a trial left behind, rehearsed or real, as plain values; `config.evaluation` gathers them from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+EVERYBODY = "everybody"
+TRAITS = ("department", "age", "skill", "employment", "device")
+"""How people are told apart, besides all together."""
+WHOLE = "whole"
+"""The period that is the whole trial; months are `2023-07`, weeks the date of their Monday."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People who share a trait: how many work here, how many of them have an account that can be reached.
+
+    `active` maps periods to how many of them did something the bot saw.
+    """
+
+    trait: str
+    label: str
+    staff: int
+    registered: int
+    active: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice that went out; `kind` is notice, emergency or drill."""
+
+    id: int
+    kind: str
+    title: str
+    sent_at: datetime
+    reminders: int
+    recipients: int
+    read: int
+    recalled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """`people` of a group read a notice within `minutes` and not within one less; None: they did not read it."""
+
+    notice: int
+    trait: str
+    label: str
+    minutes: int | None
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """How many were asked something in a notice, and how many answered, by the answer that stands.
+
+    `question` is safety, muster, or what the sender asked.
+    """
+
+    notice: int
+    question: str
+    asked: int
+    answers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One line of a question's table; None where a count is hidden as too small."""
+
+    label: str
+    value: float | None
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of one survey; `mean` and `median` are those of a scale or a number."""
+
+    key: str
+    text: str
+    kind: str
+    answered: int | None
+    answers: tuple[Answer, ...]
+    mean: float | None = None
+    median: float | None = None
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """One survey; `questions` is empty while it is open. `groups`: (trait, label, asked, finished)."""
+
+    id: int
+    key: str
+    title: str
+    opened_at: datetime
+    closed: bool
+    asked: int
+    respondents: int
+    questions: tuple[Question, ...] = ()
+    groups: tuple[tuple[str, str, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All of it. `ends` no longer belongs to the trial; `service` is what the chat service itself counted."""
+
+    simulated: bool
+    seed: int | None
+    starts: date
+    ends: date
+    groups: Sequence[Group]
+    notices: Sequence[Notice] = ()
+    waits: Sequence[Wait] = ()
+    replies: Sequence[Reply] = ()
+    polls: Sequence[Poll] = ()
+    problems: Sequence[tuple[datetime, str]] = ()
+    service: Mapping[str, int] = field(default_factory=dict)
+    sent: int = 0
+    undelivered: int = 0
+
+    @property
+    def everybody(self) -> Group:
+        """All staff together; nobody at all where the directory is empty."""
+        return next((group for group in self.groups if group.trait == EVERYBODY), Group(EVERYBODY, "", 0, 0))
+
+    def having(self, trait: str) -> list[Group]:
+        """The groups of a trait."""
+        return [group for group in self.groups if group.trait == trait]
+
+    def waits_of(self, trait: str) -> list[Wait]:
+        """How long people took, told apart by a trait."""
+        return [wait for wait in self.waits if wait.trait == trait]
