@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, delete, func, literal, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.events import MessageRead
 from bot.tables import addresses, deliveries
-from broadcasts.tables import broadcast_messages, broadcast_recipients, early_reads
+from broadcasts.tables import broadcast_messages, broadcast_recipients, correction_reads, early_reads
 
 recipient = broadcast_recipients.c
 
@@ -56,10 +57,58 @@ _APPLY = (
         or_(recipient.read_at.is_(None), recipient.read_at > _FIRST.c.read_at),
     )
 )
+_CORRECTED = (
+    select(
+        broadcast_messages.c.broadcast_id,
+        broadcast_messages.c.number,
+        addresses.c.member_id,
+        func.min(early_reads.c.read_at).label("read_at"),
+    )
+    .join(
+        deliveries,
+        and_(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id),
+    )
+    .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
+    .join(
+        addresses,
+        and_(addresses.c.adapter == early_reads.c.adapter, addresses.c.address == early_reads.c.address),
+    )
+    .where(broadcast_messages.c.purpose == "correction", deliveries.c.action == "send")
+    .group_by(broadcast_messages.c.broadcast_id, broadcast_messages.c.number, addresses.c.member_id)
+)
+
+
+def _first_of_correction(store: postgresql.Insert | sqlite.Insert) -> Any:
+    columns = ["broadcast_id", "number", "member_id", "read_at"]
+    stored, read_at = store.from_select(columns, _CORRECTED), correction_reads.c.read_at
+    given = stored.excluded.read_at
+    return stored.on_conflict_do_update(
+        index_elements=columns[:3], set_={"read_at": case((given < read_at, given), else_=read_at)}
+    )
+
+
+_APPLY_TO_CORRECTIONS = {
+    "sqlite": _first_of_correction(sqlite.insert(correction_reads)),
+    "postgresql": _first_of_correction(postgresql.insert(correction_reads)),
+}
 _CLEAR = delete(early_reads).where(
     select(literal(1))
     .where(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id)
     .exists()
+)
+
+
+_ACKNOWLEDGE = (
+    update(broadcast_recipients)
+    .values(read_at=bindparam("at"))
+    .where(
+        recipient.broadcast_id == bindparam("notice"),
+        recipient.member_id == bindparam("member"),
+        or_(recipient.read_at.is_(None), recipient.read_at > bindparam("at")),
+    )
+)
+_IS_RECIPIENT = select(recipient.member_id).where(
+    recipient.broadcast_id == bindparam("notice"), recipient.member_id == bindparam("member")
 )
 
 
@@ -86,18 +135,15 @@ async def apply(db: AsyncConnection) -> None:
 
 async def _move(db: AsyncConnection) -> None:
     await db.execute(_APPLY)
+    await db.execute(_APPLY_TO_CORRECTIONS[db.dialect.name])
     await db.execute(_CLEAR)
 
 
 async def acknowledge(db: AsyncConnection, broadcast_id: int, member_id: int, at: datetime) -> bool:
     """Note that a member says they have read a notice; whether they are among its recipients."""
-    mine = and_(recipient.broadcast_id == broadcast_id, recipient.member_id == member_id)
-    await db.execute(
-        update(broadcast_recipients)
-        .values(read_at=at)
-        .where(mine, or_(recipient.read_at.is_(None), recipient.read_at > at))
-    )
-    return await db.scalar(select(recipient.member_id).where(mine)) is not None
+    me = {"notice": broadcast_id, "member": member_id}
+    await db.execute(_ACKNOWLEDGE, {**me, "at": at})
+    return await db.scalar(_IS_RECIPIENT, me) is not None
 
 
 async def forget(db: AsyncConnection, before: datetime) -> None:

@@ -1,0 +1,238 @@
+"""What people answer to a notice: the first and the latest answer, whatever the order in which they come to us.
+
+Everything that somebody says is a whole answer with a moment and an event's key: a pressed button, or words that add a
+place, a time or a reason to what they had pressed. One row a person keeps the earliest and the latest of them by
+(moment, key), so duplicates and late events change nothing that is true.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, case, delete, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.clock import to_tokyo
+from bot.directory import Member
+from bot.events import Location
+from bot.messages import Button, Message
+from bot.texts import Texts
+from broadcasts import receipts
+from broadcasts.questions import DETAIL_LENGTH, NEEDS_HELP, Ask, Question, arrival, counted_as, question_of
+from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
+from broadcasts.wording import Wording
+
+PATIENCE = timedelta(minutes=30)
+"""How long words in pair talk are taken for the place, time or reason that was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; `at` is the platform's moment and `key` the event's, which settles what happened at one moment."""
+
+    choice: str
+    detail: str
+    at: datetime
+    key: str
+
+
+async def keep(db: AsyncConnection, broadcast_id: int, member_id: int, answer: Answer) -> None:
+    """Put an answer into its row: as the first, as the latest, as both, or not at all."""
+    values = {"choice": answer.choice, "detail": answer.detail, "at": answer.at, "key": answer.key}
+    row = {f"{place}_{name}": value for place in ("first", "latest") for name, value in values.items()}
+    await db.execute(_KEEP[db.dialect.name], {"broadcast_id": broadcast_id, "member_id": member_id, **row})
+
+
+class Responses:
+    """Takes answers from buttons and from words, and says back what it has understood."""
+
+    def __init__(self, texts: Texts, wording: Wording) -> None:
+        self._texts = texts
+        self._wording = wording
+
+    async def press(
+        self, db: AsyncConnection, member: Member, broadcast_id: int, choice: str, *, at: datetime, key: str
+    ) -> Message:
+        """Take a pressed button; what to say to the presser, in pair talk."""
+        notice = (await db.execute(_NOTICE, {"broadcast_id": broadcast_id})).first()
+        question = question_of(notice) if notice is not None else None
+        if notice is None or question is None or not question.knows(choice):
+            return Message(text=self._texts("answer.unknown"))
+        return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+
+    async def hear(
+        self, db: AsyncConnection, member: Member, words: str, location: Location | None, *, at: datetime, key: str
+    ) -> Message | None:
+        """Take words or a place that were asked for; None if nothing was, or not this."""
+        notice = (await db.execute(_AWAITED, {"member_id": member.id, "at": at})).first()
+        question = question_of(notice) if notice is not None else None
+        if notice is None or question is None:
+            return None
+        return await self._understand(db, notice, question, member, notice.choice, words, location, at=at, key=key)
+
+    async def say(
+        self, db: AsyncConnection, member: Member, asks: Ask, words: str, *, at: datetime, key: str
+    ) -> Message:
+        """Take an answer to the latest open question of a sort, written after its command: `/安否 無事`.
+
+        Without words, or with words that are none of its choices: the question again, with its buttons.
+        """
+        notice = (await db.execute(_OPEN, {"member_id": member.id, "asks": asks})).first()
+        question = question_of(notice) if notice is not None else None
+        if notice is None or question is None:
+            return Message(text=self._texts(f"answer.no_{asks}"))
+        head, *rest = unicodedata.normalize("NFKC", words).split(maxsplit=1) or [""]
+        for choice in question.options():
+            if head == question.label(self._texts, choice):
+                if not rest:
+                    return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+                understood = await self._understand(db, notice, question, member, choice, rest[0], None, at=at, key=key)
+                return understood or await self._take(db, notice, question, member, Answer(choice, "", at, key))
+        return await self._ask_again(db, notice, question, member)
+
+    # -------------------------------------------------------------- in private
+
+    async def _understand(
+        self,
+        db: AsyncConnection,
+        notice: Row[Any],
+        question: Question,
+        member: Member,
+        choice: str,
+        words: str,
+        location: Location | None,
+        *,
+        at: datetime,
+        key: str,
+    ) -> Message | None:
+        detail = " ".join(words.split())[:DETAIL_LENGTH]
+        match question.detail(choice):
+            case "place" if location is not None:
+                detail = _place(location)
+            case "place" if detail and choice in NEEDS_HELP:
+                pass  # whoever is safe may be talking about something else
+            case "arrival" if detail:
+                found = arrival(detail, at)
+                if found is None:
+                    return Message(text=self._marked(notice, "answer.unreadable_time"), reference=_reference(notice))
+                choice = found
+            case "reason" if detail:
+                choice = f"{choice}:other"
+            case _:
+                return None
+        return await self._take(db, notice, question, member, Answer(choice, detail, at, key))
+
+    async def _take(
+        self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member, answer: Answer
+    ) -> Message:
+        if notice.state == "recalled" and answer.at > notice.closed_at:
+            return Message(text=self._marked(notice, "answer.recalled"))
+        if not await receipts.acknowledge(db, notice.id, member.id, answer.at):
+            return Message(text=self._marked(notice, "answer.not_asked"))
+        await keep(db, notice.id, member.id, answer)
+        await db.execute(_AWAIT_NOTHING, {"member_id": member.id})
+        wanted = None if answer.detail else question.detail(answer.choice)
+        if wanted is not None:
+            until = answer.at + PATIENCE
+            await db.execute(
+                awaited_details.insert(),
+                {"member_id": member.id, "broadcast_id": notice.id, "choice": answer.choice, "until": until},
+            )
+        said = describe(self._texts, question, answer.choice, answer.detail)
+        lines = [self._texts("answer.noted", answer=said, time=clock_time(answer.at))]
+        if wanted is not None:
+            urgent = "_help" if answer.choice in NEEDS_HELP else ""
+            lines.append(self._texts(f"answer.ask_{wanted}{urgent}"))
+        lines.append(self._texts("answer.how_to_change"))
+        offered = question.refinements(answer.choice)
+        buttons: tuple[Button, ...] = question.buttons(self._texts, notice.id, offered) if offered else ()
+        text = self._wording.marked(notice.kind, "\n".join(lines))
+        return Message(text=text, buttons=buttons, reference=_reference(notice))
+
+    async def _ask_again(self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member) -> Message:
+        message = self._wording.notice(notice.id, notice.kind, notice.corrected_text or notice.text, question)
+        given = (await db.execute(_GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
+        text = message.text
+        if given is not None:
+            said = describe(self._texts, question, given.latest_choice, given.latest_detail)
+            text += "\n" + self._texts("answer.given", answer=said, time=clock_time(given.latest_at))
+        # Not the notice's own reference: this is the same notice once more, and no second one.
+        return message.model_copy(update={"text": text, "reference": _reference(notice)})
+
+    def _marked(self, notice: Row[Any], key: str) -> str:
+        return self._wording.marked(notice.kind, self._texts(key))
+
+
+def describe(texts: Texts, question: Question, choice: str, detail: str) -> str:
+    """An answer as people read it: 「参集する（1時間以内、19:30）」."""
+    more = [] if ":" not in choice else [question.label(texts, choice)]
+    if detail:
+        more.append(detail)
+    label = question.label(texts, counted_as(choice))
+    return texts("answer.with_detail", answer=label, detail=texts("read.name_separator").join(more)) if more else label
+
+
+def clock_time(moment: datetime) -> str:
+    """A moment as people in Japan read it: `10-05 21:34`."""
+    return to_tokyo(moment).strftime("%m-%d %H:%M")
+
+
+def _place(location: Location) -> str:
+    degrees = f"{location.latitude:.5f},{location.longitude:.5f}"
+    return f"{location.label} {degrees}".strip()[:DETAIL_LENGTH]
+
+
+def _reference(notice: Row[Any]) -> str:
+    return f"answer:{notice.id}"
+
+
+# Built once: a night's answers come in by the hundred.
+_NOTICE = select(broadcasts).where(broadcasts.c.id == bindparam("broadcast_id"), broadcasts.c.sent_at.is_not(None))
+_AWAITED = (
+    select(broadcasts, awaited_details.c.choice)
+    .join(awaited_details, awaited_details.c.broadcast_id == broadcasts.c.id)
+    .where(awaited_details.c.member_id == bindparam("member_id"), awaited_details.c.until >= bindparam("at"))
+)
+_AWAIT_NOTHING = delete(awaited_details).where(awaited_details.c.member_id == bindparam("member_id"))
+_OPEN = (
+    select(broadcasts)
+    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
+    .where(
+        broadcast_recipients.c.member_id == bindparam("member_id"),
+        broadcasts.c.asks == bindparam("asks"),
+        broadcasts.c.state == "sent",
+    )
+    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
+    .limit(1)
+)
+_GIVEN = select(broadcast_answers).where(
+    broadcast_answers.c.broadcast_id == bindparam("broadcast_id"),
+    broadcast_answers.c.member_id == bindparam("member_id"),
+)
+
+
+def _keeping(store: postgresql.Insert | sqlite.Insert) -> Any:
+    row, given = broadcast_answers.c, store.excluded
+    earlier = or_(given.first_at < row.first_at, and_(given.first_at == row.first_at, given.first_key < row.first_key))
+    later = or_(
+        given.latest_at > row.latest_at, and_(given.latest_at == row.latest_at, given.latest_key > row.latest_key)
+    )
+    parts = ("choice", "detail", "at", "key")
+    return store.on_conflict_do_update(
+        index_elements=[row.broadcast_id, row.member_id],
+        set_={
+            f"{place}_{part}": case((wins, given[f"{place}_{part}"]), else_=row[f"{place}_{part}"])
+            for place, wins in (("first", earlier), ("latest", later))
+            for part in parts
+        },
+    )
+
+
+_KEEP = {
+    "sqlite": _keeping(sqlite.insert(broadcast_answers)),
+    "postgresql": _keeping(postgresql.insert(broadcast_answers)),
+}
