@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bot.errors import KairanbanError
-from config.commands import audit, chat, check, roster, serve, trial
+from config.commands import audit, chat, check, jma, roster, serve, survey, trial
 
 app = typer.Typer(
     name="kairanban",
@@ -25,6 +25,8 @@ app.command("chat", help="デモの職員としてボットと話します / tal
 app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
 app.add_typer(roster.app, name="roster")
 app.add_typer(audit.app, name="audit")
+app.add_typer(jma.app, name="jma")
+app.add_typer(survey.app, name="survey")
 
 
 def main() -> None:

@@ -161,7 +161,7 @@ def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
             yield texts("survey.results.row", label=row.label, count=row.count, share=_percent(row.share))
     if table.blank is None:
         yield texts("survey.results.hidden", label=texts("survey.results.blank"))
-    elif table.blank:
+    elif table.blank and table.asked:
         share = _percent(table.blank / table.asked)
         yield texts("survey.results.row", label=texts("survey.results.blank"), count=table.blank, share=share)
     if table.mean is not None and table.median is not None:

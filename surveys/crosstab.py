@@ -10,17 +10,23 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
+from typing import cast
 
 from bot.errors import KairanbanError
 from surveys.association import Association, associate
-from surveys.definition import Answer, Definition, Multiple, Scale, Sheet, Step, WithOptions
+from surveys.definition import Definition, Multiple, Scale, Sheet, Step, WithOptions
 from surveys.suppression import Cell, suppress
-from surveys.tabulation import Value, values
+from surveys.tabulation import Tally, Value, values
 
 BLANK = ""
 """The value of those who left a question blank."""
+APART = "-"
+"""The value of those whom a question on a branch did not concern."""
 ALL = None
 """In a place of a cell's key: whatever the answer, the margin."""
+MOST_CELLS = 20_000
+"""Cells of one table, margins included."""
 
 
 class CannotTabulate(KairanbanError):
@@ -58,9 +64,70 @@ class CrossTable:
         """Everyone in the table."""
         return self.counts[(ALL,) * len(self.axes)]
 
+    def share(self, cell: Cell) -> float | None:
+        """The part of its row that a cell holds; None where either is hidden or the row holds nobody."""
+        count, whole = self.counts[cell], self.counts[(*cell[:-1], ALL)]
+        return None if count is None or not whole else count / whole
+
     def rows(self) -> Iterator[tuple[Value, ...]]:
         """The keys of the rows, outermost question first."""
         return product(*([value for value, _ in axis.values] for axis in self.axes[:-1]))
+
+
+class CrossTally:
+    """Counts sheets into one cross table as they pass by; holds the patterns of answers that occur, and no sheet.
+
+    The axes are step keys. Without `blanks`, whoever left one of the questions blank, or was not concerned by it, is
+    left out. Raises `CannotTabulate` for a question that is unknown, is named twice or has no options.
+    """
+
+    def __init__(self, definition: Definition, rows: Sequence[str], column: str, *, blanks: bool = False) -> None:
+        self._steps = [_step(definition, key) for key in (*rows, column)]
+        if not rows or len({step.key for step in self._steps}) < len(self._steps):
+            raise CannotTabulate("A cross table needs at least two questions, each of them once.")
+        if prod(len(_axis(step).values) for step in self._steps) > MOST_CELLS:
+            raise CannotTabulate(f"A cross table of more than {MOST_CELLS:,} cells tells nobody anything; take fewer.")
+        self.keys = tuple(step.key for step in self._steps)
+        self._blanks = blanks
+        self._patterns: Counter[tuple[object, ...]] = Counter()
+        self._tally = Tally(definition, self.keys)
+
+    def add(self, sheets: Sequence[Sheet]) -> None:
+        """Count finished sheets."""
+        self._tally.add(sheets)
+        wanted = [(step.key, BLANK if step.question.when is None else APART) for step in self._steps]
+        answers = ([sheet.get(key, absent) for key, absent in wanted] for sheet in sheets)
+        self._patterns.update(tuple(tuple(a) if isinstance(a, list) else a for a in one) for one in answers)
+
+    def table(self, *, threshold: int = 1) -> CrossTable:
+        """The table; counts below `threshold` are hidden, with as many others as it takes to keep them so.
+
+        Where something may be hidden, everybody is in the table: the difference to the simple tables would tell how
+        those answered who left the other question blank.
+        """
+        everybody = self._blanks or threshold > 1
+        axes = tuple(_axis(step, blanks=everybody) for step in self._steps)
+        counts: dict[Cell, int] = dict.fromkeys(product(*([*(v for v, _ in axis.values), ALL] for axis in axes)), 0)
+        for pattern, count in self._patterns.items():
+            places = [_places(answer, everybody) for answer in pattern]
+            if all(places):
+                for cell in product(*((*place, ALL) for place in places)):
+                    counts[cell] += count
+        shown = suppress(counts, threshold, self._hidden_margins(axes, threshold) if threshold > 1 else None)
+        testable = not any(axis.multiple for axis in axes) and None not in shown.values()
+        return CrossTable(axes, shown, associate(_matrix(axes, counts)) if testable else None)
+
+    def _hidden_margins(self, axes: Sequence[Axis], threshold: int) -> set[Cell]:
+        """What the simple tables hide must be hidden here, and nothing else of a single question can be."""
+        tables = {table.key: table for table in self._tally.tables(threshold=threshold)}
+        hidden: set[Cell] = set()
+        for place, axis in enumerate(axes):
+            table = tables[axis.key]
+            kept: list[Value] = [row.value for row in table.rows if row.count is None]
+            kept += [BLANK] if table.blank is None else []
+            kept += [APART] if table.asked is None else []
+            hidden |= {(*[ALL] * place, value, *[ALL] * (len(axes) - place - 1)) for value in kept}
+        return hidden
 
 
 def cross(
@@ -72,27 +139,10 @@ def cross(
     blanks: bool = False,
     threshold: int = 1,
 ) -> CrossTable:
-    """The cross table of step keys. Without `blanks`, whoever left one of its questions blank is left out.
-
-    Raises `CannotTabulate` for a question that is unknown, is named twice or has no options.
-    """
-    steps = [_step(definition, key) for key in (*rows, column)]
-    if not rows or len({step.key for step in steps}) < len(steps):
-        raise CannotTabulate("A cross table needs at least two questions, each of them once.")
-    axes = tuple(_axis(step, blanks=blanks) for step in steps)
-    patterns: Counter[tuple[tuple[Value, ...], ...]] = Counter()
-    for sheet in sheets:
-        places = tuple(_places(sheet.get(step.key), blanks=blanks) for step in steps)
-        if all(places):
-            patterns[places] += 1
-    counts: dict[Cell, int] = dict.fromkeys(product(*([*(v for v, _ in axis.values), ALL] for axis in axes)), 0)
-    for places, count in patterns.items():
-        for cell in product(*((*place, ALL) for place in places)):
-            counts[cell] += count
-    shown = suppress(counts, threshold)
-    testable = not any(axis.multiple for axis in axes) and None not in shown.values()
-    association = associate(_matrix(axes, counts)) if testable else None
-    return CrossTable(axes, shown, association)
+    """The cross table of step keys, as `CrossTally` counts it."""
+    tally = CrossTally(definition, rows, column, blanks=blanks)
+    tally.add(list(sheets))
+    return tally.table(threshold=threshold)
 
 
 def _step(definition: Definition, key: str) -> Step:
@@ -104,18 +154,20 @@ def _step(definition: Definition, key: str) -> Step:
     return step
 
 
-def _axis(step: Step, *, blanks: bool) -> Axis:
-    own = tuple(values(step, ()))
-    return Axis(step.key, step.text, isinstance(step.question, Multiple), (*own, (BLANK, "")) if blanks else own)
+def _axis(step: Step, *, blanks: bool = False) -> Axis:
+    lines = list(values(step, ()))
+    if blanks:
+        lines += [(BLANK, "")] if step.question.when is None else [(BLANK, ""), (APART, "")]
+    return Axis(step.key, step.text, isinstance(step.question, Multiple), tuple(lines))
 
 
-def _places(answer: Answer, *, blanks: bool) -> tuple[Value, ...]:
-    if answer is None:
-        return (BLANK,) if blanks else ()
-    return tuple(answer) if isinstance(answer, list) else (answer,)
+def _places(answer: object, everybody: bool) -> tuple[Value, ...]:
+    if answer is None or answer in {BLANK, APART}:
+        return (APART if answer == APART else BLANK,) if everybody else ()
+    return answer if isinstance(answer, tuple) else (cast(Value, answer),)
 
 
 def _matrix(axes: Sequence[Axis], counts: Mapping[Cell, int]) -> list[list[int]]:
     """Rows by columns without blanks, for the test."""
-    inner = [[value for value, _ in axis.values if value != BLANK] for axis in axes]
+    inner = [[value for value, _ in axis.values if value not in {BLANK, APART}] for axis in axes]
     return [[counts[(*row, column)] for column in inner[-1]] for row in product(*inner[:-1])]

@@ -207,6 +207,11 @@ class Definition(Model):
         return self.anonymity == "anonymous"
 
     @property
+    def results_while_open(self) -> bool:
+        """Whether tables may be looked at before the end; two looks tell what the person in between has said."""
+        return self.anonymity == "named"
+
+    @property
     def threshold(self) -> int:
         """The smallest count that is shown."""
         return self.smallest_cell or (5 if self.anonymous else 1)

@@ -48,10 +48,18 @@ def read_answers(path: Path, definition: Definition) -> list[dict[str, Answer]]:
 
 
 async def import_answers(
-    db: AsyncConnection, clock: Clock, definition: Definition, sheets: Sequence[Mapping[str, Answer]]
+    db: AsyncConnection,
+    clock: Clock,
+    definition: Definition,
+    sheets: Sequence[Mapping[str, Answer]],
+    *,
+    collected: datetime | None = None,
 ) -> int:
-    """Store sheets as a closed survey without participants, in an order drawn by lot; the survey's id."""
-    now = clock.now()
+    """Store sheets as a closed survey without participants, in an order drawn by lot; the survey's id.
+
+    `collected` is when they were collected; now, unless given.
+    """
+    now = collected or clock.now()
     inserted = await db.execute(
         insert(surveys).values(
             key=definition.key,

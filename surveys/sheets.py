@@ -35,6 +35,24 @@ async def finished(
             yield [read_plain(body) for body in partition]
 
 
+async def finished_by_member(
+    db: AsyncConnection, vault: Vault, survey: Row[Any], definition: Definition
+) -> AsyncIterator[list[tuple[int | None, dict[str, Answer]]]]:
+    """Like `finished`, each sheet with the id of its member; None where the survey does not keep it."""
+    if survey.state == "open":
+        async for batch in _with_their_owners(db, vault, survey, _of_participants(survey.id)):
+            yield [(member_id, definition.cleaned(sheet)) for member_id, sheet in batch]
+        return
+    rows = await db.stream(
+        select(survey_sheets.c.member_id, survey_sheets.c.body)
+        .where(survey_sheets.c.survey_id == survey.id)
+        .order_by(survey_sheets.c.member_id)
+        .execution_options(yield_per=BATCH)
+    )
+    async for partition in rows.partitions():
+        yield [(member_id, read_plain(body)) for member_id, body in partition]
+
+
 async def put_away(db: AsyncConnection, vault: Vault, survey: Row[Any], definition: Definition) -> int:
     """Move the finished sheets of a closing survey to where they stay and empty the rest; how many they are.
 

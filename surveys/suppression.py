@@ -7,7 +7,7 @@ single questions are treated as the simple tables treat them, because the reader
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from scipy.optimize import linprog
 
@@ -20,27 +20,59 @@ MOST_SMALL_CELLS = 150
 """With more small cells than this the inside of the table is hidden as a whole: it would be mostly holes anyway."""
 
 
-def suppress(counts: Mapping[Cell, int], threshold: int) -> dict[Cell, int | None]:
-    """`counts` of a cube with all its margins; those that must not be shown are None."""
-    hidden = {key for key, count in counts.items() if 0 < count < threshold}
-    if threshold <= 1 or not hidden:
+def suppress(
+    counts: Mapping[Cell, int], threshold: int, margins: Collection[Cell] | None = None
+) -> dict[Cell, int | None]:
+    """`counts` of a cube with all its margins; those that must not be shown are None.
+
+    `margins` are the counts of single questions that the simple tables hide; without them, what `hide` would hide.
+    """
+    if threshold <= 1:
         return dict(counts)
-    total = next(key for key in counts if all(part is None for part in key))
-    fixed = {key for key in counts if sum(part is not None for part in key) <= 1}
+    total = next(key for key in counts if _depth(key) == 0)
     if counts[total] < threshold:
         return dict.fromkeys(counts)
-    hidden = (hidden - fixed) | _hidden_in_simple_tables(counts, fixed, threshold)
-    if len(hidden) > MOST_SMALL_CELLS:
-        hidden |= counts.keys() - fixed
-    else:
-        _protect(counts, hidden, fixed, threshold)
+    singles = {key for key in counts if _depth(key) <= 1}
+    known = _hidden_in_simple_tables(counts, singles, threshold) if margins is None else set(margins)
+    hidden = _hide(counts, threshold, known)
     return {key: None if key in hidden else count for key, count in counts.items()}
 
 
-def _hidden_in_simple_tables(counts: Mapping[Cell, int], fixed: set[Cell], threshold: int) -> set[Cell]:
+def _hide(counts: Mapping[Cell, int], threshold: int, known: set[Cell]) -> set[Cell]:
+    """The cells to hide, where the tables of single questions hide `known`.
+
+    A reader may hold the tables of fewer of these questions, too. So the margins hide at least what those tables hide,
+    and the inside is protected against a reader who has them, as far as they leave anything to protect.
+    """
+    axes = [axis for axis in range(len(next(iter(counts)))) if any(key[axis] is not None for key in counts)]
+    hidden, fixed = set(known), {key for key in counts if _depth(key) < max(len(axes), 2)}
+    if len(axes) > 2:
+        for left_out in axes:
+            smaller = {key: count for key, count in counts.items() if key[left_out] is None}
+            hidden |= _hide(smaller, threshold, {key for key in known if key[left_out] is None})
+    small = {key for key, count in counts.items() if 0 < count < threshold and key not in fixed}
+    hidden |= small
+    if len(small) > MOST_SMALL_CELLS:
+        hidden |= counts.keys() - fixed
+    elif hidden:
+        _protect(counts, hidden, fixed, threshold)
+    if len(axes) > 2 and small:
+        singles = {key for key in counts if _depth(key) <= 1}
+        if len(small) > MOST_SMALL_CELLS:
+            hidden |= counts.keys() - singles
+        else:
+            _protect(counts, hidden, singles, threshold)
+    return hidden
+
+
+def _depth(key: Cell) -> int:
+    return sum(part is not None for part in key)
+
+
+def _hidden_in_simple_tables(counts: Mapping[Cell, int], singles: set[Cell], threshold: int) -> set[Cell]:
     hidden: set[Cell] = set()
     for axis in range(len(next(iter(counts)))):
-        line = [key for key in counts if key in fixed and key[axis] is not None]
+        line = [key for key in counts if key in singles and key[axis] is not None]
         hidden |= {line[place] for place in hide([counts[key] for key in line], threshold)}
     return hidden
 

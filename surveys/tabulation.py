@@ -6,7 +6,7 @@ A table keeps the codes of the definition, so that tables of several months stan
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
@@ -20,6 +20,7 @@ from surveys.definition import (
     Sheet,
     Step,
     WithOptions,
+    accepted,
     codes,
     scale_label,
 )
@@ -48,15 +49,15 @@ class SimpleTable:
     """The answers to one step.
 
     `asked`: finished sheets of those whom the question concerned; `answered` of them said something, the others are
-    `blank` (None where hidden). `mean` and `median` are those of a scale or a number, None where a count is hidden:
-    an average and a total together would give the hidden counts away. `words` are the free texts in sorted order.
+    `blank` (each None where hidden). `mean` and `median` are those of a scale or a number, None where a count is
+    hidden: an average and a total together would give the hidden counts away. `words` are the free texts, sorted.
     """
 
     key: str
     text: str
     kind: str
     base: Base
-    asked: int
+    asked: int | None
     answered: int | None
     blank: int | None
     rows: tuple[Row, ...]
@@ -71,20 +72,26 @@ class SimpleTable:
 
 
 class Tally:
-    """Counts sheets as they pass by, batch after batch; holds no sheet, only counts and free texts."""
+    """Counts sheets as they pass by, batch after batch; holds no sheet, only counts and free texts.
 
-    def __init__(self, definition: Definition) -> None:
+    Without `keys`, every step is counted; else these, and silently those that they depend on.
+    """
+
+    def __init__(self, definition: Definition, keys: Collection[str] | None = None) -> None:
         self._definition = definition
+        self._keys = definition.by_key.keys() if keys is None else frozenset(keys)
+        counted = self._keys | _needed(definition, self._keys)
+        self._steps = tuple(step for step in definition.steps if step.key in counted)
         self._asked: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
-        self._counts: dict[str, Counter[Value]] = {step.key: Counter() for step in definition.steps}
+        self._counts: dict[str, Counter[Value]] = {step.key: Counter() for step in self._steps}
         self._words: dict[str, list[str]] = {}
         self.sheets = 0
 
     def add(self, sheets: Sequence[Sheet]) -> None:
         """Count finished sheets."""
         self.sheets += len(sheets)
-        for step in self._definition.steps:
+        for step in self._steps:
             concerned = sheets
             if step.question.when is not None:
                 concerned = [sheet for sheet in sheets if self._definition.applies(step, sheet)]
@@ -107,7 +114,22 @@ class Tally:
 
     def tables(self, *, base: Base = "answered", threshold: int = 1) -> tuple[SimpleTable, ...]:
         """One table a step; counts below `threshold` are hidden, with as many others as it takes to keep them so."""
-        return tuple(_hide(self._table(step, base), threshold) for step in self._definition.steps)
+        found: dict[str, SimpleTable] = {}
+        for step in self._steps:
+            table = self._table(step, base)
+            if threshold > 1:
+                table = _keep_back(table) if self._tells(step, found) else _hide(table, threshold)
+            found[step.key] = table
+        return tuple(table for key, table in found.items() if key in self._keys)
+
+    def _tells(self, step: Step, found: Mapping[str, SimpleTable]) -> bool:
+        """Whether the number of those who took this branch would give a hidden count of the earlier question away."""
+        when = step.question.when
+        if when is None:
+            return False
+        codes = accepted(self._definition.by_key[when.question].question, when)
+        earlier = found[when.question]
+        return earlier.asked is None or any(row.count is None for row in earlier.rows if row.value in codes)
 
     def _table(self, step: Step, base: Base) -> SimpleTable:
         counts = self._counts[step.key]
@@ -194,12 +216,30 @@ def hide(counts: Sequence[int], threshold: int) -> frozenset[int]:
     return frozenset(hidden)
 
 
+def _needed(definition: Definition, keys: Collection[str]) -> set[str]:
+    """The questions on whose answers the branches of `keys` stand."""
+    found: set[str] = set()
+    for key in keys:
+        when = definition.by_key[key].question.when
+        while when is not None:
+            found.add(when.question)
+            when = definition.by_key[when.question].question.when
+    return found
+
+
+def _keep_back(table: SimpleTable) -> SimpleTable:
+    """A table of which nothing may be seen."""
+    rows = tuple(replace(row, count=None, share=None, vote_share=None) for row in table.rows)
+    return replace(table, asked=None, answered=None, blank=None, rows=rows, mean=None, median=None, words=())
+
+
 def _hide(table: SimpleTable, threshold: int) -> SimpleTable:
-    if threshold <= 1 or table.blank is None:
+    if table.blank is None or table.asked is None:
         return table
     if table.asked < threshold:
-        rows = tuple(replace(row, count=None, share=None, vote_share=None) for row in table.rows)
-        return replace(table, answered=None, blank=None, rows=rows, mean=None, median=None, words=())
+        return replace(_keep_back(table), asked=table.asked)
+    if table.kind == "text":
+        return table  # the words themselves are shown, so to hide how many they are would hide nothing
     counts = [row.count or 0 for row in table.rows]
     hidden = hide([*counts, table.blank], threshold)
     if not hidden:

@@ -7,7 +7,7 @@ import io
 from typing import Literal
 
 from bot.texts import Texts
-from surveys.exports.paper import Field, Paper, cross_blocks, head, simple_blocks
+from surveys.exports.paper import Field, Paper, all_blocks, head
 
 Encoding = Literal["utf-8-sig", "cp932"]
 REPLACEMENT = "〓"
@@ -23,12 +23,14 @@ def to_csv(paper: Paper, texts: Texts, encoding: Encoding = "utf-8-sig") -> tupl
     writer.writerow([paper.title])
     for line in head(paper, texts):
         writer.writerow([harmless(field) for field in line])
-    for block in simple_blocks(paper, texts) + cross_blocks(paper, texts):
+    for block in all_blocks(paper, texts):
         writer.writerow([])
         writer.writerow([harmless(block.title)])
         writer.writerow([harmless(field) for field in block.header])
         for fields in block.lines:
             writer.writerow([harmless(field) for field in fields])
+        for remark in block.remarks:
+            writer.writerow([remark])
     return encode(out.getvalue(), encoding)
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bot.texts import Texts
-from surveys.exports.paper import Paper, cross_blocks, head, simple_blocks
+from surveys.exports.paper import Paper, Share, all_blocks, head
 
 _environment = Environment(
     loader=PackageLoader("surveys.exports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
+_environment.tests["share"] = lambda field: isinstance(field, Share)
 
 
 def to_html(paper: Paper, texts: Texts) -> str:
@@ -18,6 +19,5 @@ def to_html(paper: Paper, texts: Texts) -> str:
         paper=paper,
         language=texts.language,
         head=head(paper, texts),
-        simple=simple_blocks(paper, texts),
-        crosses=cross_blocks(paper, texts),
+        blocks=all_blocks(paper, texts),
     )

@@ -5,17 +5,22 @@ The layout is decided here once; the exports only draw it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from bot.texts import Texts
-from surveys.crosstab import ALL, CrossTable
+from surveys.crosstab import ALL, APART, BLANK, Axis, CrossTable
 from surveys.suppression import Cell
-from surveys.tabulation import SimpleTable
+from surveys.tabulation import SimpleTable, Value
 
 HIDDEN = "*"
 """Stands where a count is kept back."""
+
+
+class Share(float):
+    """A part of a whole, 0 to 1; drawn as per cent."""
+
 
 Field = str | int | float | None
 
@@ -30,13 +35,16 @@ class Paper:
     tables: Sequence[SimpleTable]
     crosses: Sequence[CrossTable] = ()
     note: str = ""
+    number: int | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A table ready to be drawn: a title, header rows, lines, and how many leading columns are labels.
+    """A table ready to be drawn: a title, header rows, lines, how many leading columns are labels, and remarks below.
 
-    `chart` is the slice of the lines, labels first and counts second, that a chart draws; None for no chart.
+    `chart` is the slice of the lines, labels first and counts second, that a chart draws; None for no chart. `totals`
+    are the lines that sum up others.
     """
 
     title: str
@@ -44,6 +52,8 @@ class Block:
     lines: tuple[tuple[Field, ...], ...]
     labels: int = 1
     chart: tuple[int, int] | None = None
+    totals: frozenset[int] = frozenset()
+    remarks: tuple[str, ...] = ()
 
 
 def simple_blocks(paper: Paper, texts: Texts) -> list[Block]:
@@ -51,9 +61,14 @@ def simple_blocks(paper: Paper, texts: Texts) -> list[Block]:
     return [_simple(table, texts) for table in paper.tables]
 
 
-def cross_blocks(paper: Paper, texts: Texts) -> list[Block]:
-    """One block for each cross table."""
-    return [_cross(cross, texts) for cross in paper.crosses]
+def cross_blocks(paper: Paper, texts: Texts) -> list[tuple[Block, Block]]:
+    """Two blocks for each cross table: the counts, and the shares of each row."""
+    return [(_cross(cross, texts), _cross_shares(cross, texts)) for cross in paper.crosses]
+
+
+def all_blocks(paper: Paper, texts: Texts) -> list[Block]:
+    """Every block in the order of the paper."""
+    return simple_blocks(paper, texts) + [block for pair in cross_blocks(paper, texts) for block in pair]
 
 
 def head(paper: Paper, texts: Texts) -> list[tuple[str, Field]]:
@@ -62,6 +77,8 @@ def head(paper: Paper, texts: Texts) -> list[tuple[str, Field]]:
         (texts("survey.paper.day"), paper.day.isoformat()),
         (texts("survey.paper.respondents"), paper.respondents),
     ]
+    if paper.number is not None:
+        lines.append((texts("survey.paper.number"), f"{paper.number}（{paper.key}）"))
     if paper.note:
         lines.append((texts("survey.paper.note"), paper.note))
     if any(table.hidden for table in paper.tables) or any(None in cross.counts.values() for cross in paper.crosses):
@@ -71,56 +88,106 @@ def head(paper: Paper, texts: Texts) -> list[tuple[str, Field]]:
 
 def _simple(table: SimpleTable, texts: Texts) -> Block:
     lines: list[tuple[Field, ...]] = [
-        (row.label, _shown(row.count), HIDDEN if row.count is None else row.share) for row in table.rows
+        (row.label, _shown(row.count), _share(row.count, row.share)) for row in table.rows
     ]
+    totals: set[int] = set()
     if table.rows:
-        whole = table.asked if table.blank is not None else None
-        share = table.blank / table.asked if table.blank is not None and table.base == "asked" and table.asked else None
         if table.blank != 0:
-            lines.append((texts("survey.results.blank"), _shown(table.blank), share))
-        lines.append((texts("survey.paper.total"), _shown(whole), None))
+            share = table.blank / table.asked if table.blank and table.asked and table.base == "asked" else None
+            blank = _share(table.blank, share) if table.base == "asked" else None
+            lines.append((texts("survey.results.blank"), _shown(table.blank), blank))
+        totals.add(len(lines))
+        lines.append((texts("survey.paper.total"), _shown(table.asked if table.blank is not None else None), None))
     if table.mean is not None:
         lines.append((texts("survey.paper.mean"), round(table.mean, 2), None))
         lines.append((texts("survey.paper.median"), table.median, None))
     lines += [(words, None, None) for words in table.words]
     header = (texts("survey.paper.answer"), texts("survey.paper.count"), texts("survey.paper.share"))
-    return Block(table.text, header, tuple(lines), chart=(0, len(table.rows)) if table.rows else None)
+    return Block(
+        table.text, header, tuple(lines), chart=(0, len(table.rows)) if table.rows else None, totals=frozenset(totals)
+    )
 
 
 def _cross(cross: CrossTable, texts: Texts) -> Block:
-    outer, columns = cross.axes[:-1], cross.columns
-    names = [{value: label or texts("survey.results.blank") for value, label in axis.values} for axis in cross.axes]
-    header = (*(axis.text for axis in outer), *names[-1].values(), texts("survey.paper.total"))
-    lines: list[tuple[Field, ...]] = []
-    previous: tuple[object, ...] = ()
+    columns = [*(value for value, _ in cross.columns.values), ALL]
+    lines = [(*labels, *(_shown(cross.counts[(*row, c)]) for c in columns)) for labels, row in _rows(cross, texts)]
+    return Block(
+        texts("survey.paper.cross", rows=_outer(cross), columns=cross.columns.text),
+        (*_heading(cross, texts), texts("survey.paper.total")),
+        tuple(lines),
+        labels=len(cross.axes) - 1,
+        totals=frozenset({len(lines) - 1}),
+        remarks=tuple(_remarks(cross, texts)),
+    )
+
+
+def _cross_shares(cross: CrossTable, texts: Texts) -> Block:
+    columns = [value for value, _ in cross.columns.values]
+    lines = [
+        (*labels, *(_share(cross.counts[(*row, c)], cross.share((*row, c))) for c in columns))
+        for labels, row in _rows(cross, texts)
+    ]
+    return Block(
+        texts("survey.paper.cross_shares", rows=_outer(cross), columns=cross.columns.text),
+        _heading(cross, texts),
+        tuple(lines),
+        labels=len(cross.axes) - 1,
+        totals=frozenset({len(lines) - 1}),
+    )
+
+
+def _outer(cross: CrossTable) -> str:
+    return " × ".join(axis.text for axis in cross.axes[:-1])
+
+
+def _heading(cross: CrossTable, texts: Texts) -> tuple[str, ...]:
+    return (*(axis.text for axis in cross.axes[:-1]), *_names(cross.columns, texts).values())
+
+
+def _names(axis: Axis, texts: Texts) -> dict[Value, str]:
+    apart: dict[Value, str] = {BLANK: texts("survey.results.blank"), APART: texts("survey.paper.apart")}
+    return {value: apart.get(value, label) for value, label in axis.values}
+
+
+def _rows(cross: CrossTable, texts: Texts) -> Iterator[tuple[tuple[str, ...], Cell]]:
+    """The labels and the key of each row, the total last; an outer label stands once, above the rows it belongs to."""
+    names = [_names(axis, texts) for axis in cross.axes]
+    previous: Cell = ()
     for row in cross.rows():
-        # An outer label is printed once, over the rows that belong to it.
-        labels = [
-            "" if previous[: depth + 1] == row[: depth + 1] and depth < len(row) - 1 else names[depth][value]
-            for depth, value in enumerate(row)
-        ]
-        lines.append((*labels, *_counts(cross, row)))
+        yield (
+            tuple(
+                "" if previous[: depth + 1] == row[: depth + 1] and depth < len(row) - 1 else names[depth][value]
+                for depth, value in enumerate(row)
+            ),
+            row,
+        )
         previous = row
-    everyone: Cell = (ALL,) * len(outer)
-    lines.append((texts("survey.paper.total"), *[""] * (len(outer) - 1), *_counts(cross, everyone)))
+    outer = len(cross.axes) - 1
+    yield (texts("survey.paper.total"), *[""] * (outer - 1)), (ALL,) * outer
+
+
+def _remarks(cross: CrossTable, texts: Texts) -> Iterator[str]:
     if (found := cross.association) is not None:
-        figures = texts(
+        yield texts(
             "survey.paper.association",
             chi_square=f"{found.chi_square:.3f}",
             freedom=found.freedom,
-            p=f"{found.p:.4f}",
+            p=f"{found.p:.4f}" if found.p >= 0.0001 else f"{found.p:.1e}",
             v=f"{found.v:.3f}",
         )
-        lines.append((figures, *[""] * (len(header) - 1)))
         if found.low_expected:
-            lines.append((texts("survey.paper.low_expected"), *[""] * (len(header) - 1)))
-    title = texts("survey.paper.cross", rows=" × ".join(axis.text for axis in outer), columns=columns.text)
-    return Block(title, header, tuple(lines), labels=len(outer))
-
-
-def _counts(cross: CrossTable, row: Cell) -> list[Field]:
-    return [_shown(cross.counts[(*row, value)]) for value in (*(v for v, _ in cross.columns.values), ALL)]
+            yield texts("survey.paper.low_expected")
+    elif None in cross.counts.values():
+        yield texts("survey.paper.no_test_hidden")
+    elif any(axis.multiple for axis in cross.axes):
+        yield texts("survey.paper.no_test_multiple")
+    else:
+        yield texts("survey.paper.no_test_empty")
 
 
 def _shown(count: int | None) -> int | str:
     return HIDDEN if count is None else count
+
+
+def _share(count: int | None, share: float | None) -> Field:
+    return HIDDEN if count is None else None if share is None else Share(share)

@@ -8,11 +8,12 @@ from typing import Any
 import xlsxwriter
 
 from bot.texts import Texts
-from surveys.exports.paper import Block, Field, Paper, cross_blocks, head, simple_blocks
+from surveys.exports.paper import Block, Field, Paper, Share, cross_blocks, head, simple_blocks
 
 FONT = "Yu Gothic"
-CHART_COLUMN = 5
-LABEL_WIDTH, COUNT_WIDTH = 34, 11
+CHART_COLUMN, CHART_COLUMNS = 3, 6
+LABEL_WIDTH, COUNT_WIDTH = 36, 11
+ROW_PIXELS = 20
 
 
 def to_xlsx(paper: Paper, texts: Texts) -> bytes:
@@ -24,76 +25,102 @@ def to_xlsx(paper: Paper, texts: Texts) -> bytes:
         sheet, row = pen.sheet(texts("survey.paper.sheet_simple"), paper, texts)
         for block in simple_blocks(paper, texts):
             row = pen.block(sheet, block, row)
-        for number, block in enumerate(cross_blocks(paper, texts), start=1):
-            sheet, row = pen.sheet(texts("survey.paper.sheet_cross", number=number), paper, texts)
-            pen.block(sheet, block, row)
+        for number, pair in enumerate(cross_blocks(paper, texts), start=1):
+            sheet, row = pen.sheet(texts("survey.paper.sheet_cross", number=number), paper, texts, landscape=True)
+            for block in pair:
+                row = pen.block(sheet, block, row)
     return out.getvalue()
 
 
 class _Pen:
-    """A workbook's formats, and the two things that are drawn with them."""
+    """A workbook's formats, and the things that are drawn with them."""
 
     def __init__(self, book: Any) -> None:
         def style(**look: object) -> Any:
             return book.add_format({"font_name": FONT, "font_size": 10, "valign": "vcenter", **look})
 
+        box = {"border": 1, "border_color": "#8A98A8"}
+        sum_up = {**box, "bold": True, "top": 2, "bg_color": "#F5F7FA"}
         self._book = book
-        self._title = style(bold=True, font_size=14)
-        self._heading = style(bold=True, font_size=11)
-        self._plain = style()
-        self._header = style(bold=True, border=1, bg_color="#E7EEF7", text_wrap=True, align="center")
-        self._label = style(border=1, text_wrap=True)
-        self._count = style(border=1, num_format="#,##0.##")
-        self._share = style(border=1, num_format="0.0%")
+        self._title = style(bold=True, font_size=14, bottom=2, bottom_color="#2F5D8C")
+        self._rule = style(bottom=2, bottom_color="#2F5D8C")
+        self._heading = style(bold=True, font_size=11, font_color="#1F3F66")
+        self._plain = style(align="left")
+        self._remark = style(italic=True, font_color="#4A5663")
+        self._header = style(**box, bold=True, bg_color="#E7EEF7", text_wrap=True, align="center")
+        self._looks = {
+            (total, kind): style(**(sum_up if total else box), **look)
+            for total in (False, True)
+            for kind, look in (
+                ("label", {"text_wrap": True}),
+                ("count", {"num_format": "#,##0.##", "align": "right"}),
+                ("share", {"num_format": "0.0%", "align": "right"}),
+            )
+        }
 
-    def sheet(self, name: str, paper: Paper, texts: Texts) -> tuple[Any, int]:
+    def sheet(self, name: str, paper: Paper, texts: Texts, *, landscape: bool = False) -> tuple[Any, int]:
         """A sheet with the paper's head, ready to print on A4; the first free row."""
         sheet = self._book.add_worksheet(name)
         sheet.set_paper(9)
+        sheet.set_landscape() if landscape else sheet.set_portrait()
+        sheet.set_margins(left=0.5, right=0.5, top=0.6, bottom=0.6)
         sheet.fit_to_pages(1, 0)
+        sheet.set_footer("&C&P / &N")
         sheet.hide_gridlines(2)
         sheet.set_column(0, 0, LABEL_WIDTH)
+        sheet.set_row(0, 26)
         sheet.write_string(0, 0, paper.title, self._title)
-        for row, (label, field) in enumerate(head(paper, texts), start=1):
+        for column in range(1, CHART_COLUMN + CHART_COLUMNS):
+            sheet.write_blank(0, column, None, self._rule)
+        lines = head(paper, texts)
+        for row, (label, field) in enumerate(lines, start=1):
             sheet.write_string(row, 0, label, self._plain)
             sheet.write(row, 1, field, self._plain)
-        return sheet, len(head(paper, texts)) + 2
+        return sheet, len(lines) + 2
 
     def block(self, sheet: Any, block: Block, row: int) -> int:
-        """A table and its chart; the first free row below both."""
-        sheet.set_column(1, block.labels - 1, LABEL_WIDTH) if block.labels > 1 else None
+        """A table, its remarks and its chart; the first free row below them."""
+        if block.labels > 1:
+            sheet.set_column(1, block.labels - 1, LABEL_WIDTH)
         sheet.set_column(block.labels, max(len(block.header) - 1, block.labels), COUNT_WIDTH)
-        sheet.write_string(row, 0, block.title, self._heading)
+        sheet.write_string(row, 0, " ".join(block.title.split()), self._heading)
         sheet.write_row(row + 1, 0, block.header, self._header)
-        first = row + 2
-        for offset, fields in enumerate(block.lines):
+        free = row + 2
+        for number, fields in enumerate(block.lines):
             for column, field in enumerate(fields):
-                sheet.write(first + offset, column, field, self._look(column, block, field))
-        free = first + len(block.lines) + 1
+                sheet.write(free, column, field, self._look(column, block, field, number in block.totals))
+            free += 1
+        for remark in block.remarks:
+            sheet.write_string(free, 0, remark, self._remark)
+            free += 1
+        return max(free, self._chart(sheet, block, row)) + 1
+
+    def _chart(self, sheet: Any, block: Block, row: int) -> int:
+        """A bar for each answer, beside the table; the row below it."""
         if block.chart is None:
-            return free
-        chart = self._book.add_chart({"type": "bar"})
+            return row
         start, stop = block.chart
+        first = row + 2
+        chart = self._book.add_chart({"type": "bar"})
         chart.add_series(
             {
                 "categories": [sheet.name, first + start, 0, first + stop - 1, 0],
                 "values": [sheet.name, first + start, 1, first + stop - 1, 1],
                 "fill": {"color": "#4472A8"},
-                "gap": 60,
-                "data_labels": {"value": True},
+                "gap": 50,
+                "data_labels": {"value": True, "font": {"name": FONT, "size": 9}},
             }
         )
-        chart.set_title({"name": block.title.splitlines()[-1][:60], "name_font": {"size": 10, "name": FONT}})
         chart.set_legend({"none": True})
-        chart.set_y_axis({"reverse": True, "num_font": {"name": FONT}})
-        chart.set_x_axis({"major_gridlines": {"visible": False}, "num_format": "0"})
+        chart.set_y_axis({"reverse": True, "num_font": {"name": FONT, "size": 9}, "major_tick_mark": "none"})
+        chart.set_x_axis({"visible": False, "major_gridlines": {"visible": False}, "min": 0})
+        chart.set_chartarea({"border": {"color": "#C5CED8"}})
         height = max(6, stop - start + 3)
-        chart.set_size({"width": 460, "height": height * 20})
-        sheet.insert_chart(row, CHART_COLUMN, chart)
-        return max(free, row + height + 2)
+        chart.set_size({"width": 440, "height": height * ROW_PIXELS - 4})
+        sheet.insert_chart(row, CHART_COLUMN, chart, {"x_offset": 12, "y_offset": 2, "description": block.title})
+        return row + height
 
-    def _look(self, column: int, block: Block, field: Field) -> Any:
-        if column < block.labels or isinstance(field, str):
-            return self._label
-        # Shares stand in the third column of a simple table; a cross table has counts alone.
-        return self._share if block.chart is not None and column == 2 else self._count
+    def _look(self, column: int, block: Block, field: Field, total: bool) -> Any:
+        if column < block.labels:
+            return self._looks[total, "label"]
+        return self._looks[total, "share" if isinstance(field, Share) else "count"]

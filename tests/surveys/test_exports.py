@@ -115,6 +115,6 @@ def test_the_page_is_self_contained_and_escapes_what_people_wrote() -> None:
             seen.append(tag)
 
     Reader().feed(page)
-    assert seen.count("section") == 6
+    assert seen.count("section") == 8
     assert "script" not in seen
     assert "b" not in seen

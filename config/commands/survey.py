@@ -1,0 +1,298 @@
+"""`kairanban survey …`: questionnaires from the command line, on the database that the bot uses."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import audit
+from bot.clock import TOKYO, Clock, SystemClock, to_tokyo
+from bot.errors import ConfigurationError
+from bot.storage import Database
+from bot.texts import Texts
+from config import migrate
+from config.commands.check import SettingsFile
+from config.loops import run
+from config.settings import Settings
+from surveys import counting
+from surveys.exports.csv import Encoding, to_csv
+from surveys.exports.html import to_html
+from surveys.exports.paper import Block, Paper, Share, all_blocks, head
+from surveys.exports.sheets import to_sheets
+from surveys.exports.xlsx import to_xlsx
+from surveys.importing import import_answers, read_answers
+from surveys.loading import load_definition
+from surveys.vault import Vault
+
+ACTOR = "command line"
+"""The actor in the audit: whoever may run commands on the machine."""
+
+WIDTH = 160
+"""Characters of a line in a file or a pipe, which has no width of its own."""
+
+app = typer.Typer(
+    help="アンケートの取り込みと集計 / import and tabulate surveys, and export them",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder",
+        help="データの場所（設定より優先） / where the data are; stands above the settings",
+        show_default=False,
+    ),
+]
+Number = Annotated[int, typer.Argument(metavar="ID", help="アンケートの番号 / the survey's id", min=1, max=2**31)]
+Out = Annotated[
+    Path | None,
+    typer.Option(help="書き出す先 / the file to write; standard output if there is none", show_default=False),
+]
+
+
+class Format(StrEnum):
+    """How tables leave the program."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    XLSX = "xlsx"
+    HTML = "html"
+
+
+class Code(StrEnum):
+    """How a CSV file is encoded."""
+
+    UTF8 = "utf-8"
+    CP932 = "cp932"
+
+    @property
+    def codec(self) -> Encoding:
+        return "cp932" if self is Code.CP932 else "utf-8-sig"
+
+
+@app.command("import")
+def import_(
+    definition: Annotated[Path, typer.Option(help="定義（TOML・YAML） / the definition, TOML or YAML")],
+    answers: Annotated[Path, typer.Option(help="回答（CSV・XLSX） / the answers, CSV or XLSX")],
+    collected: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], help="集計日（省略すると今日） / the day of the answers", show_default=False
+        ),
+    ] = None,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Store answers that were collected elsewhere, and print the survey's id; on an error, nothing is stored."""
+    asked = load_definition(definition)
+    sheets = read_answers(answers, asked)
+    clock = SystemClock()
+    day = None if collected is None else collected.replace(tzinfo=TOKYO)
+
+    async def work() -> int:
+        async with _database(_settings(settings, folder)) as database, database.transaction() as db:
+            survey_id = await import_answers(db, clock, asked, sheets, collected=day)
+            await _note(db, clock, "imported", survey_id, file=answers.name, respondents=len(sheets))
+            return survey_id
+
+    typer.echo(run(work()))
+
+
+@app.command("tables", context_settings={"allow_interspersed_args": True})
+def tables(
+    number: Number,
+    more: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True, show_default=False)] = None,
+    rows: Annotated[
+        list[str] | None,
+        typer.Option(help="表側の質問（いくつでも） / questions, as many as wanted", show_default=False),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="表頭の質問（クロス集計） / the question across; makes a cross table", show_default=False),
+    ] = None,
+    format: Annotated[Format, typer.Option(help="形式 / form")] = Format.TABLE,
+    out: Out = None,
+    blanks: Annotated[
+        bool, typer.Option("--blanks", help="無回答を数に入れる / count those who left a question blank")
+    ] = False,
+    encoding: Annotated[Code, typer.Option(help="CSVの文字コード / encoding of a CSV")] = Code.UTF8,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Print the tables of a survey: counts and shares; for a cross table also chi-square, freedom, p and V."""
+    # `--rows Q3 Q6` and `--rows Q3 --rows Q6` are the same: what follows the first question has no option of its own.
+    wish = counting.Wish((*(rows or ()), *(more or ())), columns, blanks)
+    chosen = _settings(settings, folder)
+
+    async def work() -> Paper:
+        async with _database(chosen) as database, database.snapshot() as db:
+            return await counting.count(db, Vault(chosen.storage.key_folder), number, wish)
+
+    _write(run(work()), format, out, encoding.codec, Texts("surveys", language=chosen.language))
+
+
+@app.command("list")
+def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
+    """Print every survey, newest first."""
+
+    async def work() -> Grid:
+        grid = Grid("ID", "名前 / key", "題名 / title", "状態 / state", "記名 / anonymity", "締切 / closes")
+        async with _database(_settings(settings, folder)) as database, database.snapshot() as db:
+            for row in await counting.listed(db):
+                closes = f"{to_tokyo(row.closes_at):%Y-%m-%d %H:%M}"
+                grid.add_row(str(row.id), row.key, row.title, row.state, row.anonymity, closes)
+        return grid
+
+    _console().print(run(work()))
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="定義（TOML・YAML） / the definition, TOML or YAML")]) -> None:
+    """Say what a definition asks, or what is wrong with it, by line and field."""
+    found = load_definition(file)
+    grid = Grid("", "名前 / key", "種類 / kind", "質問 / question", title=f"{found.title}（{found.key}）")
+    for step in found.steps:
+        grid.add_row(str(step.index + 1), step.key, step.question.kind, step.text)
+    _console().print(grid)
+
+
+@app.command("export")
+def export(
+    number: Number,
+    out: Out = None,
+    encoding: Annotated[Code, typer.Option(help="文字コード / encoding")] = Code.UTF8,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Write the answers themselves as CSV, a line each; with staff numbers and names only if the survey is named."""
+    chosen = _settings(settings, folder)
+    texts = Texts("surveys", language=chosen.language)
+
+    async def work() -> tuple[bytes, tuple[str, ...]]:
+        async with _database(chosen) as database:
+            async with database.transaction() as db:
+                await _note(db, SystemClock(), "exported", number)
+            async with database.snapshot() as db:
+                return await to_sheets(db, Vault(chosen.storage.key_folder), number, texts, encoding.codec)
+
+    content, missing = run(work())
+    _save(content, out)
+    _tell_missing(missing)
+
+
+# ---------------------------------------------------------------------------------------------------------- details
+
+
+def _settings(file: Path | None, folder: Path | None) -> Settings:
+    chosen = Settings.load(file)
+    if folder is None:
+        return chosen
+    return chosen.model_copy(update={"storage": chosen.storage.model_copy(update={"folder": folder, "database": ""})})
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    """The bot's database, also while the bot is running; made if there is none."""
+    try:
+        settings.storage.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"The folder {settings.storage.folder} cannot be used: {error.strerror}.") from error
+    database = Database.open(settings.storage.database_url, durability=settings.storage.durability)
+    try:
+        await migrate.upgrade(database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def _note(db: AsyncConnection, clock: Clock, action: str, survey_id: int, **details: object) -> None:
+    await audit.append(
+        db, clock, actor=ACTOR, action=f"survey.{action}", subject=f"survey:{survey_id}", details=details
+    )
+
+
+def _write(paper: Paper, format: Format, out: Path | None, encoding: Encoding, texts: Texts) -> None:
+    missing: tuple[str, ...] = ()
+    match format:
+        case Format.TABLE if out is None:
+            _show(_console(), paper, texts)
+            return
+        case Format.TABLE:
+            sheet = io.StringIO()
+            _show(Console(file=sheet, width=WIDTH, highlight=False), paper, texts)
+            content = sheet.getvalue().encode()
+        case Format.JSON:
+            content = orjson.dumps(counting.plain(paper), option=orjson.OPT_INDENT_2) + b"\n"
+        case Format.CSV:
+            content, missing = to_csv(paper, texts, encoding)
+        case Format.XLSX:
+            if out is None:
+                raise ConfigurationError("A workbook cannot be shown on a screen; say where it goes: --out FILE.")
+            content = to_xlsx(paper, texts)
+        case Format.HTML:
+            content = to_html(paper, texts).encode()
+    _save(content, out)
+    _tell_missing(missing)
+
+
+def _save(content: bytes, out: Path | None) -> None:
+    if out is None:
+        typer.echo(content, nl=False)
+        return
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"書き出しました / written: {out}")
+
+
+def _tell_missing(characters: tuple[str, ...]) -> None:
+    if characters:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            f"CP932にない文字を〓に置き換えました / replaced, as CP932 lacks them: {' '.join(characters)}"
+        )
+
+
+def _show(console: Console, paper: Paper, texts: Texts) -> None:
+    console.print(paper.title, style="bold", markup=False)
+    for label, field in head(paper, texts):
+        console.print(f"{label}: {field}", markup=False)
+    for block in all_blocks(paper, texts):
+        console.print()
+        console.print(_grid(block))
+        for line in block.remarks:
+            console.print(line, markup=False)
+
+
+def _grid(block: Block) -> Grid:
+    grid = Grid(title=Text(block.title), title_justify="left", title_style="bold")
+    for place, field in enumerate(block.header):
+        grid.add_column(Text(str(field)), justify="left" if place < block.labels else "right")
+    for line in block.lines:
+        grid.add_row(*(Text(_cell(field)) for field in line))
+    return grid
+
+
+def _cell(field: object) -> str:
+    if field is None:
+        return ""
+    return f"{field:.1%}" if isinstance(field, Share) else f"{field:,}" if isinstance(field, int) else str(field)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
