@@ -23,6 +23,8 @@ APPROVER = "approver"
 """May approve what others want to send."""
 DUTY_OFFICER = "duty_officer"
 """The headquarters' officer on duty: may send an emergency alone, and is reviewed afterwards."""
+LIAISON = "liaison"
+"""Telephones those of a section whom no message reaches."""
 
 ROLE_NAMES: Mapping[str, str] = {
     "災害対策本部": HEADQUARTERS,
@@ -31,6 +33,7 @@ ROLE_NAMES: Mapping[str, str] = {
     "発信者": SENDER,
     "承認者": APPROVER,
     "当直責任者": DUTY_OFFICER,
+    "連絡員": LIAISON,
 }
 """What people call the roles, in rosters and in the chat."""
 
