@@ -7,11 +7,26 @@ delivery's key is made of it: no second run can queue a second copy.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Column, ColumnElement, Select, Subquery, Text, and_, cast, func, insert, literal, select, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    case,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Message, Priority
@@ -40,6 +55,20 @@ def routes(audience: Audience, audience_key: str | None, adapters: Sequence[str]
         .outerjoin(home, home.c.member_id == members.c.id)
         .where(members.c.active, condition(audience))
     )
+
+
+async def fingerprint(
+    db: AsyncConnection, audience: Audience, audience_key: str | None, adapters: Sequence[str]
+) -> str:
+    """A short name for exactly these people and the platform each is reached on; any other gives another.
+
+    Whether it is by room or by pair talk is not in it: rooms become ready while somebody reads the preview.
+    """
+    route = routes(audience, audience_key, adapters).subquery("route")
+    digest = hashlib.sha256()
+    for row in await db.execute(select(route.c.member_id, route.c.adapter).order_by(route.c.member_id)):
+        digest.update(f"{row[0]}:{row[1]},".encode())
+    return digest.hexdigest()[:16]
 
 
 def first_addresses(adapters: Sequence[str]) -> Subquery:
@@ -197,3 +226,11 @@ def room_key(token: str, room_id: ColumnElement[Any]) -> ColumnElement[str]:
 def person_key(token: str, member_id: ColumnElement[Any], purpose: str = "person") -> ColumnElement[str]:
     """The delivery key of a notice, or of one of its reminders, to a person."""
     return literal(f"{token}:{purpose}:") + cast(member_id, Text)
+
+
+def notice_key(token: str) -> ColumnElement[str]:
+    """The delivery key of a notice to a row of `broadcast_recipients`, by room or by pair talk."""
+    return case(
+        (recipients.room_id.is_(None), person_key(token, recipients.member_id)),
+        else_=room_key(token, recipients.room_id),
+    )

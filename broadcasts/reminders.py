@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, and_, case, func, literal, select, update
+from sqlalchemy import Select, and_, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
@@ -134,10 +134,6 @@ def _unread(
     recipient = broadcast_recipients.c
     home = fanout.first_addresses(adapters)
     waiting = select(deliveries.c.key).where(deliveries.c.state.in_(("queued", "sending")))
-    notice_key = case(
-        (recipient.room_id.is_(None), fanout.person_key(token, recipient.member_id)),
-        else_=fanout.room_key(token, recipient.room_id),
-    )
     last_key = fanout.person_key(token, recipient.member_id, f"reminder:{number - 1}")
     return (
         select(
@@ -151,7 +147,7 @@ def _unread(
             recipient.broadcast_id == broadcast_id,
             recipient.read_at.is_(None),
             home.c.adapter == adapter,
-            ~waiting.where(deliveries.c.key == notice_key).exists(),
+            ~waiting.where(deliveries.c.key == fanout.notice_key(token)).exists(),
             ~waiting.where(deliveries.c.key == last_key).exists(),
         )
         .order_by(recipient.member_id)
