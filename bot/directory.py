@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Row, Select, Table, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, Table, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
@@ -73,19 +74,13 @@ class Entry:
 
 async def member_at(db: AsyncConnection, adapter: str, address: str) -> Member | None:
     """The active member behind a platform's id, or None for a stranger."""
-    found = (
-        await db.execute(
-            _members()
-            .join(addresses, addresses.c.member_id == members.c.id)
-            .where(addresses.c.adapter == adapter, addresses.c.address == address, members.c.active)
-        )
-    ).first()
+    found = (await db.execute(_AT_ADDRESS, {"adapter": adapter, "address": address})).first()
     return None if found is None else await _with_roles(db, found)
 
 
 async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
     """The active member with a staff number, or None."""
-    found = (await db.execute(_members().where(members.c.code == code, members.c.active))).first()
+    found = (await db.execute(_BY_CODE, {"code": code})).first()
     return None if found is None else await _with_roles(db, found)
 
 
@@ -170,8 +165,9 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     return len(changed)
 
 
-def _members() -> Select[tuple[int, str, str, int, str, str, int]]:
-    return select(
+# Built once: to compose a statement costs more than to carry it out, and every event asks who it was.
+_MEMBERS = (
+    select(
         members.c.id,
         members.c.code,
         members.c.name,
@@ -179,10 +175,17 @@ def _members() -> Select[tuple[int, str, str, int, str, str, int]]:
         departments.c.name.label("department"),
         members.c.post,
         members.c.rank,
-    ).join(departments, departments.c.id == members.c.department_id)
+    )
+    .join(departments, departments.c.id == members.c.department_id)
+    .where(members.c.active)
+)
+_AT_ADDRESS = _MEMBERS.join(addresses, addresses.c.member_id == members.c.id).where(
+    addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address")
+)
+_BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 
 
-async def _with_roles(db: AsyncConnection, row: Row[tuple[int, str, str, int, str, str, int]]) -> Member:
+async def _with_roles(db: AsyncConnection, row: Row[*tuple[Any, ...]]) -> Member:
     roles = (await db.execute(_ROLES, {"member_id": row.id})).all()
     return Member(
         **row._mapping,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock, to_tokyo
@@ -62,13 +62,11 @@ class Conversation:
         if survey_id is None:
             found = (
                 await db.execute(
-                    _places()
-                    .where(
+                    _PLACES.where(
                         survey_participants.c.member_id == member_id,
                         surveys.c.state == "open",
                         surveys.c.closes_at > self._clock.now(),
-                    )
-                    .order_by(surveys.c.closes_at, surveys.c.id)
+                    ).order_by(surveys.c.closes_at, surveys.c.id)
                 )
             ).all()
             waiting = [row for row in found if row.state != "finished"]
@@ -109,21 +107,7 @@ class Conversation:
     async def hear(self, db: AsyncConnection, member_id: int, text: str) -> Message | None:
         """Take plain text as the answer to the question that was asked last; None if none is waiting."""
         now = self._clock.now()
-        row = (
-            await db.execute(
-                _places()
-                .where(
-                    survey_participants.c.member_id == member_id,
-                    survey_participants.c.awaiting.is_not(None),
-                    survey_participants.c.asked_at > now - self._patience,
-                    surveys.c.state == "open",
-                    surveys.c.closes_at > now,
-                )
-                .order_by(survey_participants.c.asked_at.desc(), surveys.c.id.desc())
-                .limit(1)
-                .with_for_update(of=survey_participants)
-            )
-        ).first()
+        row = (await db.execute(_AWAITING, {"of_member": member_id, "since": now - self._patience, "now": now})).first()
         if row is None:
             return None
         place = self._read(row)
@@ -201,13 +185,7 @@ class Conversation:
     # ------------------------------------------------------------------- rows
 
     async def _place(self, db: AsyncConnection, member_id: int, survey_id: int) -> Place:
-        row = (
-            await db.execute(
-                _places()
-                .where(survey_participants.c.member_id == member_id, surveys.c.id == survey_id)
-                .with_for_update(of=survey_participants)
-            )
-        ).first()
+        row = (await db.execute(_PLACE, {"of_member": member_id, "of_survey": survey_id})).first()
         if row is None:
             raise Refused("survey.not_asked", id=survey_id)
         if row.survey_state != "open" or row.closes_at <= self._clock.now():
@@ -233,19 +211,15 @@ class Conversation:
             size = self._definitions[place.survey_id][1]
             body = self._vault.seal(place.vault_key, owner(place.survey_id, place.member_id), place.sheet, size)
         written = await db.execute(
-            update(survey_participants)
-            .where(
-                survey_participants.c.survey_id == place.survey_id,
-                survey_participants.c.member_id == place.member_id,
-                # A survey that closed while we waited for the row takes no more answers.
-                select(surveys.c.id).where(surveys.c.id == place.survey_id, surveys.c.state == "open").exists(),
-            )
-            .values(
-                state=place.state,
-                awaiting=None if awaiting is None else awaiting.key,
-                asked_at=self._clock.now(),
-                sheet=body,
-            )
+            _WRITE,
+            {
+                "of_member": place.member_id,
+                "of_survey": place.survey_id,
+                "state": place.state,
+                "awaiting": None if awaiting is None else awaiting.key,
+                "asked_at": self._clock.now(),
+                "sheet": body,
+            },
         )
         if written.rowcount != 1:
             raise Refused("survey.closed", title=place.title)
@@ -271,15 +245,44 @@ class Conversation:
         )
 
 
-def _places() -> Select[tuple[object, ...]]:
-    return select(
-        survey_participants,
-        surveys.c.title,
-        surveys.c.definition,
-        surveys.c.vault_key,
-        surveys.c.closes_at,
-        surveys.c.state.label("survey_state"),
-    ).join(surveys, surveys.c.id == survey_participants.c.survey_id)
+# Built once: to compose a statement costs more than to carry it out, and each answer needs these.
+_PLACES = select(
+    survey_participants,
+    surveys.c.title,
+    surveys.c.definition,
+    surveys.c.vault_key,
+    surveys.c.closes_at,
+    surveys.c.state.label("survey_state"),
+).join(surveys, surveys.c.id == survey_participants.c.survey_id)
+_OF_MEMBER = survey_participants.c.member_id == bindparam("of_member")
+_PLACE = _PLACES.where(_OF_MEMBER, surveys.c.id == bindparam("of_survey")).with_for_update(of=survey_participants)
+_AWAITING = (
+    _PLACES.where(
+        _OF_MEMBER,
+        survey_participants.c.awaiting.is_not(None),
+        survey_participants.c.asked_at > bindparam("since"),
+        surveys.c.state == "open",
+        surveys.c.closes_at > bindparam("now"),
+    )
+    .order_by(survey_participants.c.asked_at.desc(), surveys.c.id.desc())
+    .limit(1)
+    .with_for_update(of=survey_participants)
+)
+_WRITE = (
+    update(survey_participants)
+    .where(
+        _OF_MEMBER,
+        survey_participants.c.survey_id == bindparam("of_survey"),
+        # A survey that closed while we waited for the row takes no more answers.
+        select(surveys.c.id).where(surveys.c.id == bindparam("of_survey"), surveys.c.state == "open").exists(),
+    )
+    .values(
+        state=bindparam("state"),
+        awaiting=bindparam("awaiting"),
+        asked_at=bindparam("asked_at"),
+        sheet=bindparam("sheet"),
+    )
+)
 
 
 def _parsed(data: str) -> tuple[str, int, *tuple[int, ...]]:

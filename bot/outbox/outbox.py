@@ -25,6 +25,10 @@ from bot.tables import attempts, deliveries, messages
 
 log = structlog.get_logger(__name__)
 
+# Built once: to compose a statement costs more than to carry it out.
+_NEW_MESSAGE = insert(messages)
+_NEW_DELIVERY = insert(deliveries)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadDelivery:
@@ -95,21 +99,22 @@ class Outbox:
             raise ConfigurationError(f"No adapter named {address.adapter!r} is running; running are: {known}.")
         now = self._clock.now()
         stored = await db.execute(
-            insert(messages).values(body=message.model_dump_json(exclude_defaults=True), created_at=now)
+            _NEW_MESSAGE, {"body": message.model_dump_json(exclude_defaults=True), "created_at": now}
         )
         assert stored.inserted_primary_key is not None
         delivery = await db.execute(
-            insert(deliveries).values(
-                key=key,
-                message_id=stored.inserted_primary_key[0],
-                adapter=address.adapter,
-                kind=address.kind,
-                address=address.id,
-                topic=topic,
-                priority=int(priority),
-                due_at=due_at or now,
-                created_at=now,
-            )
+            _NEW_DELIVERY,
+            {
+                "key": key,
+                "message_id": stored.inserted_primary_key[0],
+                "adapter": address.adapter,
+                "kind": address.kind,
+                "address": address.id,
+                "topic": topic,
+                "priority": int(priority),
+                "due_at": due_at or now,
+                "created_at": now,
+            },
         )
         assert delivery.inserted_primary_key is not None
         self.ring_after_commit(db)

@@ -43,6 +43,7 @@ from sqlalchemy.types import TypeEngine
 
 from bot.adapter import Delivery
 from bot.messages import Address, Message
+from bot.storage import UtcDateTime
 from bot.tables import attempts, deliveries, messages
 
 
@@ -261,9 +262,7 @@ class Store:
         known = {number: message for number, message in self._messages.items() if number in ids}
         missing = [number for number in ids if number not in known]
         if missing:
-            for number, body in await db.execute(
-                select(messages.c.id, messages.c.body).where(messages.c.id.in_(missing))
-            ):
+            for number, body in await db.execute(_BODIES, {"ids": missing}):
                 known[number] = Message.model_validate_json(body)
         self._messages = known  # the next batch is most likely more of the same
         return known
@@ -313,16 +312,16 @@ class Store:
 
     async def next_due(self, db: AsyncConnection, now: datetime) -> datetime | None:
         """The moment at which the next delivery becomes due; None when none is waiting for its time."""
-        found: datetime | None = await db.scalar(
-            select(func.min(deliveries.c.due_at)).where(
-                and_(
-                    deliveries.c.adapter == self._adapter,
-                    deliveries.c.state == _QUEUED,
-                    deliveries.c.due_at > now,
-                )
-            )
-        )
+        found: datetime | None = await db.scalar(_NEXT_DUE, {"for_adapter": self._adapter, "now": now})
         return found
+
+
+_BODIES = select(messages.c.id, messages.c.body).where(messages.c.id.in_(bindparam("ids", expanding=True)))
+_NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
+    deliveries.c.adapter == bindparam("for_adapter"),
+    deliveries.c.state == _QUEUED,
+    deliveries.c.due_at > bindparam("now", type_=UtcDateTime),
+)
 
 
 def _packed(rows: Iterable[Sequence[object]]) -> str:
@@ -339,9 +338,12 @@ def _stored(moment: datetime) -> int:
 
 
 async def rescue(db: AsyncConnection, now: datetime | None) -> int:
-    """Queue what a process claimed and never recorded: claims past their time, or with `now` None all; how many."""
+    """Queue what a process claimed and never recorded: claims past their time, or with `now` None all; how many.
+
+    `claimed_until` stays: it tells that the platform may have the message although nobody wrote it down.
+    """
     forfeit = deliveries.c.state == _SENDING
     if now is not None:
         forfeit = and_(forfeit, deliveries.c.claimed_until <= now)
-    freed = await db.execute(update(deliveries).where(forfeit).values(state="queued", claimed_until=None))
+    freed = await db.execute(update(deliveries).where(forfeit).values(state="queued"))
     return int(freed.rowcount)
