@@ -83,12 +83,11 @@ async def open_house(
     storage.folder.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as parts:
         # The inbox first: its lock tells a second process to go before anything else is touched.
-        inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability)
+        rehearsal = storage.durability == "process"
+        inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability, on_loop=rehearsal)
         await inbox.open()
         parts.push_async_callback(inbox.close)
-        database = Database.open(
-            storage.database_url, durability=storage.durability, on_loop=storage.durability == "process"
-        )
+        database = Database.open(storage.database_url, durability=storage.durability, on_loop=rehearsal)
         parts.push_async_callback(database.close)
         await migrate.upgrade(database)
 

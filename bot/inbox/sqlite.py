@@ -32,7 +32,7 @@ from bot.errors import InboxUnavailable
 from bot.events import EVENT, Event
 from bot.inbox.file import EventFile, NewRow, Row
 from bot.inbox.protocol import FailedEvent, Record
-from bot.inbox.writer import Writer
+from bot.inbox.writer import LoopWriter, Writer
 from bot.storage import Durability
 
 T = TypeVar("T")
@@ -60,7 +60,7 @@ class SqliteInbox:
     """A durable inbox in the file at `path`, which no second process can open meanwhile.
 
     `keep_keys` is how long a handled event is recognised when it comes again. With `durability="process"` a commit
-    survives the end of the process but not a power cut: for rehearsals.
+    survives the end of the process but not a power cut, and `on_loop` does without the thread: for rehearsals.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class SqliteInbox:
         clock: Clock,
         *,
         durability: Durability = "full",
+        on_loop: bool = False,
         keep_keys: timedelta = timedelta(days=7),
         backlog_limit: int = 100_000,
         backlog_bytes: int = 256 * 2**20,
@@ -76,10 +77,11 @@ class SqliteInbox:
         self.path = Path(path)
         self._clock = clock
         self._durability: Durability = durability
+        self._on_loop = on_loop
         self._keep_keys = keep_keys
         self._backlog_limit = backlog_limit
         self._backlog_bytes = backlog_bytes
-        self._writer: Writer | None = None
+        self._writer: Writer | LoopWriter | None = None
         self._fresh: deque[Record] = deque()
         self._sizes: dict[int, int] = {}  # pending events: id and characters
         self._size = 0  # characters of pending events and of those being written
@@ -93,7 +95,7 @@ class SqliteInbox:
         self._prune_at = clock.now()
 
     async def open(self) -> None:
-        writer = Writer(asyncio.get_running_loop())
+        writer = (LoopWriter if self._on_loop else Writer)(asyncio.get_running_loop())
         await writer.open(lambda: EventFile(self.path, self._durability))
         self._writer = writer
         for row in await self._call(EventFile.pending):

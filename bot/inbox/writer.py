@@ -120,6 +120,35 @@ class Writer:
                 log.error("inbox_acknowledge_failed", error=str(error), events=len(ids))
 
 
+class LoopWriter:
+    """The same on the event loop itself: for rehearsals, where nobody else waits and two threads would take turns."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._file: EventFile | None = None
+
+    async def open(self, opener: Callable[[], EventFile]) -> None:
+        self._file = opener()
+
+    def call(self, function: Callable[[EventFile], T]) -> asyncio.Future[T]:
+        assert self._file is not None
+        future: asyncio.Future[T] = self._loop.create_future()
+        Call(function, future).settle(_attempt(function, self._file))
+        return future
+
+    def acknowledge(self, ids: Sequence[int]) -> None:
+        self.call(lambda file: file.finish(ids)).add_done_callback(_consume)
+
+    async def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _consume(future: asyncio.Future[None]) -> None:
+    if error := future.exception():
+        log.error("inbox_acknowledge_failed", error=str(error))
+
+
 def _attempt(function: Callable[[EventFile], object], file: EventFile) -> object:
     """The function's result or what it raised: the thread must outlive every request, so nothing may pass."""
     try:
