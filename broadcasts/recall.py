@@ -27,6 +27,7 @@ from bot.outbox import Outbox, SentDelivery
 from bot.storage import UtcDateTime
 from bot.tables import deliveries
 from broadcasts import fanout
+from broadcasts.aftermath import Reader, readers_before
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts, rooms
 from broadcasts.wording import Wording
@@ -106,6 +107,11 @@ class Recalls:
         details = {"recipients": found.recipients, "had_it": found.having, "had_read": found.read}
         await self._note(db, member, "recalled", notice.id, details)
         return Recall(**{name: getattr(found, name) for name in Recall.__slots__ if name != "done"}, done=True)
+
+    async def readers(self, db: AsyncConnection, notice: Row[Any], member: Member) -> list[Reader]:
+        """Who had read the notice when it was recalled, or has by now. Raises `Refused` for want of a right."""
+        await self._require(db, member, "recall", notice)
+        return await readers_before(db, notice.id, notice.closed_at or self._clock.now())
 
     async def _look(self, db: AsyncConnection, notice: Row[Any]) -> Recall:
         recipient = broadcast_recipients.c

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
 from bot.tables import deliveries, departments, members
+from broadcasts.aftermath import Aftermath, aftermath
 from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts
+from broadcasts.tallies import Tally, tally
 
 READ_WITHIN = {
     "5m": timedelta(minutes=5),
@@ -52,6 +54,10 @@ class Status:
     unreachable: int
     waiting: int
     departments: Sequence[DepartmentCount]
+    tally: Tally | None = None
+    """The answers, if it asks for any."""
+    afterwards: Aftermath | None = None
+    """Recall and corrections."""
 
     @property
     def unread(self) -> int:
@@ -103,6 +109,8 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         unreachable=unreachable or 0,
         waiting=await _waiting(db, notice.id),
         departments=counts,
+        tally=await tally(db, notice),
+        afterwards=await aftermath(db, notice),
     )
 
 
@@ -126,6 +134,7 @@ async def _waiting(db: AsyncConnection, broadcast_id: int) -> int:
         .where(
             broadcast_messages.c.broadcast_id == broadcast_id,
             broadcast_messages.c.purpose == "notice",
+            deliveries.c.action == "send",
             deliveries.c.state.in_(("queued", "sending")),
         )
     )
@@ -190,6 +199,7 @@ async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
             ).where(recipient.broadcast_id == notice.id)
         )
     ).one()
+    answers = await tally(db, notice)
     return {
         "id": notice.id,
         "kind": notice.kind,
@@ -203,8 +213,11 @@ async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
         "by_department": [
             {"department": each.name, "recipients": each.recipients, "read": each.read} for each in counts
         ],
+        "responses": None if answers is None else answers.plain(),
+        **(await aftermath(db, notice)).plain(),
         "topics": [
             f"broadcast:{notice.id}",
             *(f"reminder:{notice.id}:{number}" for number in range(1, notice.reminders + 1)),
+            *(f"correction:{notice.id}:{number}" for number in range(1, notice.corrections + 1)),
         ],
     }

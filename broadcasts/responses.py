@@ -18,12 +18,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
 from bot.directory import Member
+from bot.errors import Refused
 from bot.events import Location
 from bot.messages import Button, Message
+from bot.storage import Database, UtcDateTime
 from bot.texts import Texts
-from broadcasts import receipts
+from broadcasts import receipts, tallies
 from broadcasts.questions import DETAIL_LENGTH, NEEDS_HELP, Ask, Question, arrival, counted_as, question_of
 from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
+from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
 
 PATIENCE = timedelta(minutes=30)
@@ -50,7 +53,8 @@ async def keep(db: AsyncConnection, broadcast_id: int, member_id: int, answer: A
 class Responses:
     """Takes answers from buttons and from words, and says back what it has understood."""
 
-    def __init__(self, texts: Texts, wording: Wording) -> None:
+    def __init__(self, database: Database, texts: Texts, wording: Wording) -> None:
+        self._database = database
         self._texts = texts
         self._wording = wording
 
@@ -63,6 +67,11 @@ class Responses:
         if notice is None or question is None or not question.knows(choice):
             return Message(text=self._texts("answer.unknown"))
         return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+
+    async def waits_for(self, member: Member, at: datetime) -> bool:
+        """Whether the member's next words may be part of an answer; a glance that stands in no writer's way."""
+        async with self._database.snapshot() as db:
+            return (await db.execute(_AWAITED, {"member_id": member.id, "at": at})).first() is not None
 
     async def hear(
         self, db: AsyncConnection, member: Member, words: str, location: Location | None, *, at: datetime, key: str
@@ -93,6 +102,25 @@ class Responses:
                 understood = await self._understand(db, notice, question, member, choice, rest[0], None, at=at, key=key)
                 return understood or await self._take(db, notice, question, member, Answer(choice, "", at, key))
         return await self._ask_again(db, notice, question, member)
+
+    async def tally(self, broadcast_id: int | None, asks: Ask | None = None) -> Tally:
+        """How a question was answered; without a number, the latest that asks so. Raises `Refused` if there is none."""
+        async with self._database.snapshot() as db:
+            number = broadcast_id if broadcast_id is not None else await tallies.latest_asked(db, asks)
+            if number is None:
+                raise Refused("tally.none")
+            notice = (await db.execute(_NOTICE, {"broadcast_id": number})).first()
+            if notice is None:
+                raise Refused("refused.no_such", id=number)
+            found = await tallies.tally(db, notice)
+        if found is None:
+            raise Refused("tally.asks_nothing", id=number)
+        return found
+
+    async def by_name(self, broadcast_id: int) -> list[Person]:
+        """Every recipient with their latest answer, department by department."""
+        async with self._database.snapshot() as db:
+            return await tallies.by_name(db, broadcast_id)
 
     # -------------------------------------------------------------- in private
 
@@ -195,7 +223,10 @@ _NOTICE = select(broadcasts).where(broadcasts.c.id == bindparam("broadcast_id"),
 _AWAITED = (
     select(broadcasts, awaited_details.c.choice)
     .join(awaited_details, awaited_details.c.broadcast_id == broadcasts.c.id)
-    .where(awaited_details.c.member_id == bindparam("member_id"), awaited_details.c.until >= bindparam("at"))
+    .where(
+        awaited_details.c.member_id == bindparam("member_id"),
+        awaited_details.c.until >= bindparam("at", type_=UtcDateTime),
+    )
 )
 _AWAIT_NOTHING = delete(awaited_details).where(awaited_details.c.member_id == bindparam("member_id"))
 _OPEN = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from bot.clock import to_tokyo
@@ -42,7 +43,13 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         departments="\n".join(listed),
         text=seen.text,
     )
-    return pages([*whole.split("\n"), "", texts("broadcast.confirm_hint")], limit)
+    lines = whole.split("\n")
+    if seen.buttons:
+        labels = "".join(texts("question.button", label=label) for label in seen.buttons)
+        lines += ["", texts("question.preview", labels=labels)]
+    if seen.held_until is not None:
+        lines += ["", texts("quiet.preview", time=moment(seen.held_until))]
+    return pages([*lines, "", texts("broadcast.confirm_hint")], limit)
 
 
 def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: int) -> list[str]:
@@ -54,7 +61,7 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
             "read.status",
             id=found.id,
             kind=texts(f"kind.{found.kind}"),
-            sent_at=to_tokyo(found.sent_at).strftime("%Y-%m-%d %H:%M"),
+            sent_at=moment(found.sent_at),
             read=found.read,
             recipients=found.recipients,
             percent=percent(found.read, found.recipients),
@@ -62,8 +69,7 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
             reminders=found.reminders,
         )
     ]
-    if found.state == "recalled":
-        lines.append(texts("read.closed"))
+    lines += _afterwards(texts, found)
     if found.waiting:
         lines.append(texts("read.waiting", members=found.waiting))
     if found.unreachable:
@@ -82,6 +88,38 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
     if found.unread:
         lines += ["", texts("read.unread_hint", id=found.id)]
     return pages(lines, limit)
+
+
+def _afterwards(texts: Texts, found: Status) -> list[str]:
+    """Answers, recall and corrections, where there are any."""
+    lines = []
+    if found.tally is not None:
+        answered = found.tally.answered
+        lines.append(
+            texts(
+                "read.answers",
+                answered=answered,
+                recipients=found.recipients,
+                percent=percent(answered, found.recipients),
+                command=texts(f"tally.command_{found.tally.question.asks}"),
+                id=found.id,
+            )
+        )
+    if found.afterwards is None:
+        return lines
+    if found.afterwards.recalled_at is not None:
+        recalled_at = moment(found.afterwards.recalled_at)
+        lines.append(texts("read.recalled", time=recalled_at, read=found.afterwards.read_before_recall))
+    lines += [
+        texts("read.corrected", number=each.number, time=moment(each.sent_at), read=each.read, before=each.read_before)
+        for each in found.afterwards.corrections
+    ]
+    return lines
+
+
+def moment(at: datetime) -> str:
+    """A moment as people in Japan read it: `2023-10-05 21:34`."""
+    return to_tokyo(at).strftime("%Y-%m-%d %H:%M")
 
 
 def _names(texts: Texts, found: Status, unread: Sequence[Unread]) -> list[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Row, and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -128,9 +128,9 @@ async def by_name(db: AsyncConnection, broadcast_id: int) -> list[Person]:
     return [Person(*row) for row in await db.execute(_PEOPLE, {"broadcast_id": broadcast_id})]
 
 
-async def latest_asked(db: AsyncConnection, asks: Ask) -> int | None:
-    """The number of the notice that asked so last, or None."""
-    found: int | None = await db.scalar(_LATEST, {"asks": asks})
+async def latest_asked(db: AsyncConnection, asks: Ask | None) -> int | None:
+    """The number of the notice that asked so last, or anything at all with None; None if there is none."""
+    found: int | None = await db.scalar(_LATEST, {"asks": get_args(Ask) if asks is None else [asks]})
     return found
 
 
@@ -167,7 +167,7 @@ _PEOPLE = (
 _PEOPLE_IN_NEED = _PEOPLE.where(answer.latest_choice.in_(NEEDS_HELP))
 _LATEST = (
     select(broadcasts.c.id)
-    .where(broadcasts.c.asks == bindparam("asks"), broadcasts.c.sent_at.is_not(None))
+    .where(broadcasts.c.asks.in_(bindparam("asks", expanding=True)), broadcasts.c.sent_at.is_not(None))
     .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
     .limit(1)
 )
