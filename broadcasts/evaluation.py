@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, case, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Select, case, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.usage import labels
-from broadcasts.tables import broadcast_recipients, broadcasts
+from broadcasts.questions import Question, question_of
+from broadcasts.tables import broadcast_answers, broadcast_recipients, broadcasts
 
 MICROSECONDS = 60_000_000  # in a minute; moments are stored in microseconds
 
@@ -41,9 +42,30 @@ class Wait:
     people: int
 
 
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """What became of a notice's question: how many were asked, the answers that stand, and how soon the first came.
+
+    `choices` maps paths such as `come:60` to people, `minutes` whole minutes after sending, rounded up, to people.
+    """
+
+    broadcast_id: int
+    question: Question
+    asked: int
+    choices: dict[str, int]
+    minutes: dict[int, int]
+
+
 def reads() -> Select[Any]:
     """Who read a notice when, as a statement for `bot.usage.active`."""
     return select(recipient.member_id, recipient.read_at.label("at")).where(recipient.read_at.is_not(None))
+
+
+def answers() -> Select[Any]:
+    """Who answered a notice when, as a statement for `bot.usage.active`; the first answer and the latest."""
+    answer = broadcast_answers.c
+    first = select(answer.member_id, answer.first_at.label("at"))
+    return select(first.union_all(select(answer.member_id, answer.latest_at)).subquery("answered"))
 
 
 async def sent(db: AsyncConnection) -> list[Sent]:
@@ -73,8 +95,7 @@ async def waits(db: AsyncConnection, trait: str) -> list[Wait]:
     Minutes are whole and rounded up: somebody who read after 61 seconds did so within 2 minutes. A read that the
     platform dates before the sending counts as 0.
     """
-    late = type_coerce(recipient.read_at, BigInteger) - type_coerce(broadcasts.c.sent_at, BigInteger)
-    minutes = case((recipient.read_at.is_(None), None), (late <= 0, 0), else_=(late + MICROSECONDS - 1) // MICROSECONDS)
+    minutes = case((recipient.read_at.is_(None), None), else_=_minutes_until(recipient.read_at))
     group = labels(trait).subquery("groups")
     rows = await db.execute(
         select(recipient.broadcast_id, group.c.label, minutes.label("minutes"), func.count())
@@ -87,3 +108,40 @@ async def waits(db: AsyncConnection, trait: str) -> list[Wait]:
     found = [Wait(*row) for row in rows]
     # The databases do not agree on where NULL sorts.
     return sorted(found, key=lambda wait: (wait.broadcast_id, wait.minutes is None))
+
+
+async def replies(db: AsyncConnection) -> list[Replies]:
+    """Every notice that asked something, in the order of sending."""
+    answer = broadcast_answers.c
+    asking = (broadcasts.c.asks.is_not(None), broadcasts.c.sent_at.is_not(None))
+    asked = await db.execute(
+        select(
+            broadcasts.c.id,
+            broadcasts.c.asks,
+            broadcasts.c.stage,
+            broadcasts.c.choices,
+            func.count(recipient.member_id),
+        )
+        .outerjoin(broadcast_recipients, recipient.broadcast_id == broadcasts.c.id)
+        .where(*asking)
+        .group_by(broadcasts.c.id)
+        .order_by(broadcasts.c.sent_at, broadcasts.c.id)
+    )
+    found = {row.id: Replies(row.id, question, row[4], {}, {}) for row in asked if (question := question_of(row))}
+    of_asking = broadcasts.join(broadcast_answers, answer.broadcast_id == broadcasts.c.id)
+    late = _minutes_until(answer.first_at).label("minutes")
+    chosen = select(answer.broadcast_id, answer.latest_choice, func.count()).select_from(of_asking).where(*asking)
+    timed = select(answer.broadcast_id, late, func.count()).select_from(of_asking).where(*asking)
+    for number, choice, people in await db.execute(
+        chosen.group_by(answer.broadcast_id, answer.latest_choice).order_by(answer.broadcast_id, answer.latest_choice)
+    ):
+        found[number].choices[choice] = people
+    for number, minute, people in await db.execute(timed.group_by(answer.broadcast_id, "minutes").order_by("minutes")):
+        found[number].minutes[minute] = people
+    return list(found.values())
+
+
+def _minutes_until(moment: ColumnElement[Any]) -> ColumnElement[int]:
+    """Whole minutes from the sending to a moment, rounded up; 0 for a moment that the platform dates before it."""
+    late = type_coerce(moment, BigInteger) - type_coerce(broadcasts.c.sent_at, BigInteger)
+    return case((late <= 0, 0), else_=(late + MICROSECONDS - 1) // MICROSECONDS)

@@ -12,15 +12,17 @@ from bot import usage
 from bot.clock import TOKYO, to_tokyo
 from bot.errors import ConfigurationError
 from bot.storage import Database
+from bot.texts import Texts
 from bot.usage import EVERYBODY, Acts, Period
 from broadcasts import evaluation as notices
+from broadcasts.questions import counted_as
 from surveys import evaluation as polls
 from surveys.vault import Vault
 from trial.calendar import months_later
 from trial.evaluation import criteria, facts
 from trial.evaluation.calendar import month_key, months, weeks
 
-TITLE = 60
+TITLE = 36
 """Characters of a notice that stand for it on paper."""
 ALL_TRAITS = (EVERYBODY, *facts.TRAITS)
 
@@ -44,7 +46,7 @@ async def gather(database: Database, keys: Path, period: criteria.Period) -> fac
 
 
 async def _gather(db: AsyncConnection, vault: Vault, period: criteria.Period) -> facts.Facts:
-    acts = usage.together([notices.reads(), usage.problem_acts()])
+    acts = usage.together([notices.reads(), notices.answers(), usage.problem_acts()])
     snapshots = await usage.snapshots(db)
     starts, ends = await _period(db, acts, snapshots, period)
     sent_messages, undelivered = await usage.deliveries_by_outcome(db)
@@ -73,6 +75,7 @@ async def _gather(db: AsyncConnection, vault: Vault, period: criteria.Period) ->
             for trait in ALL_TRAITS
             for wait in await notices.waits(db, trait)
         ],
+        replies=await _replies(db),
         polls=await _polls(db, vault),
         problems=await usage.problems(db),
         service=service,
@@ -120,6 +123,24 @@ async def _groups(db: AsyncConnection, acts: Acts, starts: date, ends: date) -> 
 
 def _span(key: str, first: date, after: date) -> Period:
     return Period(key, datetime.combine(first, time(), TOKYO), datetime.combine(after, time(), TOKYO))
+
+
+async def _replies(db: AsyncConnection) -> list[facts.Reply]:
+    texts = Texts("broadcasts")
+    found = []
+    for replies in await notices.replies(db):
+        question = replies.question
+        answers: dict[str, int] = {}
+        coming = 0
+        for choice, people in replies.choices.items():
+            told = counted_as(choice)
+            label = question.label(texts, told)
+            if choice != told:
+                label = f"{label}（{question.label(texts, choice)}）"
+            answers[label] = people
+            coming += people if told == "come" else 0
+        found.append(facts.Reply(replies.broadcast_id, question.asks, replies.asked, answers, replies.minutes, coming))
+    return found
 
 
 async def _polls(db: AsyncConnection, vault: Vault) -> list[facts.Poll]:

@@ -6,11 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from trial import data
+
 EVERYBODY = "everybody"
 TRAITS = ("department", "age", "skill", "employment", "device")
 """How people are told apart, besides all together."""
 WHOLE = "whole"
 """The period that is the whole trial; months are `2023-07`, weeks the date of their Monday."""
+
+
+def order(trait: str) -> Mapping[str, int]:
+    """The places of the groups that the attitude survey knows: age groups rise, skill falls."""
+    tables = data.load("staff")
+    known = {
+        "department": tables["department"],
+        "employment": tables["employment"],
+        "age": tables["joint"]["ages"],
+        "skill": next(iter(tables["joint"]["cells"].values())),
+    }
+    return {label: place for place, label in enumerate(known.get(trait, ()))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +70,16 @@ class Wait:
 class Reply:
     """How many were asked something in a notice, and how many answered, by the answer that stands.
 
-    `question` is safety, muster, or what the sender asked.
+    `question` is safety, muster, choice or acknowledge; of a muster, so many are `coming`. `minutes` tells how many
+    gave their first answer within so many minutes, and not within one less.
     """
 
     notice: int
     question: str
     asked: int
     answers: Mapping[str, int]
+    minutes: Mapping[int, int] = field(default_factory=dict)
+    coming: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +144,10 @@ class Facts:
         return next((group for group in self.groups if group.trait == EVERYBODY), Group(EVERYBODY, "", 0, 0))
 
     def having(self, trait: str) -> list[Group]:
-        """The groups of a trait."""
-        return [group for group in self.groups if group.trait == trait]
+        """The groups of a trait, in the order in which a city prints them; unknown ones after them."""
+        known = order(trait)
+        groups = [group for group in self.groups if group.trait == trait]
+        return sorted(groups, key=lambda group: known.get(group.label, len(known) + (not group.label)))
 
     def waits_of(self, trait: str) -> list[Wait]:
         """How long people took, told apart by a trait."""

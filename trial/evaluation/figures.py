@@ -43,6 +43,7 @@ FIGURES: Mapping[str, tuple[Unit, Nature]] = {
     "undelivered": ("count", "counted"),
     "reply_share": ("share", "counted"),
     "muster_reply_share": ("share", "counted"),
+    "muster_coming_share": ("share", "counted"),
     "safety_reply_share": ("share", "counted"),
     "survey_response_share": ("share", "counted"),
     "satisfaction_mean": ("points", "counted"),
@@ -176,6 +177,8 @@ def _replies(facts: Facts) -> dict[str, float | None]:
     ):
         answered = sum(sum(reply.answers.values()) for reply in of_question)
         found[name] = share(answered, sum(reply.asked for reply in of_question))
+    musters = [reply for reply in facts.replies if reply.question == "muster"]
+    found["muster_coming_share"] = share(sum(reply.coming for reply in musters), sum(reply.asked for reply in musters))
     return found
 
 

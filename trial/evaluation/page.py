@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 
@@ -11,8 +12,21 @@ from markupsafe import Markup
 from trial.evaluation import wording
 from trial.evaluation.figures import Nature
 from trial.evaluation.paper import Paper
-from trial.evaluation.table import Cell, Table
+from trial.evaluation.table import Cell, Kind, Table
 from trial.report import charts
+
+TILES = (
+    "active_share_last_month",
+    "notice_read_share_24h",
+    "emergency_read_share_1h",
+    "muster_reply_share",
+    "satisfaction_mean",
+    "yen_first_full_year",
+    "yen_saved",
+    "break_even_minutes",
+)
+"""The figures at the top; those that are not known are left out there."""
+CLASSES: Mapping[Kind, str] = defaultdict(lambda: "n", {"text": "t", "words": "w"})
 
 
 def render(paper: Paper) -> str:
@@ -31,6 +45,8 @@ def render(paper: Paper) -> str:
         figure=lambda found: wording.figure(found, texts),
         bar_of=lambda criterion: wording.bar(criterion, texts),
         drawn=drawn,
+        classes=CLASSES,
+        tiles=[paper.figures[key] for key in TILES if paper.figures[key].value is not None],
         natures=[*(["simulated"] if paper.simulated else ["counted"]), "estimated", "tariff"],
         verdicts=paper.verdicts(),
     )

@@ -12,13 +12,13 @@ from typing import Any, Literal
 from bot.texts import Texts
 from trial.evaluation.figures import Nature
 
-Kind = Literal["text", "count", "share", "minutes", "hours", "yen", "points"]
+Kind = Literal["text", "words", "count", "share", "minutes", "hours", "yen", "points"]
 Cell = str | int | float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`key` is its name in JSON; shares are 0 to 1, an empty cell is not known."""
+    """`key` is its name in JSON. Text is a short label, words are sentences; shares are 0 to 1, None is not known."""
 
     key: str
     title: str

@@ -14,7 +14,7 @@ def saving(make: Maker, savings: Sequence[tuple[str, Saving]]) -> Chapter:
     """`savings`: whose time it is (a key of the catalogue), and how much."""
     columns = make.columns(
         {
-            "whose": "text",
+            "whose": "words",
             "people": "count",
             "minutes_a_day": "points",
             "days": "count",
@@ -48,7 +48,7 @@ def _cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer]) -> Iterat
     accounts = offers[0].accounts
     yield make.table(
         "offers",
-        make.columns({"reading": "text", "accounts": "count", "price": "yen", "net": "yen", "gross": "yen"}),
+        make.columns({"reading": "words", "accounts": "count", "price": "yen", "net": "yen", "gross": "yen"}),
         [[make.texts(f"reading.{offer.reading}"), accounts, offer.price, offer.net, offer.gross] for offer in offers],
         nature="tariff",
         note=make.texts("negotiated") if offers[0].net is None else "",
@@ -68,7 +68,7 @@ def _cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer]) -> Iterat
     if cheaper:
         columns = make.columns(
             {
-                "reading": "text",
+                "reading": "words",
                 "accounts": "count",
                 "net": "yen",
                 "cheaper_accounts": "count",
@@ -80,7 +80,7 @@ def _cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer]) -> Iterat
     yield make.table(
         "fiscal_years",
         make.columns(
-            {"start": "text", "reading": "text", "fiscal": "text", "months": "count", "net": "yen", "gross": "yen"}
+            {"start": "words", "reading": "words", "fiscal": "text", "months": "count", "net": "yen", "gross": "yen"}
         ),
         [
             [

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from bot.clock import to_tokyo
 from trial.evaluation.facts import TRAITS, Facts, Poll, Question
 from trial.evaluation.figures import share
+from trial.evaluation.reach import Reach
 from trial.evaluation.table import Cell, Chapter, Column, Maker, Table
 
 
@@ -28,10 +29,14 @@ def _replies(make: Maker, facts: Facts) -> Iterator[Table]:
         notice, question = notices[reply.notice], make.word("question", reply.question)
         opening: list[Cell] = [f"{to_tokyo(notice.sent_at):%Y-%m-%d %H:%M}", notice.title, question]
         answered = sum(reply.answers.values())
-        rows.append([*opening, reply.asked, answered, share(answered, reply.asked)])
+        first = Reach(reply.asked, Counter(reply.minutes))
+        coming = share(reply.coming, reply.asked) if reply.question == "muster" else None
+        rows.append([*opening, reply.asked, answered, share(answered, reply.asked), first.until(50), coming])
         details += [[*opening, answer, count, share(count, answered)] for answer, count in reply.answers.items()]
-    opening_columns = make.columns({"sent_at": "text", "title": "text", "question": "text"})
-    counts = make.columns({"asked": "count", "answered": "count", "answered_share": "share"})
+    opening_columns = make.columns({"sent_at": "text", "title": "words", "question": "text"})
+    counts = make.columns(
+        {"asked": "count", "answered": "count", "answered_share": "share", "answered_50": "minutes", "coming": "share"}
+    )
     yield make.table("replies", [*opening_columns, *counts], rows)
     counts = make.columns({"answer": "text", "people": "count", "share": "share"})
     yield make.table("reply_answers", [*opening_columns, *counts], details)
@@ -41,7 +46,7 @@ def _surveys(make: Maker, facts: Facts) -> Iterator[Table]:
     yield make.table(
         "survey_rounds",
         make.columns(
-            {"opened": "text", "survey": "text", "asked": "count", "respondents": "count", "response_share": "share"}
+            {"opened": "text", "survey": "words", "asked": "count", "respondents": "count", "response_share": "share"}
         ),
         [
             [
@@ -107,7 +112,7 @@ def _questions(make: Maker, rounds: Sequence[Poll]) -> Iterator[Table]:
                 charted=["mean"],
                 question=last.text,
             )
-        columns = [make.column("answer", "text"), *_rounds(make, rounds)]
+        columns = [make.column("answer", "words"), *_rounds(make, rounds)]
         yield make.table(
             "survey_question",
             columns,
@@ -122,7 +127,7 @@ def _words(make: Maker, question: Question, name: str) -> Table:
     counted = Counter(question.words)
     rows = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     return make.table(
-        "survey_words", make.columns({"answer": "text", "people": "count"}), rows, name=name, question=question.text
+        "survey_words", make.columns({"answer": "words", "people": "count"}), rows, name=name, question=question.text
     )
 
 

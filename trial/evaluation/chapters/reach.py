@@ -73,7 +73,7 @@ def _tables(make: Maker, facts: Facts) -> Iterator[Table]:
     one_by_one = together(everybody, lambda wait: wait.notice)
     yield make.table(
         "reach_notices",
-        make.columns({"sent_at": "text", "kind": "text", "title": "text", **MEASURES, "reminders": "count"}),
+        make.columns({"sent_at": "text", "kind": "text", "title": "words", **MEASURES, "reminders": "count"}),
         [
             [
                 f"{to_tokyo(notice.sent_at):%Y-%m-%d %H:%M}",

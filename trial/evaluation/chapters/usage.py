@@ -42,7 +42,7 @@ def problems(make: Maker, facts: Facts) -> Chapter:
         return make.chapter("problems", [months_table])
     listed = make.table(
         "problem_list",
-        make.columns({"reported_at": "text", "said": "text"}),
+        make.columns({"reported_at": "text", "said": "words"}),
         [[f"{to_tokyo(at):%Y-%m-%d %H:%M}", text] for at, text in facts.problems],
     )
     return make.chapter("problems", [months_table, listed])
