@@ -6,8 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import chi2_contingency
-
 
 @dataclass(frozen=True, slots=True)
 class Association:
@@ -31,6 +29,8 @@ def associate(table: Sequence[Sequence[int]]) -> Association | None:
     if len(rows) < 2 or len(used) < 2:
         return None
     observed = [[row[index] for index in used] for row in rows]
+    from scipy.stats import chi2_contingency  # noqa: PLC0415 - only who needs it waits a second for it
+
     result = chi2_contingency(observed, correction=False)
     expected = [float(value) for row in result.expected_freq for value in row]
     total = sum(map(sum, observed))

@@ -14,9 +14,7 @@ from datetime import date, datetime
 from pathlib import Path
 from zipfile import BadZipFile
 
-import openpyxl
 import orjson
-from openpyxl.utils.exceptions import InvalidFileException
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -166,6 +164,9 @@ def _csv(path: Path) -> Iterator[list[str]]:
 
 
 def _workbook(path: Path) -> Iterator[list[str]]:
+    import openpyxl  # noqa: PLC0415 - only who needs it waits a second for it
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from scipy.optimize import linprog
-
 from surveys.tabulation import Value, hide
 
 Cell = tuple[Value | None, ...]
@@ -133,6 +131,8 @@ def _most(
             sums.append(rest)
     goal = [0.0] * len(unknown)
     goal[unknown[key]] = -1.0
+    from scipy.optimize import linprog  # noqa: PLC0415 - only who needs it waits a second for it
+
     found = linprog(goal, A_eq=equations, b_eq=sums, bounds=(0, None), method="highs")
     # A table in which people stand in several cells need not sum up; then nothing can be computed from its sums.
     return float("inf") if found.status != 0 else -float(found.fun) + 1e-6

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
-
-from openpyxl import load_workbook
-from openpyxl.cell import Cell
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import Refused
+
+if TYPE_CHECKING:
+    from openpyxl.cell import Cell
 
 MAX_BYTES = 20 * 2**20
 MAX_UNPACKED_BYTES = 200 * 2**20
@@ -32,6 +32,7 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
 # Bytes that Python's cp932 lets through though they are no characters of it.
 _NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 _ZEROS = re.compile(r"0+")
@@ -115,6 +116,8 @@ def _xlsx(data: bytes) -> Iterator[Sheet]:
 
 
 def _open(data: bytes, *, values: bool) -> AbstractContextManager[Any]:
+    from openpyxl import load_workbook  # noqa: PLC0415 - only who needs it waits a second for it
+
     return closing(load_workbook(io.BytesIO(data), read_only=True, data_only=values, keep_links=False))
 
 
