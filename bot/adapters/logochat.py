@@ -20,6 +20,7 @@ from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import logochat_wire as wire
+from bot.adapters.posting import Poster
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, MalformedPayload
 from bot.events import (
@@ -91,6 +92,7 @@ class LogoChat:
         self._clock = clock or SystemClock()
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
         self._session: aiohttp.ClientSession | None = None
+        self._poster: Poster | None = None  # for messages, of which there are many; the session is for all else
 
     def __repr__(self) -> str:
         return f"<LogoChat {self.name} at {self._api}>"
@@ -212,17 +214,24 @@ class LogoChat:
     # ------------------------------------------------------------- outgoing
 
     async def open(self) -> None:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self.capabilities.concurrency + 8),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            headers=headers,
         )
+        seconds = self._timeout.total
+        assert seconds is not None
+        self._poster = Poster(self._messages, headers, timeout=seconds, limit=ANSWER_LIMIT)
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
+        if self._poster is not None:
+            await self._poster.close()
+            self._poster = None
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Send or take back each delivery; the service takes one a call."""
@@ -237,8 +246,8 @@ class LogoChat:
                 status, answer, wait = await self._call("DELETE", self._messages / delivery.message_id, headers, None)
                 # Taken back already is taken back.
                 return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
-            body = _send_body(delivery)
-            status, answer, wait = await self._call("POST", self._messages, headers, body)
+            status, answer, answered = await self._posting().post(_send_body(delivery), headers)
+            wait = answered.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Retry(_describe(error))
         if not 200 <= status < 300:
@@ -256,6 +265,11 @@ class LogoChat:
             raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
         async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
             return response.status, await _read(response), response.headers.get("Retry-After")
+
+    def _posting(self) -> Poster:
+        if self._poster is None:
+            raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
+        return self._poster
 
     def _declined(self, status: int, answer: bytes, wait: str | None) -> Retry | Rejected:
         reason = _reason(status, answer)
