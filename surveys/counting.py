@@ -27,10 +27,11 @@ class CannotCount(KairanbanError):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Which tables: the simple ones of `rows` (of all questions if empty); with `column` also `rows` crossed by it.
+    """Which tables: the simple ones of `rows`; with `column`, those of all questions, and then `rows` crossed by it.
 
-    Questions go by key, by text, or by the beginning of their text if no other begins like it. `blanks` shows those who
-    left a question blank and counts them in; otherwise shares are over those who answered.
+    Without `rows`, the simple tables of all questions. Questions go by key, by text, or by the beginning of their text
+    if no other begins like it. `blanks` shows those who left a question blank and counts them in; otherwise shares are
+    over those who answered.
     """
 
     rows: Sequence[str] = ()
@@ -58,17 +59,16 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
             "two looks at them, before and after one person, would tell what that person said."
         )
     keys = [find(definition, name).key for name in wish.rows]
-    tally = Tally(definition, None if not keys or wish.column else frozenset(keys))
     crossing = None
     if wish.column is not None:
         crossing = CrossTally(definition, keys, find(definition, wish.column).key, blanks=wish.blanks)
+        keys = []
+    tally = Tally(definition, keys or None)
     async for sheets in finished(db, vault, row, definition):
         tally.add(sheets)
         if crossing is not None:
             crossing.add(sheets)
     tables = tally.tables(base="asked" if wish.blanks else "answered", threshold=definition.threshold)
-    if crossing is not None:
-        tables = tuple(table for table in tables if table.key in crossing.keys)
     day = to_tokyo(row.closed_at or row.closes_at if row.state == "closed" else row.opened_at).date()
     return Paper(
         title=row.title,

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
+from operator import methodcaller
 from typing import cast
 
 from bot.errors import KairanbanError
@@ -95,9 +96,14 @@ class CrossTally:
     def add(self, sheets: Sequence[Sheet]) -> None:
         """Count finished sheets."""
         self._tally.add(sheets)
-        wanted = [(step.key, BLANK if step.question.when is None else APART) for step in self._steps]
-        answers = ([sheet.get(key, absent) for key, absent in wanted] for sheet in sheets)
-        self._patterns.update(tuple(tuple(a) if isinstance(a, list) else a for a in one) for one in answers)
+        self._patterns.update(zip(*(self._answers(step, sheets) for step in self._steps), strict=True))
+
+    @staticmethod
+    def _answers(step: Step, sheets: Sequence[Sheet]) -> Iterator[object]:
+        found = map(methodcaller("get", step.key, BLANK if step.question.when is None else APART), sheets)
+        if isinstance(step.question, Multiple):
+            return (tuple(answer) if isinstance(answer, list) else answer for answer in found)
+        return found
 
     def table(self, *, threshold: int = 1) -> CrossTable:
         """The table; counts below `threshold` are hidden, with as many others as it takes to keep them so.

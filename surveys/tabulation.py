@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import methodcaller
 from typing import Literal, cast
 
 from surveys.definition import (
@@ -21,7 +23,6 @@ from surveys.definition import (
     Step,
     WithOptions,
     accepted,
-    codes,
     scale_label,
 )
 
@@ -96,21 +97,24 @@ class Tally:
             if step.question.when is not None:
                 concerned = [sheet for sheet in sheets if self._definition.applies(step, sheet)]
             self._asked[step.key] += len(concerned)
-            self._count(step, [answer for sheet in concerned if (answer := sheet.get(step.key)) is not None])
+            self._count(step, list(map(methodcaller("get", step.key), concerned)))
             if isinstance(step.question, WithOptions) and any(option.other for option in step.question.options):
-                self._hear(step, [words for sheet in concerned if (words := sheet.get(step.key + OTHER)) is not None])
+                self._hear(step, map(methodcaller("get", step.key + OTHER), concerned))
 
     def _count(self, step: Step, answers: Sequence[Answer]) -> None:
-        self._answered[step.key] += len(answers)
+        # Two million answers are counted here, so the loops are those of the interpreter.
+        self._answered[step.key] += len(answers) - answers.count(None)
         if isinstance(step.question, FreeText):
             self._hear(step, answers)
         elif isinstance(step.question, Multiple):
-            self._counts[step.key].update(code for answer in answers for code in codes(answer))
+            self._counts[step.key].update(chain.from_iterable(cast(Iterable[list[int]], filter(None, answers))))
         else:
-            self._counts[step.key].update(cast(Sequence[Value], answers))
+            counts = cast(Counter[Value | None], self._counts[step.key])
+            counts.update(cast(Sequence[Value | None], answers))
+            del counts[None]
 
-    def _hear(self, step: Step, answers: Sequence[Answer]) -> None:
-        self._words.setdefault(step.key, []).extend(map(str, answers))
+    def _hear(self, step: Step, answers: Iterable[Answer]) -> None:
+        self._words.setdefault(step.key, []).extend(str(answer) for answer in answers if answer is not None)
 
     def tables(self, *, base: Base = "answered", threshold: int = 1) -> tuple[SimpleTable, ...]:
         """One table a step; counts below `threshold` are hidden, with as many others as it takes to keep them so."""
