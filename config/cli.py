@@ -6,6 +6,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bot.errors import KairanbanError
 from config.commands import audit, chat, check, jma, roster, serve, survey, trial
@@ -34,5 +35,5 @@ def main() -> None:
     try:
         app()
     except KairanbanError as error:
-        Console(stderr=True).print(f"[bold red]エラー / error:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]エラー / error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)

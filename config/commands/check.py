@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from config.settings import DEFAULT_FILE, Settings
 
@@ -23,7 +24,7 @@ def check(settings: SettingsFile = None) -> None:
     console = Console(soft_wrap=True, highlight=False)
     problems = list(Settings.load(settings).problems())
     for problem in problems:
-        console.print(f"[yellow]・[/]{problem}")
+        console.print(f"[yellow]・[/]{escape(problem)}")
     if problems:
         raise typer.Exit(1)
     console.print("設定はそろっています。kairanban serve で動かせます。 / All is there: kairanban serve.")

@@ -6,6 +6,8 @@ import bot.audit
 import bot.roster.tables
 import bot.tables
 import bot.usage
+import broadcasts.drafting_tables
+import broadcasts.escalation.tables
 import broadcasts.jma.tables
 import broadcasts.tables
 import surveys.tables
@@ -13,4 +15,14 @@ from bot.storage import metadata
 
 __all__ = ["metadata"]
 
-ROOMS = (bot.tables, bot.audit, bot.roster.tables, bot.usage, broadcasts.tables, broadcasts.jma.tables, surveys.tables)
+ROOMS = (
+    bot.tables,
+    bot.audit,
+    bot.roster.tables,
+    bot.usage,
+    broadcasts.tables,
+    broadcasts.drafting_tables,
+    broadcasts.escalation.tables,
+    broadcasts.jma.tables,
+    surveys.tables,
+)

@@ -1,0 +1,69 @@
+"""The versions in `config/migrations/` lead to the tables that the code has, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.engine import Connection
+
+import config.house  # every room's tables are loaded by whoever uses the house
+from bot import audit
+from bot.clock import SystemClock
+from bot.errors import ConfigurationError
+from bot.storage import Database, metadata
+from config import migrate
+from tests.postgres import Postgres
+
+assert config.house.__doc__
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database without a single table."""
+    if request.param == "sqlite":
+        opened = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'empty.sqlite3'}", durability="process")
+    else:
+        server: Postgres = request.getfixturevalue("postgres")
+        opened = Database.open(await server.new_database())
+    yield opened
+    await opened.close()
+
+
+def differences(connection: Connection) -> list[object]:
+    found: list[object] = compare_metadata(MigrationContext.configure(connection), metadata)
+    return found
+
+
+async def test_the_versions_make_exactly_the_tables_of_the_code(empty: Database) -> None:
+    await migrate.upgrade(empty)
+    async with empty.snapshot() as db:
+        assert await db.run_sync(differences) == []
+
+
+async def test_a_second_start_changes_nothing(empty: Database) -> None:
+    await migrate.upgrade(empty)
+    await migrate.upgrade(empty)
+    async with empty.snapshot() as db:
+        assert await db.run_sync(differences) == []
+
+
+async def test_the_audit_of_a_migrated_database_can_only_be_appended_to(empty: Database) -> None:
+    await migrate.upgrade(empty)
+    async with empty.transaction() as db:
+        await audit.append(db, SystemClock(), actor="a", action="tested", subject="s")
+    with pytest.raises(Exception, match="append-only"):
+        async with empty.transaction() as db:
+            await db.execute(text("UPDATE audit_log SET actor = 'b'"))
+
+
+async def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> None:
+    await migrate.upgrade(empty)
+    async with empty.transaction() as db:
+        await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="newer Kairanban"):
+        await migrate.upgrade(empty)
