@@ -35,5 +35,6 @@ def main() -> None:
     try:
         app()
     except KairanbanError as error:
-        Console(stderr=True).print(f"[bold red]エラー / error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sentence = f"[bold red]エラー / error:[/] {escape(str(error))}"
+        Console(stderr=True, soft_wrap=True, highlight=False).print(sentence)
         sys.exit(2)
