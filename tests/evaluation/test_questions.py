@@ -15,7 +15,7 @@ from bot.storage import Database
 from bot.tables import addresses, deliveries, members, messages
 from bot.usage import DEPARTMENT, EVERYBODY, Period
 from broadcasts import evaluation as notices
-from broadcasts.tables import broadcast_recipients, broadcasts
+from broadcasts.tables import broadcast_answers, broadcast_recipients, broadcasts
 from surveys import evaluation as polls
 from surveys.loading import parse_definition
 from surveys.tables import survey_participants, survey_sheets, surveys
@@ -152,6 +152,44 @@ async def test_waits_are_whole_minutes_rounded_up_and_the_unread_stand_apart(dat
         ]
         (only,) = await notices.sent(db)
         assert (only.kind, only.recipients, only.read, only.sent_at) == ("notice", 5, 4, SENT)
+
+
+async def test_a_question_counts_the_latest_answer_and_times_the_first(database: Database) -> None:
+    def answer(member: int, first: str, first_at: datetime, latest: str) -> dict[str, object]:
+        return {
+            "broadcast_id": asking,
+            "member_id": member,
+            "first_choice": first,
+            "first_detail": "",
+            "first_at": first_at,
+            "first_key": "1",
+            "latest_choice": latest,
+            "latest_detail": "",
+            "latest_at": first_at + timedelta(days=40),
+            "latest_key": "2",
+        }
+
+    async with database.transaction() as db:
+        who = await people(db)
+        await notice(db, who["a"], {who["a"]: None})
+        asking = await notice(db, who["a"], dict.fromkeys((who["a"], who["b"], who["c"], who["d"])), "emergency")
+        await db.execute(broadcasts.update().where(broadcasts.c.id == asking).values(asks="muster", stage=2))
+        await db.execute(
+            insert(broadcast_answers),
+            [
+                answer(who["a"], "cannot", minutes(1.5), "come:30"),
+                answer(who["b"], "come", minutes(2), "come:30"),
+                answer(who["d"], "come", minutes(-1), "cannot"),
+            ],
+        )
+    periods = [Period("then", SENT, SENT + timedelta(days=1)), Period("later", minutes(60), minutes(60 * 24 * 50))]
+    async with database.snapshot() as db:
+        (found,) = await notices.replies(db)
+        assert (found.broadcast_id, found.question.asks, found.question.stage, found.asked) == (asking, "muster", 2, 4)
+        assert found.choices == {"cannot": 1, "come:30": 2}
+        assert found.minutes == {0: 1, 2: 2}
+        counted = await usage.active(db, notices.answers(), periods, EVERYBODY)
+        assert counted == [("", "later", 3), ("", "then", 2)]
 
 
 async def test_drafts_are_no_notices(database: Database) -> None:
