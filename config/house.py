@@ -27,6 +27,7 @@ from broadcasts.wording import Kind
 from config import migrate
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
+from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
 from surveys.loading import load_definitions
 from surveys.service import Settings as SurveySettings
@@ -109,6 +110,7 @@ async def open_house(
         )
         router = Router()
         router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(problem_handlers.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
         bot = Bot(
             router,
