@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, case, func, select
+from sqlalchemy import Row, case, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
@@ -15,6 +15,7 @@ from bot.tables import deliveries, departments, members
 from broadcasts.aftermath import Aftermath, aftermath
 from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts
 from broadcasts.tallies import Tally, tally
+from broadcasts.tree import Branch, branches
 
 READ_WITHIN = {
     "5m": timedelta(minutes=5),
@@ -41,7 +42,7 @@ class DepartmentCount:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a notice stands. `unreachable` and `waiting` (queued, not yet sent) are among the unread."""
+    """Where a notice stands, `unreachable` and `waiting` (queued, not yet sent) are among the unread."""
 
     id: int
     kind: str
@@ -53,7 +54,7 @@ class Status:
     read: int
     unreachable: int
     waiting: int
-    departments: Sequence[DepartmentCount]
+    departments: Sequence[Branch]  # as a tree, from the top
     tally: Tally | None = None
     """The answers, if it asks for any."""
     afterwards: Aftermath | None = None
@@ -108,7 +109,7 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         read=sum(each.read for each in counts),
         unreachable=unreachable or 0,
         waiting=await _waiting(db, notice.id),
-        departments=counts,
+        departments=await branches(db, notice.id),
         tally=await tally(db, notice),
         afterwards=await aftermath(db, notice),
     )
@@ -151,13 +152,14 @@ async def _waiting(db: AsyncConnection, broadcast_id: int) -> int:
     return persons + (in_rooms or 0)
 
 
-async def unread(db: AsyncConnection, broadcast_id: int) -> list[Unread]:
-    """Everybody who has not read, department by department."""
+async def unread(db: AsyncConnection, broadcast_id: int, within: Collection[int] | None = None) -> list[Unread]:
+    """Everybody who has not read, department by department; `within` names the departments (ids) that are meant."""
+    here = true() if within is None else recipient.department_id.in_(within)
     rows = await db.execute(
         select(members.c.name, departments.c.name, recipient.adapter.is_not(None))
         .join(members, members.c.id == recipient.member_id)
         .join(departments, departments.c.id == recipient.department_id)
-        .where(recipient.broadcast_id == broadcast_id, recipient.read_at.is_(None))
+        .where(recipient.broadcast_id == broadcast_id, recipient.read_at.is_(None), here)
         .order_by(departments.c.position, departments.c.id, members.c.rank.desc(), members.c.kana, members.c.id)
     )
     return [Unread(*row) for row in rows]

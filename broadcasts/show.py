@@ -10,6 +10,7 @@ from bot.clock import to_tokyo
 from bot.texts import Texts
 from broadcasts.preview import Preview
 from broadcasts.report import Status, Unread
+from broadcasts.tree import Branch, subtree
 
 LISTED_DEPARTMENTS = 30
 """Departments that a preview names; the rest is summed up, so that the text stays in sight."""
@@ -75,19 +76,42 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
     if found.unreachable:
         lines.append(texts("read.unreachable", members=found.unreachable))
     lines += ["", texts("read.departments")]
-    lines += [
+    lines += _branches(texts, found.departments)
+    if found.unread:
+        lines += ["", texts("read.unread_hint", id=found.id)]
+    return pages(lines, limit)
+
+
+def place(texts: Texts, found: Status, top: Branch, unread: Sequence[Unread] | None, limit: int) -> list[str]:
+    """Where a notice stands in one department and below it; with `unread` the names there."""
+    lines = [
         texts(
+            "read.place",
+            id=found.id,
+            department="／".join(top.path),
+            read=top.read,
+            recipients=top.recipients,
+            percent=percent(top.read, top.recipients),
+            unread=top.unread,
+        )
+    ]
+    if unread is not None:
+        return pages([*lines, *_by_department(texts, unread)], limit)
+    return pages([*lines, *_branches(texts, subtree(found.departments, top)[1:], top.depth + 1)], limit)
+
+
+def _branches(texts: Texts, tree: Sequence[Branch], from_depth: int = 0) -> list[str]:
+    return [
+        texts("read.indent") * (each.depth - from_depth)
+        + texts(
             "read.department_line",
             department=each.name,
             read=each.read,
             recipients=each.recipients,
             percent=percent(each.read, each.recipients),
         )
-        for each in found.departments
+        for each in tree
     ]
-    if found.unread:
-        lines += ["", texts("read.unread_hint", id=found.id)]
-    return pages(lines, limit)
 
 
 def _afterwards(texts: Texts, found: Status) -> list[str]:
@@ -125,7 +149,11 @@ def moment(at: datetime) -> str:
 def _names(texts: Texts, found: Status, unread: Sequence[Unread]) -> list[str]:
     if not unread:
         return [texts("read.everyone_read", id=found.id, recipients=found.recipients)]
-    lines = [texts("read.unread_title", id=found.id, members=len(unread))]
+    return [texts("read.unread_title", id=found.id, members=len(unread)), *_by_department(texts, unread)]
+
+
+def _by_department(texts: Texts, unread: Sequence[Unread]) -> list[str]:
+    lines = []
     for department, group in groupby(unread, key=lambda each: each.department):
         names = [each.name if each.reachable else texts("read.unreachable_name", name=each.name) for each in group]
         together = texts("read.name_separator").join(names)

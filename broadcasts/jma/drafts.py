@@ -21,7 +21,7 @@ from broadcasts.jma.tables import drafts, events
 from broadcasts.jma.telegram import InfoType, Telegram
 from broadcasts.jma.wording import compose, describe
 
-State = Literal["held", "ready", "withdrawn", "released"]
+State = Literal["held", "ready", "withdrawn", "released", "dismissed"]
 OPEN: tuple[State, ...] = ("held", "ready")
 
 _MEMORY = TypeAdapter(Memory)
@@ -169,16 +169,25 @@ async def listed(db: AsyncConnection, states: Collection[State]) -> Sequence[Dra
 
 async def release(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
     """Hand a ready draft on to the officer who makes a broadcast of it, once. Raises Refused."""
+    return await _leave(db, draft_id, "released", now)
+
+
+async def dismiss(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
+    """Put a ready draft aside for good: the officer has decided that nobody need be told. Raises Refused."""
+    return await _leave(db, draft_id, "dismissed", now)
+
+
+async def _leave(db: AsyncConnection, draft_id: int, end: Literal["released", "dismissed"], now: datetime) -> Draft:
     event = await db.scalar(select(drafts.c.event).where(drafts.c.id == draft_id))
     if event is None:
         raise Refused("refused.missing", draft=draft_id)
     # The event first and then its draft, as when a telegram comes: two that lock in different orders would deadlock.
     memory = await remembered(db, event, now)
     ready = (drafts.c.id == draft_id) & (drafts.c.state == "ready")
-    taken = update(drafts).where(ready).values(state="released", updated_at=now).returning(*_COLUMNS)
+    taken = update(drafts).where(ready).values(state=end, updated_at=now).returning(*_COLUMNS)
     row = (await db.execute(taken)).one_or_none()
     if row is None:
         state = await db.scalar(select(drafts.c.state).where(drafts.c.id == draft_id))
         raise Refused(f"refused.{state}", draft=draft_id)
-    await remember(db, event, memory.released(), now)
+    await remember(db, event, memory.released() if end == "released" else memory.dismissed(), now)
     return _draft(row)

@@ -135,5 +135,12 @@ class Memory:
         """The same event once its waiting draft has been handed on. An event that has ended stays so."""
         return self if self.stage == "none" else replace(self, stage="told", told=self.findings)
 
+    def dismissed(self) -> Memory:
+        """The same event once its waiting draft has been put aside: what reaches the thresholds next is a new draft.
+
+        People who were told of it earlier still know what they were told.
+        """
+        return replace(self, stage="told" if self.told else "none")
+
     def _others(self, kind: str) -> tuple[Layer, ...]:
         return tuple(layer for layer in self.layers if layer.kind != kind)

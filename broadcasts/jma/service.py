@@ -130,6 +130,10 @@ class Jma:
         """
         return await drafts.release(db, draft_id, self._clock.now())
 
+    async def dismiss(self, db: AsyncConnection, draft_id: int) -> Draft:
+        """Put a ready draft aside, once; the event goes on, and what comes next may make another. Raises Refused."""
+        return await drafts.dismiss(db, draft_id, self._clock.now())
+
     async def ripen(self) -> datetime | None:
         """Make ready what has been held long enough and show it; returns when there is something to do again.
 

@@ -49,6 +49,6 @@ drafts = Table(
     Column("announced", Integer, nullable=False, server_default=text("0")),  # the revision that the officer was shown
     Column("follows", ForeignKey("jma_drafts.id")),  # the released draft that this one updates or takes back
     Column("updated_at", UtcDateTime, nullable=False),
-    CheckConstraint("state IN ('held', 'ready', 'withdrawn', 'released')", name="state"),
+    CheckConstraint("state IN ('held', 'ready', 'withdrawn', 'released', 'dismissed')", name="state"),
     Index("ix_jma_drafts_state", "state", "held_until"),
 )

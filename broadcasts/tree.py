@@ -1,0 +1,83 @@
+"""A notice by department tree: each department with everybody below it, so that every level has its denominator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.tables import departments
+from broadcasts.tables import broadcast_recipients
+
+recipient = broadcast_recipients.c
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A department and everything below it; `depth` is 0 at the top, `own` are the department's own recipients."""
+
+    id: int
+    name: str
+    path: tuple[str, ...]
+    depth: int
+    recipients: int
+    read: int
+    own: int
+
+    @property
+    def unread(self) -> int:
+        return self.recipients - self.read
+
+
+_COUNTS = (
+    select(recipient.department_id, func.count(), func.count(recipient.read_at))
+    .where(recipient.broadcast_id == bindparam("broadcast_id"))
+    .group_by(recipient.department_id)
+)
+_DEPARTMENTS = select(departments.c.id, departments.c.parent_id, departments.c.name).order_by(
+    departments.c.position, departments.c.id
+)
+
+
+async def branches(db: AsyncConnection, broadcast_id: int) -> list[Branch]:
+    """Every department with recipients in or below it, from the top, in the order in which the city prints them."""
+    counts = {row[0]: (row[1], row[2]) for row in await db.execute(_COUNTS, {"broadcast_id": broadcast_id})}
+    names: dict[int, str] = {}
+    children: dict[int | None, list[int]] = defaultdict(list)
+    for number, parent, name in await db.execute(_DEPARTMENTS):
+        names[number] = name
+        children[parent].append(number)
+    return list(_grow(children[None], (), names, children, counts))
+
+
+def _grow(
+    level: Sequence[int],
+    above: tuple[str, ...],
+    names: Mapping[int, str],
+    children: Mapping[int | None, Sequence[int]],
+    counts: Mapping[int, tuple[int, int]],
+) -> Iterator[Branch]:
+    for number in level:
+        path = (*above, names[number])
+        below = list(_grow(children.get(number, ()), path, names, children, counts))
+        own, own_read = counts.get(number, (0, 0))
+        direct = [branch for branch in below if branch.depth == len(path)]
+        recipients = own + sum(branch.recipients for branch in direct)
+        if recipients:
+            read = own_read + sum(branch.read for branch in direct)
+            yield Branch(number, names[number], path, len(above), recipients, read, own)
+            yield from below
+
+
+def found(tree: Sequence[Branch], wanted: str) -> list[Branch]:
+    """The departments that somebody may mean by a name or a path such as `総務部/総務課`."""
+    parts = tuple(part for part in wanted.replace("／", "/").split("/") if part)
+    return [branch for branch in tree if parts and branch.path[-len(parts) :] == parts]
+
+
+def subtree(tree: Sequence[Branch], top: Branch) -> list[Branch]:
+    """A department and what lies below it."""
+    return [branch for branch in tree if branch.path[: len(top.path)] == top.path]

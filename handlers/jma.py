@@ -1,0 +1,117 @@
+"""The weather agency's drafts in the officers' pair talk: shown, taken or put aside; nothing is sent from here.
+
+Taking one makes an ordinary draft of a notice with its preview; it goes the way of every other notice from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from bot import audit
+from bot.clock import Clock
+from bot.context import Context
+from bot.directory import DUTY_OFFICER, HEADQUARTERS
+from bot.events import ButtonPressed
+from bot.messages import Button, Message, Priority
+from bot.outbox import Outbox
+from bot.router import Router
+from bot.storage import Database
+from bot.tables import deliveries, member_roles
+from bot.texts import Texts
+from broadcasts.jma import Draft, Jma
+from broadcasts.jma.wording import CATALOGUE
+from broadcasts.kinds import Kind
+from broadcasts.service import Broadcasts
+from broadcasts.telling import tell
+from handlers.kindly import headquarters, kindly
+from handlers.previewing import reply_preview
+
+OFFICERS = (HEADQUARTERS, DUTY_OFFICER)
+
+
+class Desk:
+    """Tells the officers of every draft that is ready, amended or taken back; `adapters` are the chat platforms."""
+
+    def __init__(self, database: Database, outbox: Outbox, adapters: Sequence[str], clock: Clock, texts: Texts) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._adapters = adapters
+        self._clock = clock
+        self._texts = Texts(CATALOGUE, language=texts.language)
+
+    async def tell(self, draft: Draft) -> None:
+        """Show a draft to each officer once a revision; `Jma` calls it again after a crash."""
+        # The moment of the first telegram is in it so that no two databases share a key.
+        key = f"jma:{draft.id}:{draft.revision}:{draft.received_at.timestamp():.0f}"
+        officers = select(member_roles.c.member_id).where(member_roles.c.role.in_(OFFICERS)).distinct()
+        async with self._database.transaction() as db:
+            if await db.scalar(select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)):
+                return
+            await tell(
+                db,
+                self._outbox,
+                self._adapters,
+                list(await db.scalars(officers)),
+                [self._message(draft)],
+                key=key,
+                now=self._clock.now(),
+                priority=Priority.NOTICE if draft.drill else Priority.EMERGENCY,
+            )
+
+    def _message(self, draft: Draft) -> Message:
+        texts, reference = self._texts, f"jma:{draft.id}"
+        if draft.state == "withdrawn":
+            said = texts("desk.withdrawn", draft=draft.id)
+            return Message(text=texts("desk.drill", text=said) if draft.drill else said, reference=reference)
+        said = texts("desk.ready" if draft.revision == 1 else "desk.amended", draft=draft.id, text=draft.text)
+        if draft.follows is not None:
+            said = f"{texts('desk.follows', follows=draft.follows)}\n{said}"
+        return Message(
+            text=texts("desk.drill", text=said) if draft.drill else said,
+            buttons=(
+                Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
+                Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
+            ),
+            reference=reference,
+        )
+
+
+def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
+    """The two buttons under a draft."""
+    router = Router()
+    texts = Texts("broadcasts", CATALOGUE, language=broadcasts.texts.language)
+
+    @router.button("jma")
+    @kindly(texts)
+    async def press(ctx: Context[ButtonPressed]) -> None:
+        match ctx.arguments.split(":"):
+            case ["take", number] if number.isdecimal():
+                await take(ctx, int(number))
+            case ["dismiss", number] if number.isdecimal():
+                await dismiss(ctx, int(number))
+            case _:
+                await ctx.reply(texts("refused.broken_button"))
+
+    async def take(ctx: Context[ButtonPressed], number: int) -> None:
+        member = await headquarters(ctx, "jma_take")
+        db = await ctx.db()
+        taken = await jma.release(db, number)
+        kind: Kind = "drill" if taken.drill else "emergency"
+        broadcast_id = await broadcasts.draft(db, member, taken.text, kind=kind)
+        await reply_preview(ctx, broadcasts, broadcast_id, member)
+        details = {"broadcast": broadcast_id, "event": taken.event, "revision": taken.revision}
+        subject = f"jma:{number}"
+        await audit.append(db, ctx.clock, actor=member.code, action="jma.taken", subject=subject, details=details)
+
+    async def dismiss(ctx: Context[ButtonPressed], number: int) -> None:
+        member = await headquarters(ctx, "jma_dismiss")
+        db = await ctx.db()
+        aside = await jma.dismiss(db, number)
+        await ctx.reply(texts("desk.dismissed", draft=number))
+        details = {"event": aside.event, "revision": aside.revision}
+        subject = f"jma:{number}"
+        await audit.append(db, ctx.clock, actor=member.code, action="jma.dismissed", subject=subject, details=details)
+
+    return router
