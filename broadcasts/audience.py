@@ -8,15 +8,13 @@ database finds 100,000 people in one statement. Only active members are ever mea
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-from sqlalchemy import ColumnElement, Select, and_, not_, or_, select, true
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, false, func, not_, or_, select, true
 
-from bot.tables import departments, member_roles, members
+from bot.tables import departments, group_members, member_roles, members
 
 
 class _Set(BaseModel):
@@ -32,7 +30,7 @@ class _Set(BaseModel):
         return Without(base=self._as_audience(), excluded=other)
 
     def _as_audience(self) -> Audience:
-        assert isinstance(self, Everyone | Departments | Members | Roles | Either | Both | Without)
+        assert isinstance(self, _KINDS)
         return self
 
 
@@ -63,6 +61,30 @@ class Roles(_Set):
     names: tuple[str, ...] = Field(min_length=1)
 
 
+class Posts(_Set):
+    """Everybody who holds one of these posts: 部長, 課長 …"""
+
+    type: Literal["posts"] = "posts"
+    names: tuple[str, ...] = Field(min_length=1, max_length=100)
+
+
+class PostAndAbove(_Set):
+    """Everybody who holds this post or stands at least as high as the lowest of those who do (課長以上).
+
+    Whoever has no rank on the roster (0) is above nobody.
+    """
+
+    type: Literal["post_and_above"] = "post_and_above"
+    post: str
+
+
+class Groups(_Set):
+    """Everybody in one of these named groups."""
+
+    type: Literal["groups"] = "groups"
+    ids: tuple[int, ...] = Field(min_length=1, max_length=1_000)
+
+
 class Either(_Set):
     """Who is in any of the parts."""
 
@@ -86,9 +108,11 @@ class Without(_Set):
 
 
 Audience = Annotated[
-    Everyone | Departments | Members | Roles | Either | Both | Without,
+    Everyone | Departments | Members | Roles | Posts | PostAndAbove | Groups | Either | Both | Without,
     Field(discriminator="type"),
 ]
+
+_KINDS = (Everyone, Departments, Members, Roles, Posts, PostAndAbove, Groups, Either, Both, Without)
 
 AUDIENCE: TypeAdapter[Audience] = TypeAdapter(Audience)
 """Reads an audience back from JSON: `AUDIENCE.validate_json(...)`."""
@@ -112,6 +136,13 @@ def condition(audience: Audience) -> ColumnElement[bool]:
             return members.c.id.in_(ids)
         case Roles(names=names):
             return members.c.id.in_(select(member_roles.c.member_id).where(member_roles.c.role.in_(names)))
+        case Posts(names=names):
+            return members.c.post.in_(names)
+        case PostAndAbove(post=post):
+            # Nobody holds the post: the comparison is NULL, and NOT NULL would leave out everybody.
+            return or_(members.c.post == post, func.coalesce(members.c.rank >= _lowest_rank(post), false()))
+        case Groups(ids=ids):
+            return members.c.id.in_(select(group_members.c.member_id).where(group_members.c.group_id.in_(ids)))
         case Either(parts=parts):
             return or_(*map(condition, parts))
         case Both(parts=parts):
@@ -120,19 +151,20 @@ def condition(audience: Audience) -> ColumnElement[bool]:
             return and_(condition(base), not_(condition(excluded)))
 
 
+def _lowest_rank(post: str) -> ScalarSelect[int]:
+    holder = members.alias("holder")
+    return (
+        select(func.min(holder.c.rank))
+        .where(holder.c.active, holder.c.post == post, holder.c.rank > 0)
+        .scalar_subquery()
+    )
+
+
 def _subtrees(ids: Iterable[int]) -> Select[tuple[int]]:
     found = select(departments.c.id).where(departments.c.id.in_(tuple(ids))).cte(recursive=True)
     # UNION, not UNION ALL: a department that is its own ancestor by mistake ends the walk instead of turning for ever.
     found = found.union(select(departments.c.id).join(found, departments.c.parent_id == found.c.id))
     return select(found.c.id)
-
-
-async def fingerprint(db: AsyncConnection, audience: Audience) -> str:
-    """A short name for exactly these people; another person more or less gives another."""
-    digest = hashlib.sha256()
-    for member_id in await db.scalars(select_members(audience).order_by(members.c.id)):
-        digest.update(b"%d," % member_id)
-    return digest.hexdigest()[:16]
 
 
 # --------------------------------------------------------- standing audiences
@@ -154,51 +186,3 @@ def standing_audience(key: str) -> Audience:
     if key == "everyone":
         return EVERYONE
     return Departments(ids=(int(key.removeprefix("department:")),))
-
-
-# ------------------------------------------------------------------ by name
-
-
-async def named(db: AsyncConnection, included: Sequence[str], excluded: Sequence[str] = ()) -> Audience:
-    """The audience that people name: departments by name or code, members by staff number or full name.
-
-    Nothing included means all staff. Raises `UnknownName` for the first name that stands for nobody or for several.
-    """
-    audience: Audience = EVERYONE
-    if included:
-        audience = await _union(db, included)
-    if excluded:
-        audience = Without(base=audience, excluded=await _union(db, excluded))
-    return audience
-
-
-class UnknownName(LookupError):
-    """A name that stands for no department and no one person; `known` lists the departments there are."""
-
-    def __init__(self, name: str, known: Sequence[str]) -> None:
-        self.name = name
-        self.known = known
-        super().__init__(f"There is no department and no one member named {name!r}.")
-
-
-async def _union(db: AsyncConnection, names: Sequence[str]) -> Audience:
-    by_name = {row.name: row.id for row in await db.execute(select(departments.c.id, departments.c.name))}
-    by_code = {row.code: row.id for row in await db.execute(select(departments.c.id, departments.c.code))}
-    department_ids: list[int] = []
-    member_ids: list[int] = []
-    for name in names:
-        department_id = by_name.get(name, by_code.get(name))
-        if department_id is not None:
-            department_ids.append(department_id)
-            continue
-        people = select(members.c.id).where(members.c.active, or_(members.c.code == name, members.c.name == name))
-        found = (await db.scalars(people.limit(2))).all()
-        if len(found) != 1:
-            raise UnknownName(name, sorted(by_name))
-        member_ids.append(found[0])
-    parts: list[Audience] = []
-    if department_ids:
-        parts.append(Departments(ids=tuple(dict.fromkeys(department_ids))))
-    if member_ids:
-        parts.append(Members(ids=tuple(dict.fromkeys(member_ids))))
-    return parts[0] if len(parts) == 1 else Either(parts=tuple(parts))

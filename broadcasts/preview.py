@@ -12,8 +12,8 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import departments
-from broadcasts.audience import AUDIENCE, fingerprint
-from broadcasts.fanout import routes
+from broadcasts.audience import AUDIENCE
+from broadcasts.fanout import fingerprint, routes
 from broadcasts.questions import question_of
 from broadcasts.tables import rooms
 from broadcasts.wording import Kind, Wording
@@ -87,7 +87,7 @@ async def preview(
         rooms=[(title, count) for (_, title), count in sorted(by_room.items())],
         pair_talks=pair_talks,
         unreachable=unreachable,
-        fingerprint=await fingerprint(db, audience),
+        fingerprint=await fingerprint(db, audience, draft.audience_key, adapters),
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
     )

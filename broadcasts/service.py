@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -21,19 +21,24 @@ from bot import audit
 from bot.activity import Activity, Alarm
 from bot.adapter import Adapter
 from bot.clock import Clock
-from bot.directory import HEADQUARTERS, Member
-from bot.errors import Refused
+from bot.directory import Member
+from bot.errors import Forbidden, Refused
 from bot.events import MessageRead
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import fanout, receipts, reminders, report
-from broadcasts.audience import AUDIENCE, EVERYONE, Audience, fingerprint, standing_key
+from broadcasts import fanout, receipts, reminders, report, rights, show, validation
+from broadcasts.approval import ApprovalPolicy, Approvals
+from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
+from broadcasts.corrections import Corrections
+from broadcasts.dialogues import Dialogues
 from broadcasts.keeper import RoomKeeper
 from broadcasts.preview import Preview, preview
 from broadcasts.questions import Question, question_of
 from broadcasts.quiet import QuietHours, goes_out_at
+from broadcasts.recall import Recalls
 from broadcasts.reminders import ReminderPolicy
+from broadcasts.responses import Responses
 from broadcasts.tables import broadcasts
 from broadcasts.wording import PRIORITIES, Kind, Wording
 
@@ -53,6 +58,8 @@ class BroadcastSettings:
     """Kinds that are reminded of in another rhythm than the rest."""
     quiet: QuietHours | None = None
     """When notices wait for the morning, emergencies aside; None: never."""
+    approval: ApprovalPolicy = field(default_factory=ApprovalPolicy)
+    """Which kinds wait for a second person."""
 
     def reminders_of(self, kind: Kind) -> ReminderPolicy:
         """The rhythm for one kind."""
@@ -67,13 +74,19 @@ class Confirmation:
     - `already`: it had been sent before; nothing happened now.
     - `changed`: other people than those previewed would get it, so nothing was sent; show the new preview.
     - `cancelled`: the draft had been thrown away.
+    - `warned`: the text has something odd; show `validation.warnings` and confirm with `warned=True`.
+    - `requested`: those who may approve it are asked; `waiting`: they were asked before.
     """
 
-    outcome: Literal["sent", "already", "changed", "cancelled"]
+    outcome: Literal["sent", "already", "changed", "cancelled", "warned", "requested", "waiting"]
     recipients: int = 0
     kind: Kind = "notice"
     held_until: datetime | None = None
     """When it goes out, if quiet hours hold it until then."""
+
+
+ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
+"""Called with the notice's number, its kind and the moment at which it goes out."""
 
 
 class Broadcasts:
@@ -100,6 +113,14 @@ class Broadcasts:
         self._task: asyncio.Task[None] | None = None
         self.texts = texts
         self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
+        self.dialogues = Dialogues(database, clock)
+        self.approvals = Approvals(outbox, self._adapters, clock, texts, self._settings.approval)
+        self._release_hooks: list[ReleaseHook] = []
+        self.responses = Responses(database, texts, self._wording)
+        self.recalls = Recalls(outbox, self._adapters, clock, self._wording, self._require_sender, self._note)
+        self.corrections = Corrections(
+            outbox, self._adapters, clock, self._wording, self._settings.quiet, self._require_sender, self._note
+        )
         outbox.on_sent(self._on_sent)
         outbox.on_sent(self.rooms.on_sent)
 
@@ -122,10 +143,10 @@ class Broadcasts:
     ) -> int:
         """Keep a notice that nobody gets yet; its number.
 
-        Raises `Refused` for a missing right (which is also written into the audit: commit it), an empty or too long
-        text, and an audience of nobody.
+        Raises `Refused` for a missing right (`Forbidden`), a text that is empty, too long or must be mended, and an
+        audience of nobody. Roll back then.
         """
-        await self._require_headquarters(db, author, "draft")
+        await rights.require(db, author, rights.SENDERS, audience, action="draft")
         text = text.strip()
         if not text:
             raise Refused("refused.empty")
@@ -133,6 +154,8 @@ class Broadcasts:
         excess = self._wording.longest(kind, text, self._settings.reminders_of(kind).at_most, question) - limit
         if excess > 0:
             raise Refused("refused.too_long", limit=limit, excess=excess)
+        for finding in validation.errors(text):
+            raise Refused(finding.key, found=finding.found)
         key = standing_key(audience)
         stored = await db.execute(
             insert(broadcasts).values(
@@ -149,7 +172,6 @@ class Broadcasts:
         assert stored.inserted_primary_key is not None
         broadcast_id = int(stored.inserted_primary_key[0])
         if (await self.preview(db, broadcast_id)).recipients == 0:
-            await db.execute(update(broadcasts).where(broadcasts.c.id == broadcast_id).values(state="cancelled"))
             raise Refused("refused.nobody")
         await self._note(db, author, "drafted", broadcast_id, {"kind": kind})
         if key is not None:
@@ -165,18 +187,67 @@ class Broadcasts:
             db, notice, tuple(self._adapters), self._wording, held_until=goes_out if goes_out > now else None
         )
 
-    async def confirm(self, db: AsyncConnection, broadcast_id: int, member: Member, previewed: str) -> Confirmation:
+    async def confirm(
+        self,
+        db: AsyncConnection,
+        broadcast_id: int,
+        member: Member,
+        previewed: str,
+        *,
+        warned: bool = False,
+        alone: bool = False,
+    ) -> Confirmation:
         """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
 
-        However often and by however many it is confirmed, it is sent once. Raises `Refused`.
+        However often and by however many it is confirmed, it is sent once. `warned`: the member has seen what is odd
+        about the text. `alone`: the duty officer passes over the approval. Raises `Refused`.
         """
-        await self._require_headquarters(db, member, "confirm", broadcast_id)
         notice = await self._get(db, broadcast_id)
+        await self._require_sender(db, member, "confirm", notice)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
-        audience = AUDIENCE.validate_json(notice.audience)
-        if await fingerprint(db, audience) != previewed:
+        if await self._fingerprint(db, notice) != previewed:
             return Confirmation("changed")
+        if not warned and validation.warnings(notice.text):
+            return Confirmation("warned")
+        if not self.approvals.needed(notice.kind, member):
+            return await self._release(db, notice, member)
+        if alone:
+            return await self._send_alone(db, notice, member)
+        pages = show.preview(self.texts, await self.preview(db, broadcast_id), self.text_length)
+        asked = await self.approvals.request(db, notice, member, pages, previewed)
+        self._database.after_commit(db, self._ring)
+        return Confirmation("requested" if asked else "waiting")
+
+    async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
+        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
+        request = await self.approvals.find(db, request_id, member, "approve")
+        notice = await self._get(db, request.broadcast_id)
+        if notice.state != "draft":
+            return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        if await self._fingerprint(db, notice) != previewed:
+            return Confirmation("changed")
+        if not await self.approvals.decide(db, request, member, "approved"):
+            return Confirmation("already")
+        return await self._release(db, notice, member)
+
+    async def _send_alone(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        if not self.approvals.may_send_alone(notice.kind, member):
+            raise Forbidden(
+                "refused.not_alone",
+                actor=member.code,
+                action="broadcast.send_alone",
+                subject=f"broadcast:{notice.id}",
+            )
+        confirmation = await self._release(db, notice, member)
+        if confirmation.outcome == "sent":
+            await self.approvals.withdraw(db, notice.id)
+            await self.approvals.ask_review(db, notice, member, confirmation.recipients)
+        return confirmation
+
+    async def _release(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        """Send a draft, once everything is right with it."""
+        broadcast_id, audience = notice.id, AUDIENCE.validate_json(notice.audience)
         now = self._clock.now()
         goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
         rhythm = self._settings.reminders_of(notice.kind)
@@ -201,15 +272,20 @@ class Broadcasts:
                 now=now,
                 due_at=goes_out,
             )
+        for hook in self._release_hooks:
+            await hook(db, broadcast_id, notice.kind, goes_out)
         self._outbox.ring_after_commit(db)
         self._database.after_commit(db, self._ring)
         await self._note(db, member, "sent", broadcast_id, {"kind": notice.kind, "recipients": recipients})
         return Confirmation("sent", recipients, notice.kind, goes_out if goes_out > now else None)
 
+    def on_release(self, hook: ReleaseHook) -> None:
+        """Call `hook` in the transaction in which a notice is sent."""
+        self._release_hooks.append(hook)
+
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
-        await self._require_headquarters(db, member, "cancel", broadcast_id)
-        await self._get(db, broadcast_id)
+        await self._require_sender(db, member, "cancel", await self._get(db, broadcast_id))
         won = await db.execute(
             update(broadcasts)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
@@ -217,8 +293,17 @@ class Broadcasts:
         )
         if won.rowcount == 0:
             return False
+        await self.approvals.withdraw(db, broadcast_id)
         await self._note(db, member, "cancelled", broadcast_id)
         return True
+
+    async def notice(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
+        """A notice's row, for `recalls` and `corrections`. Raises `Refused` if there is none of that number."""
+        return await self._get(db, broadcast_id)
+
+    def marked(self, kind: Kind, text: str) -> str:
+        """A word about a notice: about a drill, it says so."""
+        return self._wording.marked(kind, text)
 
     # --------------------------------------------------------------- follow
 
@@ -243,10 +328,10 @@ class Broadcasts:
             raise Refused("refused.no_such", id=broadcast_id)
         return found
 
-    async def unread(self, broadcast_id: int) -> list[report.Unread]:
-        """Everybody who has not read, department by department."""
+    async def unread(self, broadcast_id: int, within: Collection[int] | None = None) -> list[report.Unread]:
+        """Everybody who has not read, department by department; `within` names the departments (ids) that are meant."""
         async with self._database.snapshot() as db:
-            return await report.unread(db, broadcast_id)
+            return await report.unread(db, broadcast_id, within)
 
     async def receipts(self, broadcast_id: int) -> list[tuple[str, datetime | None]]:
         """Each recipient's department and when they first read, for a report."""
@@ -257,10 +342,6 @@ class Broadcasts:
         """Every notice that was sent, as plain data for a report."""
         async with self._database.snapshot() as db:
             return await report.summaries(db)
-
-    async def refused(self, db: AsyncConnection, member: Member | None, action: str, broadcast_id: int = 0) -> None:
-        """Write down that somebody wanted what they may not do."""
-        await self._note(db, member, "refused", broadcast_id, {"wanted": action})
 
     # ----------------------------------------------------------------- life
 
@@ -331,21 +412,22 @@ class Broadcasts:
             raise Refused("refused.no_such", id=broadcast_id)
         return found
 
-    async def _require_headquarters(
-        self, db: AsyncConnection, member: Member, action: str, broadcast_id: int = 0
-    ) -> None:
-        if HEADQUARTERS not in member.roles:
-            await self.refused(db, member, action, broadcast_id)
-            raise Refused("refused.not_headquarters")
+    async def _require_sender(self, db: AsyncConnection, member: Member, action: str, notice: Row[Any]) -> None:
+        audience = AUDIENCE.validate_json(notice.audience)
+        await rights.require(db, member, rights.SENDERS, audience, action=action, broadcast_id=notice.id)
+
+    async def _fingerprint(self, db: AsyncConnection, notice: Row[Any]) -> str:
+        audience = AUDIENCE.validate_json(notice.audience)
+        return await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
 
     async def _note(
         self,
         db: AsyncConnection,
-        member: Member | None,
+        member: Member,
         action: str,
         broadcast_id: int,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        actor = "stranger" if member is None else member.code
         subject = f"broadcast:{broadcast_id}" if broadcast_id else "broadcast"
-        await audit.append(db, self._clock, actor=actor, action=f"broadcast.{action}", subject=subject, details=details)
+        action = f"broadcast.{action}"
+        await audit.append(db, self._clock, actor=member.code, action=action, subject=subject, details=details)

@@ -2,70 +2,27 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import wraps
-from typing import TypeAlias, TypeVar
+from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.context import Context
-from bot.directory import HEADQUARTERS, Member
 from bot.errors import Refused
 from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
-from bot.messages import Button
 from bot.router import NEXT, Router
-from bot.texts import Texts
-from broadcasts import seating, show
-from broadcasts.audience import UnknownName, named
+from broadcasts import seating, show, tree
+from broadcasts.naming import named
+from broadcasts.report import Status
 from broadcasts.service import Broadcasts
-from broadcasts.wording import Kind
+from handlers import answers, approvals, recall
+from handlers.kindly import headquarters, kindly, sender
+from handlers.previewing import reply_confirmation, reply_preview
+from handlers.wishes import Wish, parse
 
-KINDS: dict[str, Kind] = {
-    "緊急": "emergency",
-    "emergency": "emergency",
-    "訓練": "drill",
-    "drill": "drill",
-    "お知らせ": "notice",
-    "notice": "notice",
-}
+__all__ = ["Wish", "build_router", "parse"]
+
 UNREAD = frozenset({"未読", "unread"})
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What somebody wrote after the command, taken apart."""
-
-    kind: Kind
-    included: tuple[str, ...]
-    excluded: tuple[str, ...]
-    text: str
-
-
-def parse(arguments: str) -> Wish:
-    """Take `緊急 @土木課 -@総務課 本文` apart; the body keeps its lines and characters as they were typed.
-
-    The kind is taken once and first, or right after the names: a body that begins with 緊急 a second time keeps it.
-    """
-    kind: Kind | None = None
-    included: list[str] = []
-    excluded: list[str] = []
-    rest = arguments.strip()
-    while rest:
-        word = rest.split(maxsplit=1)[0]
-        plain = unicodedata.normalize("NFKC", word)
-        if plain.startswith("@") and len(plain) > 1:
-            included.append(plain[1:])
-        elif plain.startswith("-@") and len(plain) > 2:
-            excluded.append(plain[2:])
-        elif kind is None and plain.casefold() in KINDS:
-            kind = KINDS[plain.casefold()]
-        else:
-            break
-        rest = rest[len(word) :].lstrip()
-    return Wish(kind or "notice", tuple(included), tuple(excluded), rest)
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -74,37 +31,28 @@ def build_router(broadcasts: Broadcasts) -> Router:
     texts = broadcasts.texts
 
     @router.command("一斉", "broadcast", help=texts("help.broadcast"))
-    @_kindly(texts)
+    @kindly(texts)
     async def draft(ctx: Context[MessageReceived]) -> None:
-        member = await _headquarters(ctx, broadcasts, "draft")
+        member = await sender(ctx, "draft")
         wish = parse(ctx.arguments)
         if not wish.text:
             await ctx.reply(texts("broadcast.usage"))
             return
         db = await ctx.db()
         audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(db, member, wish.text, kind=wish.kind, audience=audience)
-        await preview(ctx, number)
-
-    async def preview(ctx: Context[MessageReceived] | Context[ButtonPressed], number: int) -> None:
-        seen = await broadcasts.preview(await ctx.db(), number)
-        buttons = (
-            Button(label=texts("broadcast.confirm"), data=f"broadcast:confirm:{number}:{seen.fingerprint}"),
-            Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
+        number = await broadcasts.draft(
+            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question
         )
-        *earlier, last = show.preview(texts, seen, broadcasts.text_length)
-        for part in earlier:
-            await ctx.reply(part)
-        await ctx.reply(last, buttons)
+        await reply_preview(ctx, broadcasts, number, member)
 
     @router.button("broadcast")
-    @_kindly(texts)
+    @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case ["confirm", number, fingerprint] if number.isdecimal():
-                await confirm(ctx, int(number), fingerprint)
+            case [("confirm" | "alone" | "confirm-again" | "alone-again") as how, number, seen] if number.isdecimal():
+                await confirm(ctx, int(number), seen, how)
             case ["cancel", number] if number.isdecimal():
-                member = await _headquarters(ctx, broadcasts, "cancel")
+                member = await sender(ctx, "cancel")
                 cancelled = await broadcasts.cancel(await ctx.db(), int(number), member)
                 await ctx.reply(texts("broadcast.cancelled" if cancelled else "broadcast.too_late", id=number))
             case ["read", number] if number.isdecimal():
@@ -115,28 +63,22 @@ def build_router(broadcasts: Broadcasts) -> Router:
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
-    async def confirm(ctx: Context[ButtonPressed], number: int, fingerprint: str) -> None:
-        member = await _headquarters(ctx, broadcasts, "confirm")
-        confirmation = await broadcasts.confirm(await ctx.db(), number, member, fingerprint)
-        match confirmation.outcome:
-            case "sent":
-                await ctx.reply(texts("broadcast.sent", id=number, recipients=confirmation.recipients))
-            case "already":
-                await ctx.reply(texts("broadcast.already", id=number))
-            case "cancelled":
-                await ctx.reply(texts("broadcast.cancelled_before", id=number))
-            case "changed":
-                await ctx.reply(texts("broadcast.preview_changed"))
-                await preview(ctx, number)
+    async def confirm(ctx: Context[ButtonPressed], number: int, seen: str, how: str) -> None:
+        member = await sender(ctx, "confirm")
+        confirmation = await broadcasts.confirm(
+            await ctx.db(), number, member, seen, warned=how.endswith("again"), alone=how.startswith("alone")
+        )
+        await reply_confirmation(ctx, broadcasts, number, member, confirmation, seen)
 
     @router.command("既読", "read", help=texts("help.read"))
-    @_kindly(texts)
+    @kindly(texts)
     async def follow(ctx: Context[MessageReceived]) -> None:
-        await _headquarters(ctx, broadcasts, "read")
-        words = unicodedata.normalize("NFKC", ctx.arguments).casefold().split()
+        await headquarters(ctx, "read")
+        words = unicodedata.normalize("NFKC", ctx.arguments).split()
         numbers = [word for word in words if word.isdecimal()]
-        names_wanted = any(word in UNREAD for word in words)
-        if len(numbers) > 1 or len(words) > len(numbers) + names_wanted:
+        names_wanted = any(word.casefold() in UNREAD for word in words)
+        places = [word.lstrip("@") for word in words if not word.isdecimal() and word.casefold() not in UNREAD]
+        if len(numbers) > 1 or len(places) > 1:
             await ctx.reply(texts("read.usage"))
             return
         number = int(numbers[0]) if numbers else await broadcasts.latest()
@@ -144,8 +86,23 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await ctx.reply(texts("read.none"))
             return
         status = await broadcasts.status(number)
+        if places:
+            await follow_place(ctx, status, places[0], names_wanted)
+            return
         unread = await broadcasts.unread(number) if names_wanted else None
         for part in show.status(texts, status, unread, broadcasts.text_length):
+            await ctx.reply(part)
+
+    async def follow_place(ctx: Context[MessageReceived], status: Status, name: str, names_wanted: bool) -> None:
+        tops = tree.found(status.departments, name)
+        if len(tops) > 1:
+            names = " / ".join("/".join(top.path) for top in tops)
+            raise Refused("refused.ambiguous_name", name=name, names=names)
+        if not tops:
+            raise Refused("refused.unknown_name", name=name)
+        within = [branch.id for branch in tree.subtree(status.departments, tops[0])]
+        unread = await broadcasts.unread(status.id, within) if names_wanted else None
+        for part in show.place(texts, status, tops[0], unread, broadcasts.text_length):
             await ctx.reply(part)
 
     @router.bulk(MessageRead)
@@ -164,42 +121,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
+    for part in (approvals, answers, recall):
+        router.include(part.build_router(broadcasts))
     return router
-
-
-E = TypeVar("E", MessageReceived, ButtonPressed)
-Answer: TypeAlias = Callable[[Context[E]], Awaitable[None]]
-
-
-def _kindly(texts: Texts) -> Callable[[Answer[E]], Answer[E]]:
-    """Turn a refusal into a reply; what the refusal wrote into the audit is committed with it."""
-
-    def around(handler: Answer[E]) -> Answer[E]:
-        async def kindly(ctx: Context[E]) -> None:
-            try:
-                await handler(ctx)
-            except Refused as refusal:
-                await ctx.reply(texts(refusal.key, **refusal.values))
-            except UnknownName as unknown:
-                close = difflib.get_close_matches(unknown.name, unknown.known, n=3, cutoff=0.3)
-                names = texts("read.name_separator").join(close)
-                suggestion = texts("refused.suggestion", names=names) if close else ""
-                await ctx.reply(texts("refused.unknown_name", name=unknown.name, suggestion=suggestion).strip())
-
-        return wraps(handler)(kindly)
-
-    return around
-
-
-Asked = Context[MessageReceived] | Context[ButtonPressed]
-
-
-async def _headquarters(ctx: Asked, broadcasts: Broadcasts, action: str) -> Member:
-    """The member who asks, in pair talk and with the right; whoever has not got it is written down."""
-    if not ctx.event.direct:
-        raise Refused("refused.pair_talk_only")
-    member = await ctx.member()
-    if member is None or HEADQUARTERS not in member.roles:
-        await broadcasts.refused(await ctx.db(), member, action)
-        raise Refused("refused.stranger" if member is None else "refused.not_headquarters")
-    return member

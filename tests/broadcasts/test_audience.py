@@ -16,7 +16,7 @@ from sqlalchemy import update
 from bot import directory
 from bot.directory import Entry
 from bot.storage import Database
-from bot.tables import departments, member_roles, members
+from bot.tables import departments, group_members, groups, member_roles, members
 from broadcasts.audience import (
     AUDIENCE,
     EVERYONE,
@@ -25,16 +25,18 @@ from broadcasts.audience import (
     Departments,
     Either,
     Everyone,
+    Groups,
     Members,
+    PostAndAbove,
+    Posts,
     Roles,
-    UnknownName,
     Without,
-    fingerprint,
-    named,
     select_members,
     standing_audience,
     standing_key,
 )
+from broadcasts.fanout import fingerprint
+from broadcasts.naming import AmbiguousName, UnknownName, named
 from tests.databases import empty_database
 
 unhurried = settings(deadline=None, max_examples=40)
@@ -44,11 +46,17 @@ TREE = {1: None, 2: 1, 3: 1, 4: 2, 5: None}
 PEOPLE = {number: number % 5 + 1 for number in range(1, 16)}
 ROLES = {"liaison": {2, 7, 9}, "fire brigade": {3, 9}}
 LEFT = {15}
+POSTS = {1: "部長", 2: "課長", 3: "課長", 4: "主任", 7: "主任", 15: "課長"}
+RANKS = {1: 7, 2: 5, 3: 6, 4: 3, 6: 6, 7: 0, 15: 1}
+GROUPS = {1: {2, 5, 9}, 2: {9, 15}}
 
 leaves: st.SearchStrategy[Audience] = st.one_of(
     st.just(EVERYONE),
     st.builds(Departments, ids=st.lists(st.sampled_from(sorted(TREE)), min_size=1, max_size=3).map(tuple)),
     st.builds(Members, ids=st.lists(st.integers(1, 18), min_size=1, max_size=5).map(tuple)),
+    st.builds(Posts, names=st.lists(st.sampled_from(["部長", "課長", "主任"]), min_size=1).map(tuple)),
+    st.builds(PostAndAbove, post=st.sampled_from(["部長", "課長", "主任", "町長"])),
+    st.builds(Groups, ids=st.lists(st.sampled_from(sorted(GROUPS)), min_size=1).map(tuple)),
     st.builds(Roles, names=st.lists(st.sampled_from(sorted(ROLES)), min_size=1).map(tuple)),
 )
 audiences: st.SearchStrategy[Audience] = st.recursive(
@@ -78,6 +86,14 @@ def meant(audience: Audience) -> set[int]:
             return set(ids)
         case Roles(names=names):
             return set[int]().union(*(ROLES[name] for name in names))
+        case Posts(names=names):
+            return {person for person, post in POSTS.items() if post in names}
+        case PostAndAbove(post=post):
+            holders = {person for person, held in POSTS.items() if held == post}
+            floor = min((RANKS[person] for person in holders - LEFT if RANKS[person]), default=99)
+            return holders | {person for person, rank in RANKS.items() if rank >= floor}
+        case Groups(ids=ids):
+            return set[int]().union(*(GROUPS[number] for number in ids))
         case Either(parts=parts):
             return set[int]().union(*map(meant, parts))
         case Both(parts=parts):
@@ -103,7 +119,7 @@ class City:
     def name(self, audience: Audience) -> str:
         async def look() -> str:
             async with self.database.snapshot() as db:
-                return await fingerprint(db, audience)
+                return await fingerprint(db, audience, None, ())
 
         return self.runner.run(look())
 
@@ -133,11 +149,17 @@ async def _settle(database: Database) -> None:
                     name="同姓" if number in {4, 5} else f"氏名{number}",
                     department_id=department,
                     active=number not in LEFT,
+                    post=POSTS.get(number, ""),
+                    rank=RANKS.get(number, 0),
                 )
             )
             for role, holders in ROLES.items():
                 if number in holders:
                     await db.execute(member_roles.insert().values(member_id=number, role=role))
+        for group, people in GROUPS.items():
+            await db.execute(groups.insert().values(id=group, name=("災害連絡用", "主任")[group - 1]))
+            for person in people:
+                await db.execute(group_members.insert().values(group_id=group, member_id=person))
 
 
 @unhurried
@@ -191,8 +213,8 @@ def test_people_name_departments_and_members(city: City) -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["どこにもない課", "同姓", "氏名15"])
-def test_a_name_for_nobody_or_for_several_is_an_error_that_knows_the_departments(city: City, name: str) -> None:
+@pytest.mark.parametrize(("name", "near"), [("課11", "課1"), ("XYZ", None), ("課長以下", "課長以上")])
+def test_a_name_for_nobody_is_an_error_that_knows_the_nearest(city: City, name: str, near: str | None) -> None:
     async def look() -> Audience:
         async with city.database.snapshot() as db:
             return await named(db, [name])
@@ -200,7 +222,51 @@ def test_a_name_for_nobody_or_for_several_is_an_error_that_knows_the_departments
     with pytest.raises(UnknownName) as error:
         city.runner.run(look())
     assert error.value.name == name
-    assert "課1" in error.value.known
+    assert (near in error.value.near) if near else error.value.key == "refused.unknown_name"
+    assert "氏名15" not in error.value.near
+
+
+@pytest.mark.parametrize(
+    ("name", "audience"),
+    [
+        ("全職員", EVERYONE),
+        ("課長以上", PostAndAbove(post="課長")),
+        ("課長＋", PostAndAbove(post="課長")),
+        ("課長", Posts(names=("課長",))),
+        ("災害連絡用", Groups(ids=(1,))),
+        ("グループ：主任", Groups(ids=(2,))),
+        ("役職:主任", Posts(names=("主任",))),
+        ("課1/課2/課4", Departments(ids=(4,))),
+        ("災害対策本部", Roles(names=("headquarters",))),
+        ("課1&課長以上", Both(parts=(Departments(ids=(1,)), PostAndAbove(post="課長")))),
+    ],
+)
+def test_people_name_posts_ranks_groups_roles_and_what_they_share(city: City, name: str, audience: Audience) -> None:
+    async def look() -> Audience:
+        async with city.database.snapshot() as db:
+            return await named(db, [name])
+
+    assert city.runner.run(look()) == audience
+
+
+def test_a_word_for_a_group_and_a_post_is_not_guessed(city: City) -> None:
+    async def look() -> Audience:
+        async with city.database.snapshot() as db:
+            return await named(db, [], ["主任"])
+
+    with pytest.raises(AmbiguousName) as error:
+        city.runner.run(look())
+    assert set(error.value.choices) == {"グループ:主任", "役職:主任"}
+
+
+def test_a_name_for_several_is_an_error_with_words_that_name_one(city: City) -> None:
+    async def look(name: str) -> Audience:
+        async with city.database.snapshot() as db:
+            return await named(db, [name])
+
+    with pytest.raises(AmbiguousName) as error:
+        city.runner.run(look("同姓"))
+    assert [city.runner.run(look(choice)) for choice in error.value.choices] == [Members(ids=(4,)), Members(ids=(5,))]
 
 
 def test_a_circle_in_the_tree_ends(city: City) -> None:

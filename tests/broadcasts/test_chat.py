@@ -126,7 +126,7 @@ async def test_departments_are_named_with_an_at_sign_and_left_out_with_a_minus()
 async def test_an_unknown_department_is_answered_with_the_nearest_name() -> None:
     async with chat() as harness:
         answer = await harness.say("hq", "/一斉 @税務 本文")
-        assert "「税務」という所属も職員も見つかりません" in answer.text
+        assert "「税務」という所属・グループ・役職・職員は見つかりません" in answer.text
         assert "税務課" in answer.text
         assert "見つかりません" in (await harness.say("hq", "/一斉 @XYZ 本文")).text
 

@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from bot.storage import Database
 from bot.tables import addresses, members
 from broadcasts import seating
-from broadcasts.audience import named
 from broadcasts.keeper import LEASE
+from broadcasts.naming import named
 from broadcasts.tables import room_places, rooms
 from tests.broadcasts.support import Hall, Platform, city_hall, entry, staff
 

@@ -10,12 +10,14 @@ from sqlalchemy import func, insert, select, update
 
 from bot import directory
 from bot.adapter import Capabilities
+from bot.audit import auditing
 from bot.audit.tables import audit_log
-from bot.errors import Refused
+from bot.errors import Forbidden, Refused
 from bot.messages import Priority
 from bot.storage import Database
 from bot.tables import addresses, deliveries, departments, members
-from broadcasts.audience import EVERYONE, Departments, Members, named
+from broadcasts.audience import EVERYONE, Departments, Members
+from broadcasts.naming import named
 from broadcasts.tables import broadcast_recipients, rooms
 from tests.broadcasts.support import Platform, city_hall, entry, staff
 
@@ -119,8 +121,8 @@ async def test_a_draft_that_was_thrown_away_cannot_be_sent(database: Database) -
 async def test_only_the_headquarters_may_send_and_a_refusal_is_written_down(database: Database) -> None:
     async with city_hall(database, staff(3)) as hall:
         clerk = await hall.member("001")
-        async with database.transaction() as db:
-            with pytest.raises(Refused, match="not_headquarters"):
+        with pytest.raises(Forbidden, match="not_headquarters"):
+            async with auditing(database, hall.clock) as db:
                 await hall.broadcasts.draft(db, clerk, "本文")
         async with database.snapshot() as db:
             row = (await db.execute(select(audit_log))).one()

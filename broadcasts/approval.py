@@ -1,0 +1,255 @@
+"""Two people for one notice: requests to approve, and reviews of what the duty officer sent alone.
+
+A request is a row that waits. Whoever moves it out of `waiting` has decided; everybody else, and every repetition,
+finds it decided. Nobody approves or reviews their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import audit
+from bot.adapter import Adapter
+from bot.clock import Clock, to_tokyo
+from bot.directory import ADMINISTRATOR, DUTY_OFFICER, HEADQUARTERS, Member
+from bot.errors import Forbidden, Refused
+from bot.messages import Button, Message, Priority
+from bot.outbox import Outbox
+from bot.tables import members
+from bot.texts import Texts
+from broadcasts import rights
+from broadcasts.audience import AUDIENCE, EVERYONE
+from broadcasts.drafting_tables import broadcast_approvals
+from broadcasts.kinds import Kind
+from broadcasts.tables import broadcasts
+from broadcasts.telling import tell
+
+Decision = Literal["approved", "returned"]
+
+_approvals = broadcast_approvals.c
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Which kinds of notice need a second person, from the headquarters and from everybody else who may send."""
+
+    headquarters: frozenset[Kind] = frozenset()
+    others: frozenset[Kind] = frozenset({"emergency"})
+    expires_after: timedelta = timedelta(hours=24)
+
+    def __post_init__(self) -> None:
+        if self.expires_after <= timedelta(0):
+            raise ValueError("A request for approval must stand for longer than nothing, such as 24 hours.")
+
+
+class Approvals:
+    """Asks, decides and announces; what follows from a decision is for `Broadcasts`."""
+
+    def __init__(
+        self, outbox: Outbox, adapters: Mapping[str, Adapter], clock: Clock, texts: Texts, policy: ApprovalPolicy
+    ) -> None:
+        self._outbox = outbox
+        self._adapters = tuple(adapters)
+        self._clock = clock
+        self._texts = texts
+        self._policy = policy
+
+    def needed(self, kind: Kind, author: Member) -> bool:
+        """Whether a notice of this kind by this member waits for a second person."""
+        return kind in (self._policy.headquarters if HEADQUARTERS in author.roles else self._policy.others)
+
+    def may_send_alone(self, kind: Kind, member: Member) -> bool:
+        """Whether this member may pass over the approval: the duty officer, in an emergency."""
+        return kind == "emergency" and DUTY_OFFICER in member.roles
+
+    # ------------------------------------------------------------------ ask
+
+    async def request(
+        self, db: AsyncConnection, notice: Row[Any], author: Member, pages: Sequence[str], seen: str
+    ) -> bool:
+        """Ask those who may approve; False if they are asked already. `pages` is the preview, `seen` its fingerprint.
+
+        Raises `Refused` if there is nobody but the author who may.
+        """
+        now = self._clock.now()
+        asked = await self._others(db, notice, author)
+        if not asked:
+            raise Refused("refused.no_approver")
+        if await self._waiting(db, notice.id, "approval") is not None:
+            return False
+        expires_at = now + self._policy.expires_after
+        number = await self._insert(db, notice.id, "approval", author, expires_at)
+        await self._note(db, author.code, "approval_requested", notice.id, {"asked": len(asked)})
+        opening = self._texts(
+            "approval.request", id=notice.id, author=author.name, department=author.department, until=_shown(expires_at)
+        )
+        await self._tell(
+            db, asked, self._with_buttons([opening, *pages], self.buttons(number, seen)), f"approval:{number}"
+        )
+        return True
+
+    async def ask_review(self, db: AsyncConnection, notice: Row[Any], officer: Member, recipients: int) -> None:
+        """The duty officer has sent alone: tell the administrators at once, and ask for a review."""
+        number = await self._insert(db, notice.id, "review", officer, None)
+        await self._note(db, officer.code, "sent_alone", notice.id, {"recipients": recipients})
+        values = {"id": notice.id, "author": officer.name, "recipients": recipients, "text": notice.text}
+        administrators = await rights.holders(db, frozenset({ADMINISTRATOR}), EVERYONE)
+        announcement = [Message(text=self._texts("approval.sent_alone", **values))]
+        await self._tell(db, administrators, announcement, f"alone:{number}")
+        review = Button(label=self._texts("approval.reviewed_button"), data=f"approval:review:{number}")
+        wanted = Message(text=self._texts("approval.review_request", **values), buttons=(review,))
+        await self._tell(db, await self._others(db, notice, officer), [wanted], f"review:{number}")
+
+    def buttons(self, number: int, seen: str) -> tuple[Button, ...]:
+        """What an approver presses under a preview."""
+        return (
+            Button(label=self._texts("approval.approve"), data=f"approval:approve:{number}:{seen}"),
+            Button(label=self._texts("approval.return"), data=f"approval:return:{number}"),
+        )
+
+    # --------------------------------------------------------------- decide
+
+    async def find(self, db: AsyncConnection, number: int, member: Member, action: str) -> Row[Any]:
+        """A request that this member may decide. Raises `Refused`, `Forbidden` for their own."""
+        query = (
+            select(broadcast_approvals, broadcasts.c.author_id, broadcasts.c.audience)
+            .join(broadcasts, broadcasts.c.id == _approvals.broadcast_id)
+            .where(_approvals.id == number)
+        )
+        found = (await db.execute(query)).first()
+        if found is None:
+            raise Refused("refused.broken_button")
+        audience = AUDIENCE.validate_json(found.audience)
+        await rights.require(db, member, rights.APPROVERS, audience, action=action, broadcast_id=found.broadcast_id)
+        if member.id in {found.requested_by, found.author_id}:
+            raise Forbidden(
+                "refused.own",
+                actor=member.code,
+                action=f"broadcast.{action}",
+                subject=f"broadcast:{found.broadcast_id}",
+            )
+        return found
+
+    async def decide(
+        self, db: AsyncConnection, request: Row[Any], member: Member, decision: Decision, reason: str = ""
+    ) -> bool:
+        """Decide a request that still waits; False if somebody, or time, was first."""
+        now = self._clock.now()
+        won = await db.execute(
+            update(broadcast_approvals)
+            .where(
+                _approvals.id == request.id,
+                _approvals.state == "waiting",
+                func.coalesce(_approvals.expires_at > now, True),
+            )
+            .values(state=decision, decided_by=member.id, decided_at=now, reason=reason)
+        )
+        if won.rowcount == 0:
+            return False
+        action = "reviewed" if request.purpose == "review" else decision
+        await self._note(db, member.code, action, request.broadcast_id, {"reason": reason} if reason else {})
+        key = f"approval.told_{action}"
+        said = self._texts(key, id=request.broadcast_id, name=member.name, reason=reason)
+        await self._tell(db, [request.requested_by], [Message(text=said)], f"decided:{request.id}")
+        return True
+
+    async def standing(self, db: AsyncConnection, request: Row[Any]) -> str:
+        """How a request stands, as a sentence for those who come too late."""
+        row = (
+            await db.execute(
+                select(_approvals.state, _approvals.purpose, members.c.name)
+                .outerjoin(members, members.c.id == _approvals.decided_by)
+                .where(_approvals.id == request.id)
+            )
+        ).one()
+        state = "reviewed" if row.purpose == "review" and row.state == "approved" else row.state
+        state = "expired" if state == "waiting" else state
+        return self._texts(f"approval.already_{state}", id=request.broadcast_id, name=row.name or "")
+
+    async def withdraw(self, db: AsyncConnection, broadcast_id: int) -> None:
+        """The draft is gone: nobody needs to approve it any more."""
+        await db.execute(
+            update(broadcast_approvals)
+            .where(
+                _approvals.broadcast_id == broadcast_id, _approvals.state == "waiting", _approvals.purpose == "approval"
+            )
+            .values(state="withdrawn", decided_at=self._clock.now())
+        )
+
+    # --------------------------------------------------------------- expire
+
+    async def next_expiry(self, db: AsyncConnection) -> datetime | None:
+        """When the next request expires; None if none waits."""
+        found: datetime | None = await db.scalar(
+            select(func.min(_approvals.expires_at)).where(_approvals.state == "waiting")
+        )
+        return found
+
+    async def expire(self, db: AsyncConnection) -> None:
+        """End every request whose time is over, and tell who asked."""
+        now = self._clock.now()
+        expired = (
+            await db.execute(
+                update(broadcast_approvals)
+                .where(_approvals.state == "waiting", _approvals.expires_at <= now)
+                .values(state="expired", decided_at=now)
+                .returning(_approvals.id, _approvals.broadcast_id, _approvals.requested_by)
+            )
+        ).all()
+        for row in expired:
+            await self._note(db, "kairanban", "approval_expired", row.broadcast_id, {})
+            said = Message(text=self._texts("approval.told_expired", id=row.broadcast_id))
+            await self._tell(db, [row.requested_by], [said], f"decided:{row.id}")
+
+    # -------------------------------------------------------------- helpers
+
+    async def _others(self, db: AsyncConnection, notice: Row[Any], asking: Member) -> list[int]:
+        able = await rights.holders(db, rights.APPROVERS, AUDIENCE.validate_json(notice.audience))
+        return [member_id for member_id in able if member_id not in {asking.id, notice.author_id}]
+
+    async def _waiting(self, db: AsyncConnection, broadcast_id: int, purpose: str) -> int | None:
+        found: int | None = await db.scalar(
+            select(_approvals.id).where(
+                _approvals.broadcast_id == broadcast_id, _approvals.purpose == purpose, _approvals.state == "waiting"
+            )
+        )
+        return found
+
+    async def _insert(
+        self, db: AsyncConnection, broadcast_id: int, purpose: str, member: Member, expires_at: datetime | None
+    ) -> int:
+        stored = await db.execute(
+            insert(broadcast_approvals).values(
+                broadcast_id=broadcast_id,
+                purpose=purpose,
+                requested_by=member.id,
+                requested_at=self._clock.now(),
+                expires_at=expires_at,
+            )
+        )
+        assert stored.inserted_primary_key is not None
+        return int(stored.inserted_primary_key[0])
+
+    def _with_buttons(self, pages: Sequence[str], buttons: tuple[Button, ...]) -> list[Message]:
+        *earlier, last = pages
+        return [*(Message(text=page) for page in earlier), Message(text=last, buttons=buttons)]
+
+    async def _tell(self, db: AsyncConnection, people: Sequence[int], said: Sequence[Message], key: str) -> None:
+        now = self._clock.now()
+        await tell(db, self._outbox, self._adapters, people, said, key=key, now=now, priority=Priority.EMERGENCY)
+
+    async def _note(
+        self, db: AsyncConnection, actor: str, action: str, broadcast_id: int, details: Mapping[str, Any]
+    ) -> None:
+        subject = f"broadcast:{broadcast_id}"
+        await audit.append(db, self._clock, actor=actor, action=f"broadcast.{action}", subject=subject, details=details)
+
+
+def _shown(moment: datetime) -> str:
+    return to_tokyo(moment).strftime("%m月%d日 %H:%M")

@@ -1,0 +1,68 @@
+"""What the commands of notices share: refusals as kind replies, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import TypeAlias, TypeVar
+
+from bot import audit
+from bot.context import Context
+from bot.directory import HEADQUARTERS, Member
+from bot.errors import Forbidden, Refused
+from bot.events import ButtonPressed, MessageReceived
+from bot.texts import Texts
+from broadcasts.rights import SENDERS, reach
+
+E = TypeVar("E", MessageReceived, ButtonPressed)
+Answer: TypeAlias = Callable[[Context[E]], Awaitable[object]]
+Asked: TypeAlias = Context[MessageReceived] | Context[ButtonPressed]
+
+
+def kindly(texts: Texts) -> Callable[[Answer[E]], Answer[E]]:
+    """Turn a refusal into a reply; nothing else that the handler began is kept, but a missing right is written down."""
+
+    def around(handler: Answer[E]) -> Answer[E]:
+        async def kind(ctx: Context[E]) -> object:
+            try:
+                return await handler(ctx)
+            except Refused as refusal:
+                await ctx.start_over()
+                if isinstance(refusal, Forbidden):
+                    await audit.record_refusal(await ctx.db(), ctx.clock, refusal)
+                await ctx.reply(texts(refusal.key, **refusal.values))
+                return None
+
+        return wraps(handler)(kind)
+
+    return around
+
+
+async def asker(ctx: Asked, action: str) -> Member:
+    """The member who asks, in pair talk. A stranger is refused, and it is written down."""
+    if not ctx.event.direct:
+        raise Refused("refused.pair_talk_only")
+    member = await ctx.member()
+    if member is None:
+        raise Forbidden("refused.stranger", actor="stranger", action=f"broadcast.{action}", subject="broadcast")
+    return member
+
+
+async def sender(ctx: Asked, action: str) -> Member:
+    """A member who may send to somebody; to whom exactly is for the service to check."""
+    member = await asker(ctx, action)
+    if reach(member, SENDERS) is None:
+        raise _forbidden(member, action)
+    return member
+
+
+async def headquarters(ctx: Asked, action: str) -> Member:
+    """A member of the headquarters."""
+    member = await asker(ctx, action)
+    if HEADQUARTERS not in member.roles:
+        raise _forbidden(member, action)
+    return member
+
+
+def _forbidden(member: Member, action: str) -> Forbidden:
+    return Forbidden("refused.not_headquarters", actor=member.code, action=f"broadcast.{action}", subject="broadcast")

@@ -1,0 +1,60 @@
+"""The preview of a draft with its buttons, wherever a draft comes from."""
+
+from __future__ import annotations
+
+from bot.directory import Member
+from bot.messages import Button
+from broadcasts import show, validation
+from broadcasts.service import Broadcasts, Confirmation
+from handlers.kindly import Asked
+
+
+async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member: Member) -> None:
+    """Show a draft to its author; the last message carries the buttons that this author may press."""
+    texts = broadcasts.texts
+    seen = await broadcasts.preview(await ctx.db(), number)
+    confirm = "approval.ask" if broadcasts.approvals.needed(seen.kind, member) else "broadcast.confirm"
+    buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}")]
+    if confirm == "approval.ask" and broadcasts.approvals.may_send_alone(seen.kind, member):
+        buttons.append(Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}"))
+    buttons += [
+        Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
+        Button(label=texts("audience.names_button"), data=f"audience:names:{number}"),
+    ]
+    *earlier, last = show.preview(texts, seen, broadcasts.text_length)
+    for part in earlier:
+        await ctx.reply(part)
+    await ctx.reply(last, buttons)
+
+
+async def reply_confirmation(
+    ctx: Asked, broadcasts: Broadcasts, number: int, member: Member, confirmation: Confirmation, seen: str
+) -> None:
+    """Say what came of pressing a button that sends; `seen` is the fingerprint that was confirmed."""
+    texts = broadcasts.texts
+    match confirmation.outcome:
+        case "sent":
+            said = texts("broadcast.sent", id=number, recipients=confirmation.recipients)
+            if confirmation.held_until is not None:
+                said += "\n" + texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
+            await ctx.reply(broadcasts.marked(confirmation.kind, said))
+        case "already":
+            await ctx.reply(texts("broadcast.already", id=number))
+        case "cancelled":
+            await ctx.reply(texts("broadcast.cancelled_before", id=number))
+        case "requested":
+            await ctx.reply(texts("approval.requested", id=number))
+        case "waiting":
+            await ctx.reply(texts("approval.waiting", id=number))
+        case "changed":
+            await ctx.reply(texts("broadcast.preview_changed"))
+            await reply_preview(ctx, broadcasts, number, member)
+        case "warned":
+            found = validation.warnings((await broadcasts.preview(await ctx.db(), number)).text)
+            lines = [texts(finding.key, found=finding.found) for finding in found]
+            again = "alone-again" if ctx.arguments.startswith("alone") else "confirm-again"
+            buttons = (
+                Button(label=texts("check.send_anyway"), data=f"broadcast:{again}:{number}:{seen}"),
+                Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
+            )
+            await ctx.reply(texts("check.warned", findings="\n".join(lines)), buttons)
