@@ -6,20 +6,29 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, String, cast, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Message, Priority
 from bot.tables import addresses, deliveries, members, messages
 from surveys.tables import survey_participants
 
+Audience = Collection[int] | Select[tuple[int]] | None
+"""Who is asked: member ids, a statement that finds them, or None for everybody."""
 
-async def invite(db: AsyncConnection, survey_id: int, audience: Collection[int] | None) -> int:
-    """Make active members participants, those in `audience` (ids) or all; how many they are."""
+
+async def invite(db: AsyncConnection, survey_id: int, audience: Audience) -> int:
+    """Make active members participants, those in `audience` or all; how many they are."""
     source = select(literal(survey_id), members.c.id, literal("invited")).where(members.c.active)
     columns = ["survey_id", "member_id", "state"]
     if audience is None:
         return (await db.execute(insert(survey_participants).from_select(columns, source))).rowcount
+    if isinstance(audience, Select):
+        chosen = source.where(members.c.id.in_(audience))
+        await db.execute(insert(survey_participants).from_select(columns, chosen))
+        # Counted again: behind a recursive department tree, SQLite's driver does not know how many rows it wrote.
+        mine = survey_participants.c.survey_id == survey_id
+        return await db.scalar(select(func.count()).select_from(survey_participants).where(mine)) or 0
     count, wanted = 0, sorted(set(audience))
     for start in range(0, len(wanted), 1_000):
         some = source.where(members.c.id.in_(wanted[start : start + 1_000]))

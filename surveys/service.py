@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +22,7 @@ from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from surveys.announcing import announce, invite
+from surveys.announcing import Audience, announce, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
 from surveys.results import Opened, Results, closing_time, summary
@@ -88,11 +87,11 @@ class Surveys:
         db: AsyncConnection,
         definition: Definition,
         *,
-        audience: Collection[int] | None = None,
+        audience: Audience = None,
         closes_at: datetime | None = None,
         actor: str = SYSTEM,
     ) -> Opened:
-        """Open a survey and announce it to everyone in `audience` (member ids; None: all active members).
+        """Open a survey and announce it to everyone in `audience` (None: all active members).
 
         `closes_at` is `definition.days` from now unless given. Raises `Refused` if that has passed already or nobody
         is there to ask. `actor` is who does it, for the audit.
