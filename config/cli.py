@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.errors import KairanbanError
-from config.commands import audit, chat, check, jma, roster, serve, survey, trial
+from config.commands import audit, broadcast, chat, check, jma, queues, roster, serve, survey, trial
 
 app = typer.Typer(
     name="kairanban",
@@ -24,9 +24,12 @@ app.command("serve", help="ボットを動かします (--demo: チャットサ�
 )
 app.command("chat", help="デモの職員としてボットと話します / talk to the bot as one of the demo's staff")(chat.chat)
 app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
+app.add_typer(broadcast.app, name="broadcast")
 app.add_typer(roster.app, name="roster")
 app.add_typer(audit.app, name="audit")
 app.add_typer(jma.app, name="jma")
+app.add_typer(queues.inbox, name="inbox")
+app.add_typer(queues.outbox, name="outbox")
 app.add_typer(survey.app, name="survey")
 
 
