@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time, timedelta
+
+from pydantic import ValidationError
 
 from bot.clock import TOKYO
 from bot.context import Context
@@ -14,6 +16,8 @@ from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Message
 from bot.router import NEXT, Router
 from bot.texts import Texts
+from broadcasts.audience import select_members
+from broadcasts.naming import named
 from surveys.answering import as_day, normal
 from surveys.definition import Definition
 from surveys.results import Results, closing_time
@@ -27,7 +31,7 @@ LENGTH = 4_500
 """Characters of results in one message, which every platform takes."""
 
 _DAYS = re.compile(r"^(\d{1,3})\s*(?:日間?|days?|d)$", re.IGNORECASE)
-_OPEN = re.compile(r"^(\S+)(?:\s+(?:締切|〆切|until)?\s*(.+))?$", re.DOTALL)
+_CLOSING = re.compile(r"^(?:締切|〆切|until)\s*", re.IGNORECASE)
 
 
 def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Router:
@@ -59,6 +63,9 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 await _say(ctx, await surveys.conversation.start(await ctx.db(), person.id))
             case "開始" | "open" | "start", str(wish) if wish:
                 await open_survey(ctx, wish)
+            case "作成" | "poll", str(wish) if wish:
+                # As it was typed: what people read keeps its own signs.
+                await open_poll(ctx, ctx.arguments.strip().split(maxsplit=1)[1])
             case "結果" | "results", str(number) if number.isdecimal():
                 await manager(ctx)
                 await ctx.reply(results_text(texts, await surveys.results(int(number[:9]))))
@@ -78,13 +85,31 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 await ctx.reply(texts("survey.manage.usage"))
 
     async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
-        person = await manager(ctx)
-        named = _OPEN.match(wish)
-        name, closing = (named[1], named[2]) if named else (wish, None)
+        name, *words = wish.split()
         if name not in definitions:
+            await manager(ctx)
             raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
-        closes_at = None if closing is None else closing_moment(closing, ctx.clock.now())
-        opened = await surveys.open(await ctx.db(), definitions[name], closes_at=closes_at, actor=person.code)
+        await announce(ctx, definitions[name], words)
+
+    async def open_poll(ctx: Context[MessageReceived], wish: str) -> None:
+        asked: list[str] = []
+        words: list[str] = []
+        for part in re.split(r"[|｜]", wish):
+            if normal(part).startswith("@") or _CLOSING.match(normal(part)):
+                words += part.split()
+            else:
+                asked.append(part.strip())
+        title, question, *options = [*asked, "", ""]
+        await announce(ctx, one_question(title, question, [option for option in options if option]), words)
+
+    async def announce(ctx: Context[MessageReceived], definition: Definition, words: Sequence[str]) -> None:
+        person = await manager(ctx)
+        names = [word[1:] for word in map(normal, words) if word.startswith("@")]
+        closing = _CLOSING.sub("", " ".join(word for word in words if not normal(word).startswith("@")))
+        closes_at = closing_moment(closing, ctx.clock.now()) if closing else None
+        db = await ctx.db()
+        audience = select_members(await named(db, names)) if names else None
+        opened = await surveys.open(db, definition, audience=audience, closes_at=closes_at, actor=person.code)
         lines = [
             texts(
                 "survey.manage.opened",
@@ -117,6 +142,15 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         return None
 
     return router
+
+
+def one_question(title: str, question: str, options: Sequence[str]) -> Definition:
+    """An anonymous poll of one choice, as somebody drafts it in the chat; raises `Refused` if something is missing."""
+    try:
+        asked = {"key": "choice", "kind": "choice", "text": question, "options": list(options)}
+        return Definition.model_validate({"key": "poll", "title": title, "questions": [asked]})
+    except ValidationError as error:
+        raise Refused("survey.manage.poll_unreadable") from error
 
 
 def closing_moment(text: str, now: datetime) -> datetime:

@@ -51,7 +51,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
         service.append(surveys)
         return build_router(surveys, {**DEFINITIONS, "poll": poll("named")})
 
-    async with Harness(build, members=STAFF, texts=Texts("bot", "surveys")) as harness:
+    async with Harness(build, members=STAFF, texts=Texts("bot", "broadcasts", "surveys")) as harness:
         await service[0].start()
         yield harness
         await service[0].stop()
@@ -123,13 +123,46 @@ async def test_a_survey_closes_by_itself_at_its_time(harness: Harness) -> None:
     assert "もう締め切っています" in (await harness.say("admin", "/アンケート 締切 1")).text
 
 
+async def test_a_survey_goes_to_a_department_and_to_named_people(harness: Harness) -> None:
+    opened = await harness.say("admin", "/アンケート 開始 poll ＠福祉課 @0002 締切 7日")
+    assert "対象 4名、締切 2023-07-10 09:00" in opened.text
+    assert [len(harness.sent_to(person)) for person in ("chief", "alice", "bob")] == [1, 1, 1]
+    assert "見つかりません" in (await harness.say("admin", "/アンケート 開始 poll @無い課")).text
+    [everybody, _] = await harness.post("admin", "/アンケート 開始 poll")
+    assert "対象 5名" in everybody.text
+
+
+async def test_a_poll_of_one_question_is_drafted_in_the_chat(harness: Harness) -> None:
+    opened = await harness.say(
+        "chief", "/アンケート 作成 懇親会（秋）｜行きますか。| 行く | 行かない | @福祉課 | 締切 2日"
+    )
+    assert "「懇親会（秋）」を始めました。対象 3名、締切 2023-07-05 09:00" in opened.text
+    [question] = await harness.press("alice", harness.sent_to("alice")[0], "回答する")
+    assert "行きますか。" in question.text
+    assert "ありがとう" in (await harness.press("alice", question, "行かない"))[0].text
+
+
+@pytest.mark.parametrize(
+    "draft", ["題名", "題名 | 質問", "題名 | 質問 | 一つだけ", "題名 | 質問 | 同じ | 同じ", "| | 一 | 二"]
+)
+async def test_a_poll_that_lacks_something_says_how_to_write_it(harness: Harness, draft: str) -> None:
+    assert "縦棒で区切って" in (await harness.say("admin", f"/アンケート 作成 {draft}")).text
+
+
 async def test_in_a_room_the_answer_is_a_pointer_to_pair_talk(harness: Harness) -> None:
     assert "個別トーク" in (await harness.say("alice", "/アンケート", room="room1")).text
     assert await harness.post("alice", "1", room="room1") == []
 
 
 @pytest.mark.parametrize(
-    "command", ["/アンケート 開始 trial-feedback", "/アンケート 結果 1", "/アンケート 締切 1", "/survey open poll"]
+    "command",
+    [
+        "/アンケート 開始 trial-feedback",
+        "/アンケート 結果 1",
+        "/アンケート 締切 1",
+        "/survey open poll",
+        "/アンケート 作成 a|b|c|d",
+    ],
 )
 async def test_staff_without_the_role_are_refused_politely(harness: Harness, command: str) -> None:
     assert "担当だけができます" in (await harness.say("alice", command)).text
