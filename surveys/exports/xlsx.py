@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import unicodedata
+from collections.abc import Iterator
+from math import ceil
 from typing import Any
 
 import xlsxwriter
@@ -11,9 +14,9 @@ from bot.texts import Texts
 from surveys.exports.paper import Block, Field, Paper, Share, cross_blocks, head, simple_blocks
 
 FONT = "Yu Gothic"
-CHART_COLUMN, CHART_COLUMNS = 3, 6
+CHART_COLUMN, CHART_COLUMNS = 3, 7
 LABEL_WIDTH, COUNT_WIDTH = 36, 11
-ROW_PIXELS = 20
+ROW_PIXELS, LINE_POINTS = 20, 15
 
 
 def to_xlsx(paper: Paper, texts: Texts) -> bytes:
@@ -27,8 +30,9 @@ def to_xlsx(paper: Paper, texts: Texts) -> bytes:
             row = pen.block(sheet, block, row)
         for number, pair in enumerate(cross_blocks(paper, texts), start=1):
             sheet, row = pen.sheet(texts("survey.paper.sheet_cross", number=number), paper, texts, landscape=True)
-            for block in pair:
-                row = pen.block(sheet, block, row)
+            shares = pen.block(sheet, pair[0], row)
+            pen.block(sheet, pair[1], shares)
+            sheet.set_h_pagebreaks([shares])
     return out.getvalue()
 
 
@@ -37,7 +41,7 @@ class _Pen:
 
     def __init__(self, book: Any) -> None:
         def style(**look: object) -> Any:
-            return book.add_format({"font_name": FONT, "font_size": 10, "valign": "vcenter", **look})
+            return book.add_format({"font_name": FONT, "font_size": 10, "valign": "vcenter"} | look)
 
         box = {"border": 1, "border_color": "#8A98A8"}
         sum_up = {**box, "bold": True, "top": 2, "bg_color": "#F5F7FA"}
@@ -48,6 +52,7 @@ class _Pen:
         self._plain = style(align="left")
         self._remark = style(italic=True, font_color="#4A5663")
         self._header = style(**box, bold=True, bg_color="#E7EEF7", text_wrap=True, align="center")
+        self._group = style(**box, text_wrap=True, valign="top")
         self._looks = {
             (total, kind): style(**(sum_up if total else box), **look)
             for total in (False, True)
@@ -81,15 +86,22 @@ class _Pen:
     def block(self, sheet: Any, block: Block, row: int) -> int:
         """A table, its remarks and its chart; the first free row below them."""
         if block.labels > 1:
-            sheet.set_column(1, block.labels - 1, LABEL_WIDTH)
+            sheet.set_column(0, block.labels - 2, LABEL_WIDTH // 2)
+            sheet.set_column(block.labels - 1, block.labels - 1, LABEL_WIDTH)
         sheet.set_column(block.labels, max(len(block.header) - 1, block.labels), COUNT_WIDTH)
         sheet.write_string(row, 0, " ".join(block.title.split()), self._heading)
         sheet.write_row(row + 1, 0, block.header, self._header)
+        longest = _width(str(block.header[block.labels - 1])) / LABEL_WIDTH
+        sheet.set_row(row + 1, LINE_POINTS * max(ceil(longest), 1))
         free = row + 2
         for number, fields in enumerate(block.lines):
             for column, field in enumerate(fields):
                 sheet.write(free, column, field, self._look(column, block, field, number in block.totals))
             free += 1
+        for column in range(block.labels - 1):
+            for start, stop in _spans(block, column):
+                label = block.lines[start][column]
+                sheet.merge_range(row + 2 + start, column, row + 2 + stop, column, label, self._group)
         for remark in block.remarks:
             sheet.write_string(free, 0, remark, self._remark)
             free += 1
@@ -124,3 +136,16 @@ class _Pen:
         if column < block.labels:
             return self._looks[total, "label"]
         return self._looks[total, "share" if isinstance(field, Share) else "count"]
+
+
+def _spans(block: Block, column: int) -> Iterator[tuple[int, int]]:
+    """First and last line of each label of an outer question that stands for several lines."""
+    starts = [number for number, line in enumerate(block.lines) if line[column] != ""]
+    for start, following in zip(starts, [*starts[1:], len(block.lines)], strict=True):
+        if following - start > 1 and start not in block.totals:
+            yield start, following - 1
+
+
+def _width(text: str) -> int:
+    """Columns of a fixed font; Japanese signs take two."""
+    return sum(2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in text)

@@ -98,6 +98,10 @@ def test_the_workbook_opens_with_tables_on_sheets_and_native_charts() -> None:
     nested = [[cell.value for cell in row] for row in book["クロス集計2"].iter_rows(max_col=2)]
     assert ["毎日", "忙しい"] in nested
     assert [None, "難しい"] in nested or ["", "難しい"] in nested
+    assert [str(area) for area in book["クロス集計2"].merged_cells.ranges if str(area).startswith("A")]
+    assert simple_sheet.page_setup.paperSize == 9
+    assert simple_sheet.page_setup.fitToHeight == 0
+    assert book["クロス集計1"].page_setup.orientation == "landscape"
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         charts = [name for name in archive.namelist() if name.startswith("xl/charts/chart")]
     assert len(charts) == 3
