@@ -112,7 +112,7 @@ class Run:
         """Wait until everything has arrived: the bot has answered once more, and nothing is left to do."""
         await self._wait(lambda: not any(notice.under_way for notice in self.staff.notices), at_most=SETTLED_WITHIN)
         # The service tells the bot everything in its order, so whoever has this answer knows that all reads are in.
-        await self.staff.ask(self.staff.officers[0], "/既読")
+        await self.staff.ask(self.staff.officers[0], "/既読", "既読 ")
         deadline = loop_time() + SETTLED_WITHIN
         while unfinished(await self.demo.metrics()) and loop_time() < deadline:  # noqa: ASYNC110 - in another process
             await asyncio.sleep(0.25)
@@ -182,6 +182,7 @@ def report(run: Run, verdict: Verdict, seconds: float, console: Console) -> None
         ("notices sent", len(run.staff.notices)),
         ("messages of notices that members have", verdict.copies),
         ("reads, by members and by the bot", verdict.reads),
+        ("people's answers, by members and by the bot", verdict.answers),
         ("calls of the staff", run.staff.client.calls),
         ("of these made again", run.staff.client.repeats),
         ("violations", len(verdict.violations)),
@@ -218,7 +219,7 @@ def main() -> int:
         console.print(f"Everything is kept in {folder}.")
         return 1
     shutil.rmtree(folder)
-    console.print("Every member has every notice exactly once, and every read is counted once.")
+    console.print("Every member has every notice exactly once, and every read and answer is counted once.")
     return 0
 
 

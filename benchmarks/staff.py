@@ -22,11 +22,13 @@ from trial.population import HEADQUARTERS, Person
 BOT = "b1"
 READERS = 4
 """Members who look at their chat at the same time."""
-ANSWERED_WITHIN = 180.0
+ANSWERED_WITHIN = 90.0
 """Seconds within which a call, or the bot's answer to a command, must come, over all restarts."""
 CONFIRM = "送信する"
 _SENT = re.compile(r"番号は (\d+)、宛先は (\d+)人です")
 _NOTICE = re.compile(r"broadcast:(\d+)")
+QUESTIONS = ("", "安否", "参集")
+"""What notices ask, in turn; nothing, are you safe, can you come."""
 
 
 class Unanswered(Exception):
@@ -88,7 +90,7 @@ class Employee:
     user_id: str
     reads: bool
     read_up_to: dict[str, int] = field(default_factory=dict)  # room: number of the last message marked as read
-    pressed: dict[str, list[str]] = field(default_factory=dict)  # message: data of the buttons, in their order
+    answers: dict[int, list[str]] = field(default_factory=dict)  # notice: labels of the buttons, as they were pressed
 
     @property
     def is_officer(self) -> bool:
@@ -102,6 +104,7 @@ class Notice:
     tag: str
     author: Employee
     recipients: frozenset[str]
+    question: str = ""
     pressed_at: float | None = None
     number: int | None = None
     claimed: int = 0
@@ -141,25 +144,25 @@ class Staff:
     async def send_notice(self, officer: Employee) -> Notice:
         """Write `/一斉 緊急 …`, wait for the preview, press 送信する, and wait until the bot says that it is sent.
 
-        Every other notice leaves one person out: it then goes to nobody's room but to each by pair talk.
+        Every other notice leaves one person out: it then goes to no room but to each by pair talk. Two in three ask.
         """
         number = next(self._tags)
         tag = f"通し番号{number:04d}号"
         left_out = self._random.choice(self.people) if number % 2 else None
         recipients = frozenset(each.user_id for each in self.people if each is not left_out)
-        notice = Notice(tag, officer, recipients)
+        notice = Notice(tag, officer, recipients, QUESTIONS[number % len(QUESTIONS)])
         self.notices.append(notice)
-        address = f" -@{left_out.person.login}" if left_out else ""
+        words = f"/一斉 緊急 {notice.question}" + (f" -@{left_out.person.login}" if left_out else "")
         room = await self.talk(officer)
-        asked = await self.write(officer, room, f"/一斉 緊急{address} {tag} 堤防が危険です。高い所へ避難してください。")
-        preview = await self.answer(officer, room, asked, lambda each: _is_preview(each, tag))
+        asked = await self.write(officer, room, f"{words} {tag} 堤防が危険です。高い所へ避難してください。")
+        preview = await self.hear(officer, room, asked, lambda each: _is_preview(each, tag))
         notice.previews = 1
         while notice.number is None:
             (button,) = [each for each in preview["buttons"] if each["label"] == CONFIRM]
             notice.pressed_at = asyncio.get_running_loop().time()
             path = f"/v1/messages/{preview['message_id']}/buttons"
             await self.client.call("POST", path, officer.token, {"data": button["data"]}, twice=bool(number % 3))
-            answer = await self.answer(
+            answer = await self.hear(
                 officer,
                 room,
                 preview["message_id"],
@@ -171,11 +174,12 @@ class Staff:
                 preview, notice.previews = answer, notice.previews + 1
         return notice
 
-    async def ask(self, officer: Employee, command: str) -> str:
-        """The bot's first answer to a command."""
+    async def ask(self, officer: Employee, command: str, pattern: str) -> str:
+        """The bot's first answer to a command in which the pattern is found."""
         room = await self.talk(officer)
         asked = await self.write(officer, room, command)
-        return str((await self.answer(officer, room, asked, lambda _: True))["text"])
+        said = await self.hear(officer, room, asked, lambda each: re.search(pattern, each["text"] or "") is not None)
+        return str(said["text"])
 
     async def talk(self, employee: Employee) -> str:
         """The pair talk with the bot."""
@@ -186,7 +190,7 @@ class Staff:
         sent = await self.client.call("POST", f"/v1/rooms/{room}/messages", employee.token, {"text": text})
         return str(sent["message_id"])
 
-    async def answer(self, employee: Employee, room: str, after: str, fits: Any) -> Any:
+    async def hear(self, employee: Employee, room: str, after: str, fits: Any) -> Any:
         """The bot's first message after `after` that `fits`, notices and reminders aside."""
         deadline = asyncio.get_running_loop().time() + ANSWERED_WITHIN
         while asyncio.get_running_loop().time() < deadline:
@@ -217,7 +221,7 @@ class Staff:
             await asyncio.gather(*(work() for _ in range(READERS)))
 
     async def look(self, employee: Employee) -> None:
-        """One member reads what is new, and presses the buttons under notices: some twice, some in two calls."""
+        """One member reads what is new, and answers what it asks."""
         rooms = (await self.client.call("GET", "/v1/rooms", employee.token))["rooms"]
         for room in rooms:
             if not room["unread"]:
@@ -228,7 +232,22 @@ class Staff:
             await self.client.call(
                 "POST", f"{path}/read", employee.token, {"message_id": last}, twice=self._random.random() < 0.2
             )
+            before = employee.read_up_to.get(room["room_id"], 0)
             employee.read_up_to[room["room_id"]] = number_of(last)
+            for message in page:
+                number = notice_number(message)
+                if number is not None and message["buttons"] and number_of(message["message_id"]) > before:
+                    await self.respond(employee, number, message)
+
+    async def respond(self, employee: Employee, number: int, message: Any) -> None:
+        """Answer a notice's question: not at all, once, or more than once; and some calls are made twice."""
+        for _ in range(self._random.choice((0, 1, 1, 1, 2, 3))):
+            button = self._random.choice(message["buttons"])
+            path = f"/v1/messages/{message['message_id']}/buttons"
+            await self.client.call(
+                "POST", path, employee.token, {"data": button["data"]}, twice=self._random.random() < 0.3
+            )
+            employee.answers.setdefault(number, []).append(button["label"])
 
     async def everything(self, employee: Employee) -> AsyncIterator[Any]:
         """Every message that a member sees, room by room, page by page."""

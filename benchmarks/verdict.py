@@ -14,6 +14,8 @@ from benchmarks.demo import Demo
 from benchmarks.staff import BOT, CONFIRM, Employee, Notice, Staff, notice_number, number_of
 
 _STATUS = re.compile(r"既読 (\d+)／(\d+)人")
+_ANSWERED = re.compile(r"回答 (\d+)／(\d+)人")
+_CHOICE = re.compile(r"^(\S+) (\d+)人（.*最初の回答 (\d+)人）$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -22,6 +24,7 @@ class Verdict:
 
     copies: int = 0
     reads: int = 0
+    answers: int = 0
     violations: list[str] = field(default_factory=list)
 
 
@@ -41,6 +44,7 @@ async def judge(staff: Staff, demo: Demo) -> Verdict:
     for notice in staff.notices:
         _judge_copies(notice, seen, verdict)
         await _judge_reads(staff, notice, seen, verdict)
+        await _judge_answers(staff, notice, verdict)
     await _judge_conversation(staff, verdict)
     await _judge_metrics(demo, verdict)
     return verdict
@@ -84,12 +88,33 @@ async def _judge_reads(staff: Staff, notice: Notice, seen: dict[str, _Seen], ver
         return
     did = sum(1 for user_id in notice.recipients if notice.number in seen[user_id].read)
     verdict.reads += did
-    said = await staff.ask(notice.author, f"/既読 {notice.number}")
+    said = await staff.ask(notice.author, f"/既読 {notice.number}", f"番号 {notice.number}（")
     found = _STATUS.search(said)
     if found is None or (int(found[1]), int(found[2])) != (did, len(notice.recipients)):
         verdict.violations.append(
             f"Notice {notice.number}: {did} of {len(notice.recipients)} have read it, and the bot says:"
             f" {found[0] if found else said}."
+        )
+
+
+async def _judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None:
+    """How many have answered, and by choice how many at first and how many in the end, as each remembers it."""
+    if notice.number is None or not notice.question:
+        return
+    given = [employee.answers[notice.number] for employee in staff.people if notice.number in employee.answers]
+    verdict.answers += len(given)
+    first, latest = Counter(each[0] for each in given), Counter(each[-1] for each in given)
+    said = await staff.ask(notice.author, f"/{notice.question} {notice.number}", f"番号 {notice.number}（")
+    total = _ANSWERED.search(said)
+    counted = {label: (int(late), int(early)) for label, late, early in _CHOICE.findall(said)}
+    if (
+        total is None
+        or (int(total[1]), int(total[2])) != (len(given), len(notice.recipients))
+        or any(counted.get(label) != (latest[label], first[label]) for label in {*first, *latest, *counted})
+    ):
+        verdict.violations.append(
+            f"Notice {notice.number}: {len(given)} have answered {dict(latest)}, at first {dict(first)}; the bot says:"
+            f" {total[0] if total else said}, {counted}."
         )
 
 
