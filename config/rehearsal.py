@@ -19,6 +19,7 @@ from bot.clock import TOKYO, ManualClock
 from bot.errors import KairanbanError
 from bot.tables import deliveries
 from bot.texts import Texts
+from broadcasts.questions import Question
 from config import records
 from config.settings import BroadcastsTable, RemindersTable, Settings
 from config.stage import Stage, open_stage
@@ -28,7 +29,7 @@ from trial.parameters import Parameters
 from trial.population import populate
 from trial.rehearsal import Rehearsal, RehearsalLog
 from trial.report import figures
-from trial.report.model import Broadcast, Report, Rooms, Survey
+from trial.report.model import Answers, Broadcast, Report, Rooms, Survey
 
 SETTLE_LIMIT = 120.0
 """Real seconds after which a rehearsal that does not come to rest is given up: something is broken."""
@@ -178,9 +179,31 @@ async def _broadcasts(stage: Stage, references: Mapping[str, Any]) -> tuple[Broa
                 delivered=witness["delivered"],
                 duplicates=witness["duplicates"],
                 reminders=summary["reminders"],
+                answers=_answers(summary["responses"], stage.house.broadcasts.texts),
+                read_before_recall=None if summary["recalled_at"] is None else summary["read_before_recall"],
+                corrections=len(summary["corrections"]),
             )
         )
     return figures.in_order(found)
+
+
+def _answers(responses: Mapping[str, Any] | None, texts: Texts) -> Answers | None:
+    """The answers under the labels of their buttons."""
+    if responses is None:
+        return None
+    question = Question(asks=responses["asks"], stage=responses["stage"])
+
+    def labelled(counts: Mapping[str, int]) -> dict[str, int]:
+        return {question.label(texts, choice): count for choice, count in counts.items()}
+
+    return figures.answers(
+        asks=responses["asks"],
+        answered=responses["answered"],
+        changed=responses["changed"],
+        first=labelled(responses["first"]),
+        latest=labelled(responses["latest"]),
+        refined=labelled(responses["refined"]),
+    )
 
 
 async def _surveys(stage: Stage) -> tuple[Survey, ...]:

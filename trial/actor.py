@@ -22,10 +22,11 @@ from trial.client import Message, StaffClient, Wires
 from trial.population import HEADQUARTERS, Person
 
 _PATIENCE = 2  # times that one question is answered: whoever is not understood then gives up
-_URGENT_MARKS = ("【緊急】", "【訓練】")
+_URGENT_MARKS = ("【緊急", "【訓練")
 _QUESTION = re.compile(r"survey:(?P<id>\d+):question:(?P<key>.+):(?P<kind>\w+)")
 _SURVEY = re.compile(r"survey:(?P<id>\d+)(?P<rest>.*)")
-_NOTICE = re.compile(r"(?P<word>broadcast|reminder):(?P<id>\d+)(?::\d+)?")
+_ANSWERED = re.compile(r"answer:(?P<id>\d+)")
+_NOTICE = re.compile(r"(?P<word>broadcast|reminder|correction):(?P<id>\d+)(?::\d+)?")
 
 
 class Actor:
@@ -54,6 +55,7 @@ class Actor:
         self._unread: dict[str, list[tuple[datetime, str]]] = {}
         self._heard_in: dict[str, list[tuple[str, str]]] = {}
         self._read_broadcasts: set[str] = set()
+        self._answered: set[str] = set()
         self._surveys_started: set[str] = set()
         self._attempts: Counter[str] = Counter()
         self._bot_room: str | None = None
@@ -105,6 +107,8 @@ class Actor:
 
     def hear(self, frame: Mapping[str, Any]) -> None:
         """A frame came in over the WebSocket; only plans are made here, nothing is sent."""
+        if frame["type"] == "deleted":
+            self._forget(frame["room_id"], frame["message_id"])
         if frame["type"] != "message":
             return
         message: Message = frame["message"]
@@ -118,10 +122,16 @@ class Actor:
             self._heard_in.setdefault(room, []).append((message["message_id"], message["text"] or ""))
             self._plan(self._behaviour.next_look(self.person, self._clock.now()), partial(self.read, room))
 
+    def _forget(self, room: str, deleted: str) -> None:
+        """What was taken back before it was opened is never read."""
+        self._unread[room] = [each for each in self._unread.get(room, []) if each[1] != deleted]
+
     def _hear_bot(self, message: Message) -> None:
         reference = message["reference"] or ""
         if notice := _NOTICE.fullmatch(reference):
             self._hear_notice(message, reference, notice)
+        elif answered := _ANSWERED.fullmatch(reference):
+            self._hear_answered(message, answered["id"])
         elif question := _QUESTION.fullmatch(reference):
             self._hear_question(message, reference, question["id"], question["kind"])
         elif survey := _SURVEY.fullmatch(reference):
@@ -133,14 +143,41 @@ class Actor:
         number = notice["id"]
         if notice["word"] == "broadcast":
             self.last_broadcast = number
-        elif number in self._read_broadcasts:
+        elif notice["word"] == "reminder" and number in self._read_broadcasts:
             return
         kind: Kind = "notice" if notice["word"] == "broadcast" else "reminder"
         if (message["text"] or "").startswith(_URGENT_MARKS):
             kind = "urgent"
         opened = self._behaviour.reads_at(self.person, kind, reference, self._clock.now())
-        if opened is not None:
-            self._plan(opened, partial(self.read, message["room_id"], number))
+        if opened is None:
+            return
+        correction = notice["word"] == "correction"
+        self._plan(opened, partial(self.read, message["room_id"], None if correction else number))
+        if message["buttons"]:
+            answers = self._behaviour.answers_notice_at(self.person, number, opened)
+            if answers is not None:
+                self._plan(answers, partial(self._answer_notice, message, number))
+
+    async def _answer_notice(self, message: Message, number: str) -> None:
+        """Press one of the buttons, once; some change their mind later."""
+        if number in self._answered:
+            return
+        self._answered.add(number)
+        buttons = {button["label"]: button["data"] for button in message["buttons"]}
+        label = self._behaviour.picks(self.person, number, list(buttons))
+        changes = self._behaviour.changes_answer_at(self.person, number, self._clock.now())
+        if changes is not None and len(buttons) > 1:
+            other = self._behaviour.picks(self.person, number, [each for each in buttons if each != label])
+            self._plan(changes, partial(self.client.press, message["message_id"], buttons[other]))
+        await self.client.press(message["message_id"], buttons[label])
+
+    def _hear_answered(self, message: Message, number: str) -> None:
+        """The bot says what it noted; where it offers times or reasons, many press one."""
+        buttons = {button["label"]: button["data"] for button in message["buttons"]}
+        if buttons and self._behaviour.refines_answer(self.person, number):
+            picked = buttons[self._behaviour.picks(self.person, number, list(buttons))]
+            moment = self._behaviour.answers_at(self.person, f"answer:{number}", self._clock.now())
+            self._plan(moment, partial(self.client.press, message["message_id"], picked))
 
     def _hear_invitation(self, message: Message, reference: str, survey: str) -> None:
         """A survey's announcement or its reminder; whoever has begun needs no other."""
@@ -196,7 +233,8 @@ class Actor:
 
     def _hear_reply(self, message: Message) -> None:
         """An officer who sees the preview of a notice sends it; everybody reads what the bot says to them."""
-        confirm = _button(message, data.load("phrases")["commands"]["confirm"])
+        commands = data.load("phrases")["commands"]
+        confirm = _button(message, commands["confirm"]) or _button(message, commands["recall_confirm"])
         if confirm is not None and HEADQUARTERS in self.person.roles:
             press = partial(self.client.press, message["message_id"], confirm)
             self._plan(self._behaviour.answers_at(self.person, "confirm", self._clock.now()), press)

@@ -99,6 +99,34 @@ class Behaviour:
         """The next moment, strictly later, on the grain of ordinary office life."""
         return _next_multiple(moment, self._parameters.reading.habits.office_tick)
 
+    # --------------------------------------------------------------- answers
+
+    def answers_notice_at(self, person: Person, notice: str, opened: datetime) -> datetime | None:
+        """When they press an answer under a notice that they opened, or None."""
+        answers = self._parameters.answers
+        random = stream(self._seed, "answer", person.login, notice)
+        if random.random() >= answers.answers[self._skill(person)]:
+            return None
+        return _next_multiple(opened + timedelta(minutes=delay(random, answers.minutes, answers.spread)), 1)
+
+    def changes_answer_at(self, person: Person, notice: str, answered: datetime) -> datetime | None:
+        """When they change what they answered, or None."""
+        answers = self._parameters.answers
+        random = stream(self._seed, "change", person.login, notice)
+        if random.random() >= answers.changes:
+            return None
+        return _next_multiple(answered + timedelta(minutes=delay(random, answers.change_minutes, answers.spread)), 1)
+
+    def refines_answer(self, person: Person, notice: str) -> bool:
+        """Whether they also say when they arrive, or why they cannot come."""
+        return stream(self._seed, "refine", person.login, notice).random() < self._parameters.answers.refines
+
+    def picks(self, person: Person, notice: str, labels: Sequence[str]) -> str:
+        """Which of these buttons they press."""
+        weights = [self._parameters.answers.weights.get(label, 1.0) for label in labels]
+        picked: str = stream(self._seed, "pick", person.login, notice, *labels).choices(labels, weights)[0]
+        return picked
+
     # --------------------------------------------------------------- surveys
 
     def starts_survey_at(

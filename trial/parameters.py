@@ -95,6 +95,16 @@ class Reminders(Section):
     urgent_times: Annotated[int, Field(ge=0, le=20)]
 
 
+class Answers(Section):
+    answers: Shares
+    minutes: Positive
+    spread: Spread
+    refines: Share
+    changes: Share
+    change_minutes: Positive
+    weights: dict[str, Positive]
+
+
 class Surveys(Section):
     answers: Shares
     reminded: Share
@@ -131,6 +141,8 @@ class Storyline(Section):
     typhoon_month: Annotated[int, Field(ge=1, le=12)]
     typhoon_days: tuple[Annotated[int, Field(ge=1, le=28)], Annotated[int, Field(ge=1, le=28)]]
     typhoon_at: tuple[time, ...]
+    correction_minutes: Annotated[int, Field(ge=1)]
+    recall_minutes: Annotated[int, Field(ge=1)]
     report_after_minutes: Annotated[int, Field(ge=1)]
 
     @model_validator(mode="after")
@@ -168,6 +180,7 @@ class Parameters(Section):
     onboarding: Onboarding
     reading: Reading
     reminders: Reminders
+    answers: Answers
     surveys: Surveys
     talk: Talk
     storyline: Storyline

@@ -27,7 +27,7 @@ from trial.chance import share_out
 from trial.client import ServiceProblem, Wires
 from trial.parameters import Parameters
 from trial.population import ADMINISTRATOR, HEADQUARTERS, Person, departments, populate
-from trial.storyline import Event, Notice, PairTalk, Poll, SiteReport, Storyline, Talk
+from trial.storyline import Correct, Event, Notice, PairTalk, Poll, SiteReport, Storyline, TakeBack, Talk
 
 Settle = Callable[[], Awaitable[None]]
 Progress = Callable[[int, int], None]
@@ -204,6 +204,10 @@ class Rehearsal:
                 self._agenda.put(event.at, partial(officer.tell_bot, text))
                 after = timedelta(minutes=self._parameters.storyline.report_after_minutes)
                 self._agenda.put(event.at + after, partial(self._ask_for_reads, officer))
+            case Correct():
+                self._agenda.put(event.at, partial(self._tell_of_last, event.at, "correct", event.text))
+            case TakeBack():
+                self._agenda.put(event.at, partial(self._tell_of_last, event.at, "recall"))
             case Poll():
                 administrator = self._with_role(ADMINISTRATOR, event.at.toordinal())
                 text = self._commands["survey_open"].format(days=event.open_days)
@@ -258,6 +262,12 @@ class Rehearsal:
         place = {"latitude": report.latitude, "longitude": report.longitude, "label": report.label}
         await client.write(self._rooms[report.login], location=place)
         await client.write(self._rooms[report.login], text=report.text)
+
+    async def _tell_of_last(self, at: datetime, command: str, text: str = "") -> None:
+        """An officer says something about the notice that went out last."""
+        officer = self._with_role(HEADQUARTERS, at.toordinal())
+        if officer.last_broadcast is not None:
+            await officer.tell_bot(self._commands[command].format(id=officer.last_broadcast, text=text))
 
     async def _ask_for_reads(self, officer: Actor) -> None:
         if officer.last_broadcast is not None:

@@ -27,6 +27,21 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Correct:
+    """An officer corrects the last notice."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """An officer recalls the last notice: it was a mistake."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Poll:
     """An administrator opens the month's survey, and looks at its results once it is closed."""
 
@@ -78,7 +93,7 @@ class SiteReport:
     text: str
 
 
-Event = Notice | Poll | Talk | PairTalk | SiteReport
+Event = Notice | Correct | TakeBack | Poll | Talk | PairTalk | SiteReport
 
 
 class Storyline:
@@ -121,7 +136,7 @@ class Storyline:
                 held = at(next_working_day(day), story.drill_at)
                 yield Notice(held, "drill", self._phrases["broadcasts"]["drill"][0])
 
-    def _typhoons(self) -> Iterator[Notice | SiteReport]:
+    def _typhoons(self) -> Iterator[Notice | Correct | TakeBack | SiteReport]:
         """One night of emergencies in the month of typhoons; times before noon belong to the next morning."""
         story = self._parameters.storyline
         texts = self._phrases["broadcasts"]["emergency"]
@@ -133,8 +148,16 @@ class Storyline:
             moments = [at(night + timedelta(days=moment.hour < 12), moment) for moment in story.typhoon_at]
             for number, moment in enumerate(moments):
                 yield Notice(moment, "emergency", texts[number % len(texts)])
+                yield from self._afterwards(number, moment)
             if moments:
                 yield from self._site_reports(moments[-1])
+
+    def _afterwards(self, number: int, moment: datetime) -> Iterator[Correct | TakeBack]:
+        story, corrected = self._parameters.storyline, self._phrases["broadcasts"]["corrected"]
+        if number == corrected["place"]:
+            yield Correct(moment + timedelta(minutes=story.correction_minutes), corrected["text"])
+        if number == self._phrases["broadcasts"]["recalled"]["place"]:
+            yield TakeBack(moment + timedelta(minutes=story.recall_minutes))
 
     def _site_reports(self, moment: datetime) -> Iterator[SiteReport]:
         """As it gets light, those who look after the roads report from outside, where they have a phone."""

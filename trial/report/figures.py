@@ -11,6 +11,8 @@ from trial import cost, data
 from trial.calendar import months_later
 from trial.report.model import (
     Adoption,
+    AnswerRow,
+    Answers,
     Broadcast,
     Cost,
     DepartmentReads,
@@ -45,8 +47,14 @@ def broadcast(
     delivered: int,
     duplicates: int,
     reminders: int,
+    answers: Answers | None = None,
+    read_before_recall: int | None = None,
+    corrections: int = 0,
 ) -> Broadcast:
-    """The figures of one notice; `delivered` and `duplicates` come from the service's statistics."""
+    """The figures of one notice; `delivered` and `duplicates` come from the service's statistics.
+
+    `read_before_recall` is None for a notice that was not recalled.
+    """
     waits = [receipt.read_at - sent_at for receipt in receipts if receipt.read_at is not None]
 
     def within(minutes: int) -> int:
@@ -68,6 +76,31 @@ def broadcast(
         reach=tuple(ReachPoint(minutes=minutes, read=within(minutes)) for minutes in REACH_MINUTES),
         reminders=reminders,
         by_department=tuple(_by_department(receipts)),
+        answers=answers,
+        recalled=read_before_recall is not None,
+        read_before_recall=read_before_recall or 0,
+        corrections=corrections,
+    )
+
+
+def answers(
+    *,
+    asks: str,
+    answered: int,
+    changed: int,
+    first: Mapping[str, int],
+    latest: Mapping[str, int],
+    refined: Mapping[str, int],
+) -> Answers:
+    """The answers to one notice, by label and in the order of its buttons."""
+    return Answers(
+        asks=asks,
+        answered=answered,
+        changed=changed,
+        rows=tuple(AnswerRow(label=label, first=first[label], latest=latest[label]) for label in latest),
+        refined=tuple(
+            Row(label=label, count=count, share=share(count, answered)) for label, count in refined.items() if count
+        ),
     )
 
 

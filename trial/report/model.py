@@ -52,10 +52,38 @@ class DepartmentReads(Figures):
     read: Count
 
 
+class Row(Figures):
+    """One answer: how many chose it, and their share of those who answered the question."""
+
+    label: str
+    count: Count
+    share: Share
+
+
+class AnswerRow(Figures):
+    """One choice: how many gave it as their first answer, and as their latest."""
+
+    label: str
+    first: Count
+    latest: Count
+
+
+class Answers(Figures):
+    """What a notice asked (safety, muster ...) and what people answered; `changed` chose another choice later."""
+
+    asks: str
+    answered: Count
+    changed: Count
+    rows: tuple[AnswerRow, ...]
+    refined: tuple[Row, ...]
+    """Arrival times and reasons, of the latest answers; shares of those who answered."""
+
+
 class Broadcast(Figures):
     """One notice; `delivered` and `duplicates` are the chat service's own count of what members see.
 
-    `reminders` counts the rounds that went to those who had not read it.
+    `reminders` counts the rounds that went to those who had not read it. `recalled` ones show the reads until then in
+    `read_before_recall`; what was deleted is no longer `delivered`.
     """
 
     id: int
@@ -71,14 +99,10 @@ class Broadcast(Figures):
     reach: tuple[ReachPoint, ...]
     reminders: Count
     by_department: tuple[DepartmentReads, ...]
-
-
-class Row(Figures):
-    """One answer: how many chose it, and their share of those who answered the question."""
-
-    label: str
-    count: Count
-    share: Share
+    answers: Answers | None = None
+    recalled: bool = False
+    read_before_recall: Count = 0
+    corrections: Count = 0
 
 
 class Table(Figures):

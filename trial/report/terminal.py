@@ -14,7 +14,7 @@ from rich.text import Text
 from bot.texts import Texts
 from trial.calendar import months_later
 from trial.report.figures import share
-from trial.report.model import Report
+from trial.report.model import Broadcast, Report
 from trial.report.page import percent, yen
 
 
@@ -24,6 +24,7 @@ def summary(report: Report, texts: Texts, problems: Mapping[str, int]) -> Group:
         Panel(Text(report.notice), title=texts("terminal.title"), style="yellow", box=box.ROUNDED),
         _overview(report, texts),
         _broadcasts(report, texts),
+        *_answers(report, texts),
         _surveys(report, texts),
         _adoption(report, texts),
         Text("\n".join([texts("terminal.cost"), *_cost(report, texts)])),
@@ -68,12 +69,41 @@ def _broadcasts(report: Report, texts: Texts) -> Table:
         table.add_row(
             f"{broadcast.sent_at:%m-%d %H:%M}",
             texts(kind) if kind in texts else broadcast.kind,
-            Text(broadcast.title, overflow="ellipsis", no_wrap=True),
+            Text(_title(broadcast, texts), overflow="ellipsis", no_wrap=True),
             f"{broadcast.recipients:,}",
             percent(share(broadcast.read_within.one_hour, broadcast.recipients)),
             percent(share(broadcast.read, broadcast.recipients)),
         )
     return table
+
+
+def _title(broadcast: Broadcast, texts: Texts) -> str:
+    """With a mark where it was recalled or corrected."""
+    marks = [texts("terminal.recalled", read=broadcast.read_before_recall)] if broadcast.recalled else []
+    marks += [texts("terminal.corrected")] if broadcast.corrections else []
+    return "".join([*marks, broadcast.title])
+
+
+def _answers(report: Report, texts: Texts) -> list[Table]:
+    """What notices asked and people answered, drills marked as such; nothing where none asked."""
+    asking = [broadcast for broadcast in report.broadcasts if broadcast.answers is not None]
+    if not asking:
+        return []
+    table = Table(title=texts("terminal.answers"), box=box.SIMPLE_HEAD, title_justify="left")
+    for key in ("sent", "kind", "question", "respondents", "latest", "changed"):
+        table.add_column(texts(f"terminal.{key}"), justify="right" if key in {"respondents", "changed"} else "left")
+    for broadcast in asking:
+        answers = broadcast.answers
+        assert answers is not None
+        table.add_row(
+            f"{broadcast.sent_at:%m-%d %H:%M}",
+            texts(f"kind.{broadcast.kind}"),
+            texts(f"asks.{answers.asks}"),
+            f"{answers.answered:,} / {broadcast.recipients:,}",
+            "  ".join(f"{row.label} {row.latest:,}" for row in answers.rows),
+            f"{answers.changed:,}",
+        )
+    return [table]
 
 
 def _surveys(report: Report, texts: Texts) -> Table:
