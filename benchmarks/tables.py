@@ -58,6 +58,14 @@ def run(answers: int = ANSWERS) -> Measured:
     return Measured(**json.loads(done.stdout))
 
 
+def sentence(found: Measured) -> str:
+    """What was measured, beside the gates."""
+    return (
+        f"tables: {found.answers:,} answers × {QUESTIONS} questions in {found.seconds:.2f} s (gate {SECONDS_GATE:.0f}; "
+        f"{found.busy:.2f} s of the processor), {found.megabytes:.0f} MB (gate {MEGABYTES_GATE:.0f})"
+    )
+
+
 def definition() -> Definition:
     """Twenty questions of every kind that is counted, as anonymous as a city would ask them."""
 
@@ -126,11 +134,7 @@ def main(arguments: list[str]) -> int:
         print(json.dumps(asdict(loops.run(_count(arguments[1])))))
         return 0
     found = run(int(arguments[0]) if arguments else ANSWERS)
-    print(
-        f"{found.answers:,} answers × {QUESTIONS} questions: {found.seconds:.2f} s (gate {SECONDS_GATE:.0f}; "
-        f"{found.busy:.2f} s of the processor), "
-        f"{found.megabytes:.0f} MB (gate {MEGABYTES_GATE:.0f})"
-    )
+    print(sentence(found))
     return 0 if found.passed else 1
 
 
