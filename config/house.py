@@ -15,18 +15,22 @@ from bot import Bot, Router
 from bot.activity import Activity
 from bot.adapter import Adapter
 from bot.adapters.logochat import LogoChat
+from bot.adapters.mail import Mail
 from bot.clock import Clock, SystemClock
 from bot.directory import link_addresses
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
+from broadcasts.escalation import Escalation
+from broadcasts.jma import FolderWatch, Jma
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
 from broadcasts.wording import Kind
 from config import migrate
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
+from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
 from surveys.loading import load_definitions
@@ -66,6 +70,19 @@ def adapters_from(settings: Settings, clock: Clock) -> list[Adapter]:
     if settings.logochat is not None:
         table = settings.logochat
         adapters.append(LogoChat(table.base_url, table.read_secret("token"), table.read_secret("secret"), clock=clock))
+    if settings.mail is not None:
+        mail = settings.mail
+        adapters.append(
+            Mail(
+                mail.host,
+                mail.sender,
+                clock,
+                port=mail.port,
+                security=mail.security,
+                username=mail.username,
+                password=mail.read_password(),
+            )
+        )
     return adapters
 
 
@@ -96,7 +113,16 @@ async def open_house(
         plugged = {adapter.name: adapter for adapter in chosen}
         texts = Texts("bot", "broadcasts", "surveys", language=settings.language)
         outbox = Outbox(database, plugged, clock, activity)
-        broadcasts = Broadcasts(database, outbox, plugged, clock, activity, texts, _broadcast_settings(settings))
+        # E-mail is no chat: nobody is reached there first, and no room is made.
+        chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
+        mail = next((name for name in plugged if name not in chats), None)
+        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, _broadcast_settings(settings))
+        ladders = settings.escalation.ladders()
+        escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
+        broadcasts.on_release(escalation.plan)
+        jma_texts = Texts("broadcasts.jma", language=settings.language)
+        desk = jma_handlers.Desk(database, outbox, tuple(chats), clock, texts)
+        jma = Jma(database, clock, activity, settings.jma.rules(), on_ready=desk.tell, texts=jma_texts)
         surveys = Surveys(
             database,
             outbox,
@@ -110,6 +136,7 @@ async def open_house(
         )
         router = Router()
         router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
         bot = Bot(
@@ -127,6 +154,15 @@ async def open_house(
         parts.push_async_callback(bot.stop)
         await broadcasts.start()
         parts.push_async_callback(broadcasts.stop)
+        if ladders:
+            await escalation.start()
+            parts.push_async_callback(escalation.stop)
+        if settings.jma.folder is not None:
+            await jma.start()
+            parts.push_async_callback(jma.stop)
+            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity)
+            await watch.start()
+            parts.push_async_callback(watch.stop)
         await surveys.start()
         parts.push_async_callback(surveys.stop)
         yield House(database, plugged, bot, broadcasts, surveys, activity, clock)

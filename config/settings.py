@@ -18,8 +18,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.adapters.mail import Security
 from bot.errors import ConfigurationError
+from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
+from broadcasts.kinds import Kind
 
 DEFAULT_FILE = Path("kairanban.toml")
 
@@ -118,6 +121,59 @@ class SurveysTable(Table):
     reminder_times: int = Field(default=2, ge=0, le=20)
 
 
+class RungTable(Table):
+    """One rung of a ladder; `after` counts from the moment at which the notice went out."""
+
+    way: Way
+    after: timedelta
+
+
+class EscalationTable(Table):
+    """What is tried after the reminders, by kind of notice; a drill stays in the chat."""
+
+    notice: tuple[RungTable, ...] = ()
+    emergency: tuple[RungTable, ...] = ()
+    drill: tuple[RungTable, ...] = ()
+
+    def ladders(self) -> dict[Kind, Ladder]:
+        """The ladder of each kind that has one; ConfigurationError for one that nobody can climb."""
+        tables: dict[Kind, tuple[RungTable, ...]] = {
+            "notice": self.notice,
+            "emergency": self.emergency,
+            "drill": self.drill,
+        }
+        return {
+            kind: checked(kind, tuple(Rung(each.way, each.after) for each in table))
+            for kind, table in tables.items()
+            if table
+        }
+
+
+class MailTable(Table):
+    """The mail server that e-mail goes out through."""
+
+    host: str
+    sender: str
+    port: int | None = Field(default=None, ge=1, le=65535)
+    security: Security = "starttls"
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+
+    def read_password(self) -> str | None:
+        """The password from the settings or from its file, None if there is none; ConfigurationError."""
+        if self.password is not None:
+            return self.password.get_secret_value()
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigurationError(
+                f"[mail] password_file cannot be read: {error.strerror}: {self.password_file}"
+            ) from error
+
+
 class JmaTable(Table):
     """Which of the weather agency's telegrams make drafts, and the folder that a receiver drops them into."""
 
@@ -160,6 +216,8 @@ class Settings(BaseSettings):
     logochat: LogoChatTable | None = None
     broadcasts: BroadcastsTable = BroadcastsTable()
     surveys: SurveysTable = SurveysTable()
+    escalation: EscalationTable = EscalationTable()
+    mail: MailTable | None = None
     jma: JmaTable = JmaTable()
 
     @classmethod
