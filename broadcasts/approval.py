@@ -184,14 +184,14 @@ class Approvals:
 
     # --------------------------------------------------------------- expire
 
-    async def next_expiry(self, db: AsyncConnection) -> datetime | None:
+    async def next_due(self, db: AsyncConnection) -> datetime | None:
         """When the next request expires; None if none waits."""
         found: datetime | None = await db.scalar(
             select(func.min(_approvals.expires_at)).where(_approvals.state == "waiting")
         )
         return found
 
-    async def expire(self, db: AsyncConnection) -> None:
+    async def do_due(self, db: AsyncConnection) -> None:
         """End every request whose time is over, and tell who asked."""
         now = self._clock.now()
         expired = (

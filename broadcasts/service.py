@@ -27,7 +27,8 @@ from bot.events import MessageRead
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import fanout, receipts, reminders, report, rights, show, validation
+from broadcasts import fanout, people, receipts, reminders, report, rights, show, validation
+from broadcasts.agenda import Agenda
 from broadcasts.approval import ApprovalPolicy, Approvals
 from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
 from broadcasts.corrections import Corrections
@@ -115,6 +116,7 @@ class Broadcasts:
         self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
         self.dialogues = Dialogues(database, clock)
         self.approvals = Approvals(outbox, self._adapters, clock, texts, self._settings.approval)
+        self._agenda = Agenda(database, clock, activity, [self.approvals])
         self._release_hooks: list[ReleaseHook] = []
         self.responses = Responses(database, texts, self._wording)
         self.recalls = Recalls(outbox, self._adapters, clock, self._wording, self._require_sender, self._note)
@@ -216,7 +218,7 @@ class Broadcasts:
             return await self._send_alone(db, notice, member)
         pages = show.preview(self.texts, await self.preview(db, broadcast_id), self.text_length)
         asked = await self.approvals.request(db, notice, member, pages, previewed)
-        self._database.after_commit(db, self._ring)
+        self._database.after_commit(db, self._agenda.ring)
         return Confirmation("requested" if asked else "waiting")
 
     async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
@@ -283,6 +285,14 @@ class Broadcasts:
         """Call `hook` in the transaction in which a notice is sent."""
         self._release_hooks.append(hook)
 
+    async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
+        """The names of those who would get a draft, and the draft as each platform shows it, in messages."""
+        notice = await self._get(db, broadcast_id)
+        await self._require_sender(db, member, "recipients", notice)
+        found = await people.recipients(db, notice, tuple(self._adapters))
+        names = people.show_people(self.texts, broadcast_id, found, self.text_length)
+        return names + people.show_platforms(self.texts, self._wording, notice, found, self._adapters, self.text_length)
+
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         await self._require_sender(db, member, "cancel", await self._get(db, broadcast_id))
@@ -348,12 +358,14 @@ class Broadcasts:
     async def start(self) -> None:
         """Begin to keep the rooms and to send reminders that are due, also those from before a restart."""
         await self.rooms.start()
+        await self._agenda.start()
         self._alarm = Alarm(self._clock, self._activity)
         self._task = asyncio.create_task(self._run(self._alarm), name="reminders")
 
     async def stop(self) -> None:
         """End both."""
         await self.rooms.stop()
+        await self._agenda.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

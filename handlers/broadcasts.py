@@ -16,6 +16,7 @@ from broadcasts.naming import named
 from broadcasts.report import Status
 from broadcasts.service import Broadcasts
 from handlers import answers, approvals, recall
+from handlers import audience as audience_handlers
 from handlers.kindly import headquarters, kindly, sender
 from handlers.previewing import reply_confirmation, reply_preview
 from handlers.wishes import Wish, parse
@@ -121,6 +122,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (approvals, answers, recall):
+    for part in (audience_handlers, approvals, answers, recall):
         router.include(part.build_router(broadcasts))
     return router

@@ -1,0 +1,85 @@
+"""What comes due by itself before a notice goes out: requests that expire, and scheduled notices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.activity import Activity, Alarm
+from bot.clock import Clock
+from bot.storage import Database
+
+log = structlog.get_logger(__name__)
+
+AFTER_FAILURE = timedelta(minutes=1)
+
+
+class Dated(Protocol):
+    """Something with moments in rows."""
+
+    async def next_due(self, db: AsyncConnection) -> datetime | None:
+        """The earliest moment at which there is something to do."""
+
+    async def do_due(self, db: AsyncConnection) -> None:
+        """Do all that is due; who else does it at the same time finds it done."""
+
+
+class Agenda:
+    """Waits for the earliest of several, does it, and waits again."""
+
+    def __init__(self, database: Database, clock: Clock, activity: Activity, entries: Sequence[Dated]) -> None:
+        self._database = database
+        self._clock = clock
+        self._activity = activity
+        self._entries = tuple(entries)
+        self._alarm: Alarm | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin with what fell due while nothing ran."""
+        self._alarm = Alarm(self._clock, self._activity)
+        self._task = asyncio.create_task(self._run(self._alarm), name="agenda")
+
+    async def stop(self) -> None:
+        """End; what is due stays in its rows."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = self._alarm = None
+
+    def ring(self) -> None:
+        """Call when a new moment has been committed."""
+        if self._alarm is not None:
+            self._alarm.ring()
+
+    async def _run(self, alarm: Alarm) -> None:
+        until: datetime | None = None
+        try:
+            while True:
+                await alarm.wait(until)
+                try:
+                    until = await self._work()
+                except Exception:
+                    log.exception("agenda.failed")
+                    until = self._clock.now() + AFTER_FAILURE
+        finally:
+            alarm.rest()
+
+    async def _work(self) -> datetime | None:
+        due = await self._next_due()
+        if due is None or due > self._clock.now():
+            return due
+        for entry in self._entries:
+            async with self._database.transaction() as db:
+                await entry.do_due(db)
+        return await self._next_due()
+
+    async def _next_due(self) -> datetime | None:
+        async with self._database.snapshot() as db:
+            moments = [await entry.next_due(db) for entry in self._entries]
+        return min((moment for moment in moments if moment is not None), default=None)

@@ -1,0 +1,84 @@
+"""Exactly who would get a draft, by name: where each is reached, who is not, and what each platform shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.adapter import Adapter
+from bot.tables import departments, members
+from bot.texts import Texts
+from broadcasts.audience import AUDIENCE
+from broadcasts.fanout import routes
+from broadcasts.questions import question_of
+from broadcasts.show import pages
+from broadcasts.wording import Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One person of an audience; `adapter` is None where they cannot be reached."""
+
+    department: str
+    name: str
+    adapter: str | None
+
+
+async def recipients(db: AsyncConnection, draft: Row[Any], adapters: Sequence[str]) -> list[Recipient]:
+    """Everybody, through the very statement that would send it, in the city's order."""
+    route = routes(AUDIENCE.validate_json(draft.audience), draft.audience_key, adapters).subquery("route")
+    rows = await db.execute(
+        select(departments.c.name.label("department"), members.c.name, route.c.adapter)
+        .select_from(route)
+        .join(members, members.c.id == route.c.member_id)
+        .join(departments, departments.c.id == route.c.department_id)
+        .order_by(departments.c.position, departments.c.id, members.c.rank.desc(), members.c.kana, members.c.code)
+    )
+    return [Recipient(*row) for row in rows]
+
+
+def show_people(texts: Texts, number: int, people: Sequence[Recipient], limit: int) -> list[str]:
+    """The names, department by department, and apart from them those who cannot be reached."""
+    separator = texts("read.name_separator")
+    lost = [f"{person.name}（{person.department}）" for person in people if person.adapter is None]
+    lines = [texts("audience.title", id=number, recipients=len(people))]
+    lines += [
+        texts("audience.platform", platform=name, members=count)
+        for name, count in sorted(Counter(person.adapter for person in people if person.adapter).items())
+    ]
+    if lost:
+        lines.append(texts("audience.unreachable", members=len(lost), names=separator.join(lost)))
+    lines.append("")
+    for department, group in groupby(people, key=lambda person: person.department):
+        names = [person.name for person in group]
+        lines.append(
+            texts("read.unread_department", department=department, members=len(names), names=separator.join(names))
+        )
+    return pages(lines, limit)
+
+
+def show_platforms(
+    texts: Texts,
+    wording: Wording,
+    draft: Row[Any],
+    people: Sequence[Recipient],
+    adapters: Mapping[str, Adapter],
+    limit: int,
+) -> list[str]:
+    """The notice as each platform that is used will show it; buttons stand under it in brackets."""
+    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
+    lines: list[str] = []
+    for name in sorted({person.adapter for person in people if person.adapter}):
+        shaped = wording.for_platform(message, draft.id, adapters[name])
+        if adapters[name].capabilities.buttons:
+            text = "\n".join([shaped.text, *(f"[{button.label}]" for button in shaped.buttons)])
+        else:
+            text = shaped.as_plain_text()
+        lines += [texts("audience.shown_on", platform=name), *text.split("\n"), ""]
+    return pages(lines, limit)
