@@ -22,6 +22,7 @@ from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
+from broadcasts.approval import ApprovalPolicy
 from broadcasts.escalation import Escalation
 from broadcasts.jma import FolderWatch, Jma
 from broadcasts.reminders import ReminderPolicy
@@ -173,7 +174,9 @@ def _broadcast_settings(settings: Settings) -> BroadcastSettings:
     kinds: tuple[Kind, ...] = get_args(Kind)
     own = {kind: each for kind in kinds if (each := getattr(table, kind)) is not None}
     return BroadcastSettings(
-        reminders=_reminders(table), reminders_by_kind={kind: _reminders(each) for kind, each in own.items()}
+        reminders=_reminders(table),
+        reminders_by_kind={kind: _reminders(each) for kind, each in own.items()},
+        approval=ApprovalPolicy(table.approval_headquarters, table.approval_others, table.approval_expires),
     )
 
 

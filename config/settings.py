@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -110,9 +110,22 @@ class RemindersTable(Table):
 
 
 class BroadcastsTable(RemindersTable):
+    quiet_from: time | None = None  # from then on, what is no emergency waits
+    quiet_until: time | None = None  # until then
     notice: RemindersTable | None = None  # a kind with a rhythm of its own
     emergency: RemindersTable | None = None
     drill: RemindersTable | None = None
+    approval_headquarters: frozenset[Kind] = frozenset()  # kinds that wait for a second person
+    approval_others: frozenset[Kind] = frozenset({"emergency"})  # the same, of senders outside of the headquarters
+    approval_expires: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+
+    @model_validator(mode="after")
+    def both_ends_of_the_night(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("give both quiet_from and quiet_until, such as 22:00:00 and 07:00:00, or neither")
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            raise ValueError("quiet_from and quiet_until must be different times")
+        return self
 
 
 class SurveysTable(Table):
