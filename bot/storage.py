@@ -133,6 +133,8 @@ class Database:
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read with; what others write meanwhile does not show."""
         async with self._engine.connect() as connection:
+            if not self.is_sqlite:  # where a snapshot is the nature of every reader
+                await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     async def create_tables(self) -> None:

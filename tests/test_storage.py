@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +16,23 @@ from sqlalchemy.dialects import sqlite
 from bot.storage import Database, UtcDateTime
 from bot.tables import departments as department_table
 from bot.tables import handled_events, members, messages
+from tests.postgres import Postgres
 
 NOON = datetime(2023, 9, 1, 3, 0, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "sqlite on the loop", "postgresql"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database with all tables: both of them, and SQLite also without its thread, as in a rehearsal."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        opened = Database.open(await server.new_database())
+    else:
+        url = f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}"
+        opened = Database.open(url, durability="process", on_loop=request.param == "sqlite on the loop")
+    await opened.create_tables()
+    yield opened
+    await opened.close()
 
 
 async def test_what_is_committed_is_there_and_what_raised_is_not(database: Database) -> None:
@@ -42,6 +59,16 @@ async def test_read_then_write_of_many_tasks_loses_no_update(database: Database)
     await asyncio.gather(*(add_one() for _ in range(100)))
     async with database.snapshot() as db:
         assert await db.scalar(select(department_table.c.position)) == 100
+
+
+async def test_a_snapshot_does_not_show_what_is_written_meanwhile(database: Database) -> None:
+    async with database.snapshot() as db:
+        assert await db.scalar(select(func.count()).select_from(messages)) == 0
+        async with database.transaction() as other:
+            await other.execute(insert(messages).values(body="later", created_at=NOON))
+        assert await db.scalar(select(func.count()).select_from(messages)) == 0
+    async with database.snapshot() as db:
+        assert await db.scalar(select(func.count()).select_from(messages)) == 1
 
 
 async def test_after_commit_is_called_after_the_commit_and_not_after_a_rollback(database: Database) -> None:
