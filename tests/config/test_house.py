@@ -1,0 +1,40 @@
+"""The whole house opens with everything that the settings can switch on, and closes again."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from bot.clock import SystemClock
+from bot.testing import FakePlatform
+from config.house import open_house
+from config.settings import Settings
+
+SAMPLE = Path(__file__).parent.parent.parent / "config" / "kairanban.example.toml"
+
+
+def everything(folder: Path) -> Settings:
+    """The sample with its optional part switched on."""
+    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("# ここから下は"))
+    optional = [line.removeprefix("# ") for line in lines[start + 1 :] if line != "#"]
+    values = tomllib.loads("\n".join(optional))
+    (folder / "mail.password").write_text("not-a-secret", encoding="utf-8")
+    values["mail"]["password_file"] = str(folder / "mail.password")
+    values["jma"]["folder"] = str(folder / "telegrams")
+    values["storage"] = {"folder": str(folder / "var"), "durability": "process"}
+    return Settings(**values)
+
+
+async def test_everything_that_can_be_switched_on_works_together(tmp_path: Path) -> None:
+    clock = SystemClock()
+    async with open_house(everything(tmp_path), clock=clock, adapters=[FakePlatform(clock)]) as house:
+        assert await house.broadcasts.latest() is None
+        assert await house.surveys.summaries() == []
+
+
+async def test_a_house_that_was_closed_can_be_opened_again(tmp_path: Path) -> None:
+    clock = SystemClock()
+    for _ in range(2):
+        async with open_house(everything(tmp_path), clock=clock, adapters=[FakePlatform(clock)]):
+            pass
