@@ -109,7 +109,8 @@ deliveries = Table(
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("due_at", UtcDateTime, nullable=False),  # moved by a retry and by a snooze
     Column("attempts", Integer, nullable=False, server_default=text("0")),  # tries that count; a snooze does not
-    Column("claimed_until", UtcDateTime),  # set while state is sending; past it, the claim is forfeit
+    # Set while state is sending; past it, the claim is forfeit. Still set when queued: claimed before, by who knows whom.
+    Column("claimed_until", UtcDateTime),
     Column("platform_id", Text),  # set when sent; for a delete, the message to take back
     Column("created_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),  # set when sent, dead or cancelled

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.events import MessageRead
 from bot.tables import addresses, deliveries
-from broadcasts.tables import broadcast_messages, broadcast_recipients, correction_reads, early_reads
+from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts, correction_reads, early_reads
 
 recipient = broadcast_recipients.c
 
@@ -40,11 +40,17 @@ _FIRST = (
         and_(deliveries.c.adapter == early_reads.c.adapter, deliveries.c.platform_id == early_reads.c.platform_id),
     )
     .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
+    .join(broadcasts, broadcasts.c.id == broadcast_messages.c.broadcast_id)
     .join(
         addresses,
         and_(addresses.c.adapter == early_reads.c.adapter, addresses.c.address == early_reads.c.address),
     )
-    .where(broadcast_messages.c.purpose != "correction", deliveries.c.action == "send")
+    .where(
+        broadcast_messages.c.purpose != "correction",
+        deliveries.c.action == "send",
+        # A platform that marks a room as read up to here marks what was deleted in it, too: nobody has seen that.
+        or_(broadcasts.c.state != "recalled", early_reads.c.read_at <= broadcasts.c.closed_at),
+    )
     .group_by(broadcast_messages.c.broadcast_id, addresses.c.member_id)
     .subquery("first")
 )

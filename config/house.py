@@ -25,6 +25,7 @@ from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
 from broadcasts.escalation import Escalation
 from broadcasts.jma import FolderWatch, Jma
+from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
 from broadcasts.wording import Kind
@@ -176,6 +177,9 @@ def _broadcast_settings(settings: Settings) -> BroadcastSettings:
     return BroadcastSettings(
         reminders=_reminders(table),
         reminders_by_kind={kind: _reminders(each) for kind, each in own.items()},
+        quiet=None
+        if table.quiet_from is None or table.quiet_until is None
+        else QuietHours(table.quiet_from, table.quiet_until),
         approval=ApprovalPolicy(table.approval_headquarters, table.approval_others, table.approval_expires),
     )
 

@@ -84,13 +84,14 @@ async def test_a_recall_deletes_what_was_sent_stops_reminders_and_is_done_once(d
         assert await recall(hall, number)
         assert not platform.left(f"broadcast:{number}")
         assert not platform.left(f"reminder:{number}:1")
+        await hall.read("004", reference=f"broadcast:{number}", at=hall.clock.now() + MINUTE)  # a mark on what is gone
         gone = len(platform.gone)
         assert not await recall(hall, number)
         await hall.advance(31 * MINUTE)
         assert len(platform.gone) == gone
         assert not platform.copies(f"reminder:{number}:2")
         (summary,) = await hall.broadcasts.summaries()
-        assert summary["read_before_recall"] == 1
+        assert summary["read_before_recall"] == summary["read"] == 1
         assert summary["recalled_at"] == "2023-10-02T09:15:00+09:00"
         async with database.snapshot() as db:
             actions = list(await db.scalars(select(audit_log.c.action)))
