@@ -109,7 +109,7 @@ deliveries = Table(
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("due_at", UtcDateTime, nullable=False),  # moved by a retry and by a snooze
     Column("attempts", Integer, nullable=False, server_default=text("0")),  # tries that count; a snooze does not
-    # Set while state is sending; past it, the claim is forfeit. Still set when queued: claimed before, by who knows whom.
+    # Set while state is sending; past it, the claim is forfeit. Still set when queued: whoever claimed it is gone.
     Column("claimed_until", UtcDateTime),
     Column("platform_id", Text),  # set when sent; for a delete, the message to take back
     Column("created_at", UtcDateTime, nullable=False),
