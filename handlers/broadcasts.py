@@ -12,7 +12,7 @@ from bot.errors import Refused
 from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
 from bot.router import NEXT, Router
 from broadcasts import seating, show, tree
-from broadcasts.naming import named
+from broadcasts.naming import UnknownName, named
 from broadcasts.report import Status
 from broadcasts.service import Broadcasts
 from handlers import answers, approvals, recall
@@ -84,7 +84,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             return
         number = int(numbers[0]) if numbers else await broadcasts.latest()
         if number is None:
-            await ctx.reply(texts("read.none"))
+            await ctx.reply(texts("read.none" if await known(ctx, places) else "read.usage"))
             return
         status = await broadcasts.status(number)
         if places:
@@ -93,6 +93,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
         unread = await broadcasts.unread(number) if names_wanted else None
         for part in show.status(texts, status, unread, broadcasts.text_length):
             await ctx.reply(part)
+
+    async def known(ctx: Context[MessageReceived], places: Sequence[str]) -> bool:
+        """Whether the words after the command name places at all; a slip of the hand names none."""
+        try:
+            await named(await ctx.db(), places)
+        except UnknownName:
+            return False
+        return True
 
     async def follow_place(ctx: Context[MessageReceived], status: Status, name: str, names_wanted: bool) -> None:
         tops = tree.found(status.departments, name)
