@@ -80,8 +80,8 @@ class Database:
             # would begin transactions by itself, and deferred ones; without an isolation level it leaves that to us.
             engine = create_async_engine(
                 make_url(url).set(drivername=DRIVER),
-                pool_size=8,
-                max_overflow=24,
+                pool_size=32,
+                max_overflow=0,
                 connect_args={"isolation_level": None, "on_loop": on_loop},
             )
             _speak_sqlite(engine, "FULL" if durability == "full" else "OFF")

@@ -190,7 +190,7 @@ class Actor:
         opened = self._behaviour.reads_at(self.person, "notice", key, self._clock.now())
         if opened is None:
             return
-        self._plan(opened, partial(self.read, message["room_id"]))
+        # Nobody counts who has opened an invitation; the mark comes with the next thing that is read there.
         starts = self._behaviour.starts_survey_at(self.person, key, opened, reminded=reminded)
         if starts is not None:
             self._plan(starts, partial(self._start_survey, survey, message["message_id"], button))
