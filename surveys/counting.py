@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
 from bot.errors import KairanbanError
+from bot.tables import members
 from surveys.answering import normal
 from surveys.crosstab import ALL, BLANK, CannotTabulate, CrossTable, CrossTally
 from surveys.definition import Definition, Step
@@ -19,6 +20,7 @@ from surveys.sheets import finished
 from surveys.tables import surveys
 from surveys.tabulation import Tally
 from surveys.vault import Vault
+from surveys.words import Masker, frequent
 
 
 class CannotCount(KairanbanError):
@@ -31,12 +33,14 @@ class Wish:
 
     Without `rows`, the simple tables of all questions. Questions go by key, by text, or by the beginning of their text
     if no other begins like it. `blanks` shows those who left a question blank and counts them in; otherwise shares are
-    over those who answered.
+    over those who answered. `words` counts the words of free texts, `mask` masks whom they name.
     """
 
     rows: Sequence[str] = ()
     column: str | None = None
     blanks: bool = False
+    words: bool = False
+    mask: bool = False
 
 
 async def listed(db: AsyncConnection) -> list[Row[Any]]:
@@ -69,6 +73,9 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
         if crossing is not None:
             crossing.add(sheets)
     tables = tally.tables(base="asked" if wish.blanks else "answered", threshold=definition.threshold)
+    if wish.mask:
+        masker = Masker(list(await db.scalars(select(members.c.name))))
+        tables = tuple(replace(table, words=tuple(sorted(map(masker.mask, table.words)))) for table in tables)
     day = to_tokyo(row.closed_at or row.closes_at if row.state == "closed" else row.opened_at).date()
     return Paper(
         title=row.title,
@@ -78,6 +85,7 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
         crosses=() if crossing is None else (crossing.table(threshold=definition.threshold),),
         number=survey_id,
         key=row.key,
+        words={table.key: frequent(table.words) for table in tables if table.words} if wish.words else {},
     )
 
 
@@ -124,6 +132,7 @@ def plain(paper: Paper) -> dict[str, Any]:
                 "mean": table.mean,
                 "median": table.median,
                 "words": list(table.words),
+                "frequent": [asdict(word) for word in paper.words.get(table.key, ())],
                 "hidden": table.hidden,
             }
             for table in paper.tables

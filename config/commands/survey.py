@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
-from rich.console import Console
 from rich.table import Table as Grid
-from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
@@ -25,23 +19,18 @@ from bot.storage import Database
 from bot.texts import Texts
 from config import migrate
 from config.commands.check import SettingsFile
+from config.commands.papers import Code, Format, console, save, tell_missing, write
 from config.loops import run
 from config.settings import Settings
 from surveys import counting
-from surveys.exports.csv import Encoding, to_csv
-from surveys.exports.html import to_html
-from surveys.exports.paper import Block, Paper, Share, all_blocks, head
+from surveys.exports.paper import Paper
 from surveys.exports.sheets import to_sheets
-from surveys.exports.xlsx import to_xlsx
 from surveys.importing import import_answers, read_answers
 from surveys.loading import load_definition
 from surveys.vault import Vault
 
 ACTOR = "command line"
 """The actor in the audit: whoever may run commands on the machine."""
-
-WIDTH = 160
-"""Characters of a line in a file or a pipe, which has no width of its own."""
 
 app = typer.Typer(
     help="アンケートの取り込みと集計 / import and tabulate surveys, and export them",
@@ -62,27 +51,6 @@ Out = Annotated[
     Path | None,
     typer.Option(help="書き出す先 / the file to write; standard output if there is none", show_default=False),
 ]
-
-
-class Format(StrEnum):
-    """How tables leave the program."""
-
-    TABLE = "table"
-    JSON = "json"
-    CSV = "csv"
-    XLSX = "xlsx"
-    HTML = "html"
-
-
-class Code(StrEnum):
-    """How a CSV file is encoded."""
-
-    UTF8 = "utf-8"
-    CP932 = "cp932"
-
-    @property
-    def codec(self) -> Encoding:
-        return "cp932" if self is Code.CP932 else "utf-8-sig"
 
 
 @app.command("import")
@@ -130,20 +98,23 @@ def tables(
     blanks: Annotated[
         bool, typer.Option("--blanks", help="無回答を数に入れる / count those who left a question blank")
     ] = False,
+    words: Annotated[bool, typer.Option("--words", help="記述の言葉を数える / count the words of free texts")] = False,
+    mask: Annotated[bool, typer.Option("--mask", help="記述の人名を伏せる / mask persons in free texts")] = False,
     encoding: Annotated[Code, typer.Option(help="CSVの文字コード / encoding of a CSV")] = Code.UTF8,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:
     """Print the tables of a survey: counts and shares; for a cross table also chi-square, freedom, p and V."""
     # `--rows Q3 Q6` and `--rows Q3 --rows Q6` are the same: what follows the first question has no option of its own.
-    wish = counting.Wish((*(rows or ()), *(more or ())), columns, blanks)
+    wish = counting.Wish((*(rows or ()), *(more or ())), columns, blanks, words, mask)
     chosen = _settings(settings, folder)
 
     async def work() -> Paper:
         async with _database(chosen) as database, database.snapshot() as db:
             return await counting.count(db, Vault(chosen.storage.key_folder), number, wish)
 
-    _write(run(work()), format, out, encoding.codec, Texts("surveys", language=chosen.language))
+    paper = run(work())
+    write(paper, counting.plain(paper), format, out, encoding.codec, Texts("surveys", language=chosen.language))
 
 
 @app.command("list")
@@ -158,7 +129,7 @@ def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
                 grid.add_row(str(row.id), row.key, row.title, row.state, row.anonymity, closes)
         return grid
 
-    _console().print(run(work()))
+    console().print(run(work()))
 
 
 @app.command("check")
@@ -168,7 +139,7 @@ def check(file: Annotated[Path, typer.Argument(help="定義（TOML・YAML） / t
     grid = Grid("", "名前 / key", "種類 / kind", "質問 / question", title=f"{found.title}（{found.key}）")
     for step in found.steps:
         grid.add_row(str(step.index + 1), step.key, step.question.kind, step.text)
-    _console().print(grid)
+    console().print(grid)
 
 
 @app.command("export")
@@ -191,8 +162,8 @@ def export(
                 return await to_sheets(db, Vault(chosen.storage.key_folder), number, texts, encoding.codec)
 
     content, missing = run(work())
-    _save(content, out)
-    _tell_missing(missing)
+    save(content, out)
+    tell_missing(missing)
 
 
 # ---------------------------------------------------------------------------------------------------------- details
@@ -224,75 +195,3 @@ async def _note(db: AsyncConnection, clock: Clock, action: str, survey_id: int, 
     await audit.append(
         db, clock, actor=ACTOR, action=f"survey.{action}", subject=f"survey:{survey_id}", details=details
     )
-
-
-def _write(paper: Paper, format: Format, out: Path | None, encoding: Encoding, texts: Texts) -> None:
-    missing: tuple[str, ...] = ()
-    match format:
-        case Format.TABLE if out is None:
-            _show(_console(), paper, texts)
-            return
-        case Format.TABLE:
-            sheet = io.StringIO()
-            _show(Console(file=sheet, width=WIDTH, highlight=False), paper, texts)
-            content = sheet.getvalue().encode()
-        case Format.JSON:
-            content = orjson.dumps(counting.plain(paper), option=orjson.OPT_INDENT_2) + b"\n"
-        case Format.CSV:
-            content, missing = to_csv(paper, texts, encoding)
-        case Format.XLSX:
-            if out is None:
-                raise ConfigurationError("A workbook cannot be shown on a screen; say where it goes: --out FILE.")
-            content = to_xlsx(paper, texts)
-        case Format.HTML:
-            content = to_html(paper, texts).encode()
-    _save(content, out)
-    _tell_missing(missing)
-
-
-def _save(content: bytes, out: Path | None) -> None:
-    if out is None:
-        typer.echo(content, nl=False)
-        return
-    try:
-        out.write_bytes(content)
-    except OSError as error:
-        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"書き出しました / written: {out}")
-
-
-def _tell_missing(characters: tuple[str, ...]) -> None:
-    if characters:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            f"CP932にない文字を〓に置き換えました / replaced, as CP932 lacks them: {' '.join(characters)}"
-        )
-
-
-def _show(console: Console, paper: Paper, texts: Texts) -> None:
-    console.print(paper.title, style="bold", markup=False)
-    for label, field in head(paper, texts):
-        console.print(f"{label}: {field}", markup=False)
-    for block in all_blocks(paper, texts):
-        console.print()
-        console.print(_grid(block))
-        for line in block.remarks:
-            console.print(line, markup=False)
-
-
-def _grid(block: Block) -> Grid:
-    grid = Grid(title=Text(block.title), title_justify="left", title_style="bold")
-    for place, field in enumerate(block.header):
-        grid.add_column(Text(str(field)), justify="left" if place < block.labels else "right")
-    for line in block.lines:
-        grid.add_row(*(Text(_cell(field)) for field in line))
-    return grid
-
-
-def _cell(field: object) -> str:
-    if field is None:
-        return ""
-    return f"{field:.1%}" if isinstance(field, Share) else f"{field:,}" if isinstance(field, int) else str(field)
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)

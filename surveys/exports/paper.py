@@ -5,17 +5,20 @@ The layout is decided here once; the exports only draw it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from bot.texts import Texts
 from surveys.crosstab import ALL, APART, BLANK, Axis, CrossTable
 from surveys.suppression import Cell
 from surveys.tabulation import SimpleTable, Value
+from surveys.words import Word
 
 HIDDEN = "*"
 """Stands where a count is kept back."""
+WORDS_DRAWN = 15
+"""Bars in the chart of a question's most frequent words."""
 
 
 class Share(float):
@@ -27,7 +30,11 @@ Field = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """Everything on the paper; `note` says what readers must know, such as that people are simulated."""
+    """Everything on the paper.
+
+    `words` are the frequent words of a question's free texts, by its key; `note` says what readers must know, such as
+    that people are simulated.
+    """
 
     title: str
     day: date
@@ -37,6 +44,7 @@ class Paper:
     note: str = ""
     number: int | None = None
     key: str = ""
+    words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,13 @@ class Block:
 
 
 def simple_blocks(paper: Paper, texts: Texts) -> list[Block]:
-    """One block for each simple table."""
-    return [_simple(table, texts) for table in paper.tables]
+    """One block for each simple table, and one below it for its frequent words where they were counted."""
+    blocks: list[Block] = []
+    for table in paper.tables:
+        blocks.append(_simple(table, texts))
+        if table.key in paper.words:
+            blocks.append(_frequent(table, paper.words[table.key], texts))
+    return blocks
 
 
 def cross_blocks(paper: Paper, texts: Texts) -> list[tuple[Block, Block]]:
@@ -105,6 +118,17 @@ def _simple(table: SimpleTable, texts: Texts) -> Block:
     header = (texts("survey.paper.answer"), texts("survey.paper.count"), texts("survey.paper.share"))
     return Block(
         table.text, header, tuple(lines), chart=(0, len(table.rows)) if table.rows else None, totals=frozenset(totals)
+    )
+
+
+def _frequent(table: SimpleTable, words: Sequence[Word], texts: Texts) -> Block:
+    whole = len(table.words)
+    return Block(
+        texts("survey.paper.words", question=table.text),
+        (texts("survey.paper.word"), texts("survey.paper.texts"), texts("survey.paper.share")),
+        tuple((word.word, word.texts, Share(word.texts / whole)) for word in words),
+        chart=(0, min(len(words), WORDS_DRAWN)) if words else None,
+        remarks=(texts("survey.paper.words_remark", count=whole),),
     )
 
 

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from bot.errors import KairanbanError
 from config.commands.survey import app
+from tests.surveys.conftest import POLL
 
 ROOT = Path(__file__).parent.parent.parent
 DEFINITION = ROOT / "config" / "surveys" / "attitude-survey-2023.toml"
@@ -157,3 +158,18 @@ def test_single_answers_of_a_survey_with_hidden_counts_stay_where_they_are(run: 
     [crossed] = json.loads(run("tables", "1", "--rows", "q3", "--columns", "q2", "--format", "json").stdout)["cross"]
     assert crossed["hidden"]
     assert crossed["chi_square"] is None
+
+
+def test_words_are_counted_and_people_masked_on_request(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "d.toml").write_text(POLL.format(anonymity="anonymous", smallest=1), encoding="utf-8")
+    lines = ["used,why,feel,comment", "1,,5,業務チャットは田中さんも使える", "2,,4,業務チャットが速い"]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    run("import", "--definition", tmp_path / "d.toml", "--answers", tmp_path / "a.csv")
+    [plain] = json.loads(run("tables", "1", "--rows", "comment", "--format", "json").stdout)["simple"]
+    assert "業務チャットは田中さんも使える" in plain["words"]
+    assert plain["frequent"] == []
+    command = ("tables", "1", "--rows", "comment", "--words", "--mask", "--format", "json")
+    [masked] = json.loads(run(*command).stdout)["simple"]
+    assert "業務チャットは○○さんも使える" in masked["words"]
+    assert masked["frequent"][0] == {"word": "業務チャット", "texts": 2}
+    assert "田中" not in run("tables", "1", "--words", "--mask").stdout

@@ -19,12 +19,13 @@ from surveys.exports.html import to_html
 from surveys.exports.paper import Paper
 from surveys.exports.xlsx import to_xlsx
 from surveys.tabulation import simple
+from surveys.words import Word
 from tests.surveys.conftest import poll
 
 TEXTS = Texts("surveys")
 
 
-def paper(threshold: int = 1, words: str = "=1+1 <b>髙橋</b>") -> Paper:
+def paper(threshold: int = 1, words: str = "=1+1 <b>髙橋</b>", *, counted: bool = False) -> Paper:
     sheets: list[dict[str, Answer]] = [
         {"used": used, "feel": feel, "comment": None}
         for used in (1, 2)
@@ -42,6 +43,7 @@ def paper(threshold: int = 1, words: str = "=1+1 <b>髙橋</b>") -> Paper:
             cross(poll(), sheets, ["used", "why"], "feel", blanks=True),
         ],
         note="職員は模擬です。",
+        words={"comment": [Word("業務チャット", 1)]} if counted else {},
     )
 
 
@@ -122,3 +124,12 @@ def test_the_page_is_self_contained_and_escapes_what_people_wrote() -> None:
     assert seen.count("section") == 8
     assert "script" not in seen
     assert "b" not in seen
+
+
+def test_the_frequent_words_stand_below_their_question_in_every_form() -> None:
+    rows = rows_of(to_csv(paper(counted=True), TEXTS)[0], "utf-8-sig")
+    assert rows.index(["よく出てくる言葉：ご意見を。"]) == rows.index(["言葉", "記述の件数", "割合"]) - 1
+    assert ["業務チャット", "1", "1.0"] in rows
+    book = openpyxl.load_workbook(io.BytesIO(to_xlsx(paper(counted=True), TEXTS)))
+    assert ["業務チャット", 1, 1] in [[cell.value for cell in row] for row in book["単純集計"].iter_rows(max_col=3)]
+    assert '業務チャット</th><td class="number">1</td><td class="number">100.0%' in to_html(paper(counted=True), TEXTS)
