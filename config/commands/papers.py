@@ -6,7 +6,7 @@ import io
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -23,6 +23,11 @@ from surveys.exports.xlsx import to_xlsx
 
 WIDTH = 160
 """Characters of a line in a file or a pipe, which has no width of its own."""
+
+Out = Annotated[
+    Path | None,
+    typer.Option(help="書き出す先 / the file to write; standard output if there is none", show_default=False),
+]
 
 
 class Format(StrEnum):

@@ -19,7 +19,8 @@ from bot.storage import Database
 from bot.texts import Texts
 from config import migrate
 from config.commands.check import SettingsFile
-from config.commands.papers import Code, Format, console, save, tell_missing, write
+from config.commands.papers import Code, Format, Out, console, save, tell_missing, write
+from config.commands.survey_months import months
 from config.loops import run
 from config.settings import Settings
 from surveys import counting
@@ -38,6 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.command("months")(months)
+
 Folder = Annotated[
     Path | None,
     typer.Option(
@@ -47,10 +50,6 @@ Folder = Annotated[
     ),
 ]
 Number = Annotated[int, typer.Argument(metavar="ID", help="アンケートの番号 / the survey's id", min=1, max=2**31)]
-Out = Annotated[
-    Path | None,
-    typer.Option(help="書き出す先 / the file to write; standard output if there is none", show_default=False),
-]
 
 
 @app.command("import")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from bot.texts import Texts
+from surveys.association import Association
 from surveys.crosstab import ALL, APART, BLANK, Axis, CrossTable
 from surveys.suppression import Cell
 from surveys.tabulation import SimpleTable, Value
@@ -32,8 +33,8 @@ Field = str | int | float | None
 class Paper:
     """Everything on the paper.
 
-    `words` are the frequent words of a question's free texts, by its key; `note` says what readers must know, such as
-    that people are simulated.
+    `words` are the frequent words of a question's free texts, by its key; `blocks` are tables that are ready to be
+    drawn; `note` says what readers must know, such as that people are simulated.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Paper:
     number: int | None = None
     key: str = ""
     words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
+    blocks: Sequence[Block] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,13 @@ class Block:
 
 
 def simple_blocks(paper: Paper, texts: Texts) -> list[Block]:
-    """One block for each simple table, and one below it for its frequent words where they were counted."""
+    """One block for each simple table, with its frequent words where they were counted, and the ready ones."""
     blocks: list[Block] = []
     for table in paper.tables:
         blocks.append(_simple(table, texts))
         if table.key in paper.words:
             blocks.append(_frequent(table, paper.words[table.key], texts))
-    return blocks
+    return [*blocks, *paper.blocks]
 
 
 def cross_blocks(paper: Paper, texts: Texts) -> list[tuple[Block, Block]]:
@@ -94,9 +96,25 @@ def head(paper: Paper, texts: Texts) -> list[tuple[str, Field]]:
         lines.append((texts("survey.paper.number"), f"{paper.number}（{paper.key}）"))
     if paper.note:
         lines.append((texts("survey.paper.note"), paper.note))
-    if any(table.hidden for table in paper.tables) or any(None in cross.counts.values() for cross in paper.crosses):
+    hidden = any(table.hidden for table in paper.tables) or any(
+        None in cross.counts.values() for cross in paper.crosses
+    )
+    if hidden or any(HIDDEN in line[block.labels :] for block in paper.blocks for line in block.lines):
         lines.append((HIDDEN, texts("survey.paper.hidden")))
     return lines
+
+
+def association_remarks(found: Association, texts: Texts) -> Iterator[str]:
+    """What is said below a table that was tested."""
+    yield texts(
+        "survey.paper.association",
+        chi_square=f"{found.chi_square:.3f}",
+        freedom=found.freedom,
+        p=f"{found.p:.4f}" if found.p >= 0.0001 else f"{found.p:.1e}",
+        v=f"{found.v:.3f}",
+    )
+    if found.low_expected:
+        yield texts("survey.paper.low_expected")
 
 
 def _simple(table: SimpleTable, texts: Texts) -> Block:
@@ -191,16 +209,8 @@ def _rows(cross: CrossTable, texts: Texts) -> Iterator[tuple[tuple[str, ...], Ce
 
 
 def _remarks(cross: CrossTable, texts: Texts) -> Iterator[str]:
-    if (found := cross.association) is not None:
-        yield texts(
-            "survey.paper.association",
-            chi_square=f"{found.chi_square:.3f}",
-            freedom=found.freedom,
-            p=f"{found.p:.4f}" if found.p >= 0.0001 else f"{found.p:.1e}",
-            v=f"{found.v:.3f}",
-        )
-        if found.low_expected:
-            yield texts("survey.paper.low_expected")
+    if cross.association is not None:
+        yield from association_remarks(cross.association, texts)
     elif None in cross.counts.values():
         yield texts("survey.paper.no_test_hidden")
     elif any(axis.multiple for axis in cross.axes):

@@ -25,7 +25,8 @@ def to_xlsx(paper: Paper, texts: Texts) -> bytes:
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(out, options) as book:
         pen = _Pen(book)
-        sheet, row = pen.sheet(texts("survey.paper.sheet_simple"), paper, texts)
+        name = "survey.paper.sheet_months" if paper.blocks else "survey.paper.sheet_simple"
+        sheet, row = pen.sheet(texts(name), paper, texts, landscape=bool(paper.blocks))
         for block in simple_blocks(paper, texts):
             row = pen.block(sheet, block, row)
         for number, pair in enumerate(cross_blocks(paper, texts), start=1):
