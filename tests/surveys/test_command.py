@@ -173,3 +173,15 @@ def test_words_are_counted_and_people_masked_on_request(run: Run, tmp_path: Path
     assert "業務チャットは○○さんも使える" in masked["words"]
     assert masked["frequent"][0] == {"word": "業務チャット", "texts": 2}
     assert "田中" not in run("tables", "1", "--words", "--mask").stdout
+
+
+def test_months_of_one_questionnaire_stand_side_by_side(run: Run, imported: str, tmp_path: Path) -> None:
+    assert "takes two" in str(run("months", "attitude-survey-2023").exception)
+    run("import", "--definition", DEFINITION, "--answers", ANSWERS, "--collected", "2023-06-22")
+    shown = run("months", "attitude-survey-2023", "--question", "q3").stdout
+    assert "2023-05 割合" in shown
+    assert "差があるとは言えない" in shown
+    [trend] = json.loads(run("months", "attitude-survey-2023", "--question", "q3", "--format", "json").stdout)["trends"]
+    assert trend["lines"][0]["change"] == 0
+    for form in ("csv", "xlsx", "html"):
+        assert run("months", "attitude-survey-2023", "--format", form, "--out", tmp_path / f"m.{form}").exit_code == 0
