@@ -7,7 +7,6 @@ message to the room still waits in the outbox. So everybody gets a notice either
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,9 +15,10 @@ import structlog
 from sqlalchemy import Row, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.adapter import Adapter, MakesRooms
 from bot.clock import Clock
+from bot.loop import Loop
 from bot.outbox import SentDelivery
 from bot.storage import Database
 from bot.tables import deliveries
@@ -65,16 +65,13 @@ class RoomKeeper:
         self._makers = {name: each for name, each in adapters.items() if isinstance(each, MakesRooms)}
         self._clock = clock
         self._wording = wording
-        self._activity = activity
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("room keeper", self.tend, clock, activity, after_failure=FIRST_RETRY)
         self._failures: dict[int, int] = {}
         self._waits_for_outbox = False
 
     def ring(self) -> None:
         """Look at the roster and the rooms again: something has changed."""
-        if self._alarm is not None:
-            self._alarm.ring()
+        self._loop.ring()
 
     async def start(self) -> None:
         """Begin; the first look comes at once."""
@@ -83,34 +80,16 @@ class RoomKeeper:
             async with self._database.transaction() as db:
                 now = self._clock.now()
                 await db.execute(update(rooms).where(rooms.c.changing_until > now).values(changing_until=now))
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="room keeper")
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End; a change under way is begun again at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-            self._alarm = None  # a ring from now on must not count as work under way
+        await self._loop.stop()
 
     async def on_sent(self, db: AsyncConnection, sent: Sequence[SentDelivery]) -> None:
         """Hook of the outbox: a room that waited for its messages may be free now."""
         if self._waits_for_outbox and any(each.address.kind == "room" for each in sent):
             self._database.after_commit(db, self.ring)
-
-    async def _run(self, alarm: Alarm) -> None:
-        until: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(until)
-                try:
-                    until = await self.tend()
-                except Exception:
-                    log.exception("rooms.failed")
-                    until = self._clock.now() + FIRST_RETRY
-        finally:
-            alarm.rest()
 
     async def tend(self) -> datetime | None:
         """Look once: plan, then change what differs; the moment to look again at the latest, None if all is well."""

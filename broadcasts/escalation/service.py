@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +11,10 @@ from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.adapter import Adapter
 from bot.clock import Clock
+from bot.loop import Loop
 from bot.messages import Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
@@ -55,12 +55,10 @@ class Escalation:
         self._outbox = outbox
         self._adapters = dict(adapters)
         self._clock = clock
-        self._activity = activity
         self._wording = EscalationWording(texts)
         self._ladders = {kind: checked(kind, ladder) for kind, ladder in ladders.items()}
         self._mail = mail
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("escalation", self._climb_due, clock, activity, after_failure=AFTER_FAILURE)
 
     async def plan(self, db: AsyncConnection, broadcast_id: int, kind: Kind, goes_out: datetime) -> None:
         """Write down the rungs of a notice, in the transaction that sends it."""
@@ -72,7 +70,7 @@ class Escalation:
             for number, each in enumerate(ladder, 1)
         ]
         await db.execute(insert(broadcast_rungs), rows)
-        self._database.after_commit(db, self._ring)
+        self._database.after_commit(db, self._loop.ring)
 
     async def standing(self, broadcast_id: int) -> list[standing.RungStanding]:
         """What became of each rung of a notice."""
@@ -83,32 +81,11 @@ class Escalation:
 
     async def start(self) -> None:
         """Begin to climb what is due, also what came due while nobody was there."""
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="escalation")
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End; what is planned stays planned."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = self._alarm = None
-
-    def _ring(self) -> None:
-        if self._alarm is not None:
-            self._alarm.ring()
-
-    async def _run(self, alarm: Alarm) -> None:
-        until: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(until)
-                try:
-                    until = await self._climb_due()
-                except Exception:
-                    log.exception("escalation.failed")
-                    until = self._clock.now() + AFTER_FAILURE
-        finally:
-            alarm.rest()
+        await self._loop.stop()
 
     # ---------------------------------------------------------------- climb
 

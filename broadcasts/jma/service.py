@@ -16,11 +16,11 @@ from typing import Any
 
 import structlog
 from sqlalchemy import select
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.clock import Clock
+from bot.loop import Loop
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.jma import drafts
@@ -57,12 +57,10 @@ class Jma:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._activity = activity
         self._settings = settings
         self._on_ready = on_ready
         self._texts = texts or Texts(CATALOGUE)
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("jma-holds", self.ripen, clock, activity, after_failure=RETRY)
 
     async def receive(self, data: bytes, source: str = "") -> Decision:
         """Decide on a telegram, store it with the decision, and change drafts accordingly, all in one transaction.
@@ -93,8 +91,7 @@ class Jma:
             if key is not None and decision.memory != seen:
                 await drafts.remember(db, key, decision.memory, now)
             await drafts.apply(db, decision, self._texts, now, self._settings.hold)
-            if self._alarm is not None:
-                self._database.after_commit(db, self._alarm.ring)
+            self._database.after_commit(db, self._loop.ring)
         if decision.action == "unreadable":
             log.warning("jma.unreadable", digest=telegram.digest, reason=decision.reason.key)
         return decision
@@ -158,25 +155,8 @@ class Jma:
 
     async def start(self) -> None:
         """Watch over the holds until `stop`."""
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="jma-holds")
-
-    async def _run(self, alarm: Alarm) -> None:
-        due: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(due)
-                try:
-                    due = await self.ripen()
-                except SQLAlchemyError:
-                    log.exception("jma.holds_failed")
-                    due = self._clock.now() + RETRY
-        finally:
-            alarm.rest()
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End the watch; what is held stays held and is looked at again at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = self._alarm = None
+        await self._loop.stop()
