@@ -19,7 +19,9 @@ from bot.texts import Texts
 from broadcasts.audience import select_members
 from broadcasts.naming import named
 from surveys.answering import as_day, normal
-from surveys.definition import Definition
+from surveys.confidential import Told, told
+from surveys.definition import OTHER, Definition
+from surveys.exports.sheets import written
 from surveys.results import Results, closing_time
 from surveys.service import Surveys
 from surveys.tabulation import SimpleTable
@@ -69,6 +71,8 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
             case "結果" | "results", str(number) if number.isdecimal():
                 await manager(ctx)
                 await ctx.reply(results_text(texts, await surveys.results(int(number[:9]))))
+            case "回答" | "answers", str(wish) if wish:
+                await read_answers(ctx, wish)
             case "締切" | "〆切" | "close", str(number) if number.isdecimal():
                 person = await manager(ctx)
                 closed = await surveys.close(await ctx.db(), int(number[:9]), actor=person.code)
@@ -83,6 +87,20 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 )
             case _:
                 await ctx.reply(texts("survey.manage.usage"))
+
+    async def read_answers(ctx: Context[MessageReceived], wish: str) -> None:
+        reader = await member(ctx)
+        number, rest = (*wish.split(maxsplit=1), "")[:2]
+        names = [name.strip() for name in re.split("[@、,]", rest) if name.strip()]
+        if not number.isdecimal():
+            raise Refused("survey.manage.owner_only", id=number[:9])
+        db = await ctx.db()
+        of: list[int] | None = None
+        if names:
+            wanted = await named(db, names)
+            of = [row.id for row in await db.execute(select_members(wanted))]
+        definition, found = await told(db, ctx.clock, surveys.vault, int(number[:9]), reader=reader, of=of)
+        await ctx.reply(answers_text(texts, definition, found))
 
     async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
         name, *words = wish.split()
@@ -109,7 +127,9 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         closes_at = closing_moment(closing, ctx.clock.now()) if closing else None
         db = await ctx.db()
         audience = select_members(await named(db, names)) if names else None
-        opened = await surveys.open(db, definition, audience=audience, closes_at=closes_at, actor=person.code)
+        opened = await surveys.open(
+            db, definition, audience=audience, closes_at=closes_at, actor=person.code, owner=person.id
+        )
         lines = [
             texts(
                 "survey.manage.opened",
@@ -165,12 +185,23 @@ def closing_moment(text: str, now: datetime) -> datetime:
     raise Refused("survey.manage.closing_unreadable")
 
 
+def answers_text(texts: Texts, definition: Definition, found: Sequence[Told]) -> str:
+    """What people answered, for the owner of a confidential survey: a name, then each question with its answer."""
+    lines = [texts("survey.told.title", title=definition.title, count=len(found))]
+    for person in found:
+        lines += ["", texts("survey.told.person", name=person.name)]
+        for step in definition.steps:
+            answer = written(step, person.sheet.get(step.key)) or texts("survey.results.blank")
+            other = person.sheet.get(step.key + OTHER)
+            lines.append(texts("survey.told.answer", text=step.text, answer=f"{answer} {other or ''}".strip()))
+    return _short("\n".join(lines))
+
+
 def results_text(texts: Texts, results: Results) -> str:
     """Results as a message: participation, then each question with counts and shares."""
-    if results.state == "open" and results.anonymity == "anonymous":
-        return texts(
-            "survey.manage.results_later", title=results.title, respondents=results.respondents, asked=results.asked
-        )
+    if results.state == "open" and results.anonymity != "named":
+        later = f"survey.manage.results_later_{results.anonymity}"
+        return texts(later, title=results.title, respondents=results.respondents, asked=results.asked)
     lines = [
         texts("survey.results.title", title=results.title),
         texts(
@@ -182,8 +213,7 @@ def results_text(texts: Texts, results: Results) -> str:
     ]
     for table in results.tables:
         lines += ["", *_table_lines(texts, table)]
-    text = "\n".join(lines)
-    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
+    return _short("\n".join(lines))
 
 
 def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
@@ -205,6 +235,10 @@ def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
         yield from (f"・{words}" for words in table.words[:WORDS_SHOWN])
         if len(table.words) > WORDS_SHOWN:
             yield texts("survey.results.more", count=len(table.words) - WORDS_SHOWN)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
 
 
 def _percent(share: float | None) -> str:

@@ -82,8 +82,8 @@ class Conversation:
         step = place.awaiting or self._next(place, after=-1) or place.definition.steps[0]
         note = ""
         if place.state == "invited":
-            opening = "survey.begin_anonymous" if place.definition.anonymous else "survey.begin_named"
-            note = "\n".join(filter(None, (place.definition.intro, self._texts(opening), "")))
+            opening = self._texts(f"survey.begin_{place.definition.anonymity}")
+            note = "\n".join(filter(None, (place.definition.intro, opening, "")))
         return await self._ask(db, replace(place, state="started"), step, note)
 
     async def press(self, db: AsyncConnection, member_id: int, data: str) -> Message:

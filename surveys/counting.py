@@ -73,7 +73,7 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
         if crossing is not None:
             crossing.add(sheets)
     tables = tally.tables(base="asked" if wish.blanks else "answered", threshold=definition.threshold)
-    if wish.mask:
+    if wish.mask or definition.anonymity == "confidential":
         masker = Masker(list(await db.scalars(select(members.c.name))))
         tables = tuple(replace(table, words=tuple(sorted(map(masker.mask, table.words)))) for table in tables)
     day = to_tokyo(row.closed_at or row.closes_at if row.state == "closed" else row.opened_at).date()

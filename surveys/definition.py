@@ -12,7 +12,7 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 Answer = int | float | str | list[int] | None
@@ -22,6 +22,8 @@ Sheet = Mapping[str, Answer]
 """Step key to answer. A step that is missing was never reached; `<key>.other` holds what was written to "other"."""
 
 OTHER = ".other"
+SMALLEST = 5
+"""The smallest count that is shown unless a definition says otherwise."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
@@ -177,15 +179,16 @@ class Step:
 class Definition(Model):
     """A questionnaire.
 
-    `anonymity`: `anonymous` (not even the database tells who said what) or `named`. `days` is how long it stays open
-    unless whoever opens it says otherwise. `smallest_cell`: counts below it are not shown; 5 by default where answers
-    are anonymous, 1 (everything is shown) where they are named.
+    `anonymity`: `anonymous` (not even the database tells who said what), `confidential` (only who opened it may see
+    whose answer is whose) or `named`. `days` is how long it stays open unless whoever opens it says otherwise.
+    `smallest_cell`: counts below it are not shown; 1 (everything is shown) by default where answers are named, else 5,
+    and never less than 5 where they are confidential.
     """
 
     key: Key
     title: str = Field(min_length=1, max_length=100)
     intro: str = Field(default="", max_length=2_000)
-    anonymity: Literal["anonymous", "named"] = "anonymous"
+    anonymity: Literal["anonymous", "confidential", "named"] = "anonymous"
     days: int = Field(default=7, ge=1, le=366)
     smallest_cell: int | None = Field(default=None, ge=1)
     questions: list[Question] = Field(min_length=1, max_length=100)
@@ -202,6 +205,13 @@ class Definition(Model):
             earlier[question.key] = question
         return questions
 
+    @field_validator("smallest_cell")
+    @classmethod
+    def _keeps_confidence(cls, smallest_cell: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("anonymity") == "confidential" and smallest_cell is not None and smallest_cell < SMALLEST:
+            raise ValueError(f"a confidential survey shows no count below {SMALLEST}; leave it out, or say more")
+        return smallest_cell
+
     @property
     def anonymous(self) -> bool:
         return self.anonymity == "anonymous"
@@ -214,7 +224,7 @@ class Definition(Model):
     @property
     def threshold(self) -> int:
         """The smallest count that is shown."""
-        return self.smallest_cell or (5 if self.anonymous else 1)
+        return self.smallest_cell or (1 if self.anonymity == "named" else SMALLEST)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.usage import labels
 from surveys.definition import Definition
+from surveys.results import tables_shown
 from surveys.sheets import finished
 from surveys.tables import survey_participants, surveys
 from surveys.tabulation import SimpleTable, Tally
@@ -18,7 +19,7 @@ from surveys.vault import Vault
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A survey; `tables` is empty while an anonymous one is open, as two looks at it would tell on people."""
+    """A survey; `tables` is empty while one that is not named is open, as two looks at it would tell on people."""
 
     id: int
     key: str
@@ -35,7 +36,7 @@ async def held(db: AsyncConnection, vault: Vault) -> list[Held]:
     for row in (await db.execute(select(surveys).order_by(surveys.c.opened_at, surveys.c.id))).all():
         definition = Definition.model_validate_json(row.definition)
         tally = Tally(definition)
-        shown = row.state == "closed" or not definition.anonymous
+        shown = row.state == "closed" or definition.results_while_open
         if shown:
             async for sheets in finished(db, vault, row, definition):
                 tally.add(sheets)
@@ -47,7 +48,7 @@ async def held(db: AsyncConnection, vault: Vault) -> list[Held]:
                 state=row.state,
                 opened_at=row.opened_at,
                 respondents=tally.sheets if shown else await _finished(db, row.id),
-                tables=tally.tables(threshold=definition.threshold) if shown else (),
+                tables=tables_shown(tally, definition) if shown else (),
             )
         )
     return found

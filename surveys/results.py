@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from bot.clock import to_tokyo
-from surveys.tabulation import SimpleTable
+from surveys.definition import Definition
+from surveys.tabulation import SimpleTable, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What came of a survey; `tables` is empty while an anonymous one is open."""
+    """What came of a survey; `tables` is empty while one that is not named is open."""
 
     id: int
     key: str
@@ -35,6 +36,14 @@ class Results:
     asked: int
     respondents: int
     tables: tuple[SimpleTable, ...]
+
+
+def tables_shown(tally: Tally, definition: Definition) -> tuple[SimpleTable, ...]:
+    """The tables that everybody may see: small counts are hidden, and own words where they were said in confidence."""
+    tables = tally.tables(threshold=definition.threshold)
+    if definition.anonymity == "confidential":
+        return tuple(replace(table, words=()) for table in tables)
+    return tables
 
 
 def closing_time(moment: datetime) -> str:

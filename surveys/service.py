@@ -25,7 +25,7 @@ from bot.texts import Texts
 from surveys.announcing import Audience, announce, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
-from surveys.results import Opened, Results, closing_time, summary
+from surveys.results import Opened, Results, closing_time, summary, tables_shown
 from surveys.sheets import finished, put_away
 from surveys.tables import survey_participants, surveys
 from surveys.tabulation import SimpleTable, Tally
@@ -75,7 +75,7 @@ class Surveys:
         self._outbox = outbox
         self._clock = clock
         self._activity = activity
-        self._vault = vault
+        self.vault = vault
         self._settings = settings or Settings()
         self._alarm: Alarm | None = None
         self._task: asyncio.Task[None] | None = None
@@ -90,16 +90,20 @@ class Surveys:
         audience: Audience = None,
         closes_at: datetime | None = None,
         actor: str = SYSTEM,
+        owner: int | None = None,
     ) -> Opened:
         """Open a survey and announce it to everyone in `audience` (None: all active members).
 
         `closes_at` is `definition.days` from now unless given. Raises `Refused` if that has passed already or nobody
-        is there to ask. `actor` is who does it, for the audit.
+        is there to ask. `actor` is who does it, for the audit; `owner` the member who alone may read whose answer is
+        whose if the survey is confidential, which must have one.
         """
         now = self._clock.now()
         closes_at = closes_at or now + timedelta(days=definition.days)
         if closes_at <= now:
             raise Refused("survey.manage.closing_past")
+        if definition.anonymity == "confidential" and owner is None:
+            raise Refused("survey.manage.no_owner")
         reminder = now + self._settings.remind_every
         inserted = await db.execute(
             insert(surveys).values(
@@ -107,6 +111,7 @@ class Surveys:
                 title=definition.title,
                 definition=definition.model_dump_json(),
                 anonymity=definition.anonymity,
+                owner=owner if definition.anonymity == "confidential" else None,
                 state="open",
                 opened_at=now,
                 closes_at=closes_at,
@@ -119,7 +124,7 @@ class Surveys:
         if not asked:
             raise Refused("survey.manage.no_audience")
         if definition.anonymous:
-            await db.execute(update(surveys).where(surveys.c.id == survey_id).values(vault_key=self._vault.create()))
+            await db.execute(update(surveys).where(surveys.c.id == survey_id).values(vault_key=self.vault.create()))
         text = self.texts(
             "survey.announcement",
             title=definition.title,
@@ -148,9 +153,9 @@ class Surveys:
         )
         if won.rowcount != 1:
             raise Refused("survey.manage.closed_already", id=survey_id, title=row.title)
-        respondents = await put_away(db, self._vault, row, self.conversation.definition(survey_id, row.definition))
+        respondents = await put_away(db, self.vault, row, self.conversation.definition(survey_id, row.definition))
         if row.vault_key is not None:
-            self._database.after_commit(db, partial(self._vault.destroy, row.vault_key))
+            self._database.after_commit(db, partial(self.vault.destroy, row.vault_key))
         if self._alarm is not None:
             self._database.after_commit(db, self._alarm.ring)
         await self._note(db, actor, "closed", survey_id, respondents=respondents)
@@ -159,8 +164,8 @@ class Surveys:
     async def results(self, survey_id: int) -> Results:
         """Participation, and the tables as far as they may be seen. Raises `Refused` if there is no such survey.
 
-        An anonymous survey shows no table while it is open: who finished when is known, so two looks at the figures,
-        before and after one person, would tell what that person said.
+        A survey that is not named shows no table while it is open: who finished when is known, so two looks at the
+        figures, before and after one person, would tell what that person said.
         """
         async with self._database.snapshot() as db:
             return await self._results(db, survey_id)
@@ -267,7 +272,7 @@ class Surveys:
         async with self._database.snapshot() as db:
             names = list(await db.scalars(select(surveys.c.vault_key).where(*closed)))
         for name in names:
-            self._vault.destroy(name)
+            self.vault.destroy(name)
             async with self._database.transaction() as db:
                 await db.execute(update(surveys).where(*closed, surveys.c.vault_key == name).values(vault_key=None))
 
@@ -282,11 +287,11 @@ class Surveys:
         states: dict[str, int] = {state: count for state, count in counted}  # noqa: C416 - rows are no pairs to mypy
         tables: tuple[SimpleTable, ...] = ()
         respondents = states.get("finished", 0)
-        if row.state == "closed" or not definition.anonymous:
+        if row.state == "closed" or definition.results_while_open:
             tally = Tally(definition)
-            async for sheets in finished(db, self._vault, row, definition):
+            async for sheets in finished(db, self.vault, row, definition):
                 tally.add(sheets)
-            tables = tally.tables(threshold=definition.threshold)
+            tables = tables_shown(tally, definition)
             respondents = tally.sheets
         return Results(
             id=row.id,

@@ -30,9 +30,10 @@ surveys = Table(
     Column("closed_at", UtcDateTime),  # set when it was closed in truth
     Column("next_reminder_at", UtcDateTime),  # NULL once no more are due
     Column("reminders", Integer, nullable=False, server_default=text("0")),  # how many have gone out
-    Column("vault_key", Text),  # the name of the key outside of the database; NULL when named, and once destroyed
+    Column("owner", ForeignKey("members.id")),  # who alone may read whose answer is whose; only when confidential
+    Column("vault_key", Text),  # the name of the key outside of the database; NULL unless anonymous, and once destroyed
     CheckConstraint("state IN ('open', 'closed')", name="state"),
-    CheckConstraint("anonymity IN ('anonymous', 'named')", name="anonymity"),
+    CheckConstraint("anonymity IN ('anonymous', 'confidential', 'named')", name="anonymity"),
 )
 
 survey_participants = Table(
@@ -43,7 +44,7 @@ survey_participants = Table(
     Column("state", Text, nullable=False),
     Column("awaiting", Text),  # the step that was asked last and is not answered yet
     Column("asked_at", UtcDateTime),  # when it was asked; plain text goes to the question asked last
-    Column("sheet", LargeBinary),  # the answers so far: JSON when named, sealed when anonymous
+    Column("sheet", LargeBinary),  # the answers so far: sealed when anonymous, else JSON
     CheckConstraint("state IN ('invited', 'started', 'finished')", name="state"),
     Index("ix_survey_participants_member", "member_id", "asked_at"),
 )
@@ -53,7 +54,7 @@ survey_sheets = Table(
     metadata,
     Column("id", Text, primary_key=True),  # drawn by lot
     Column("survey_id", ForeignKey("surveys.id"), nullable=False, index=True),
-    Column("member_id", ForeignKey("members.id")),  # only when named
+    Column("member_id", ForeignKey("members.id")),  # NULL when anonymous or imported
     Column("body", Text, nullable=False),  # the finished sheet as JSON, in the order of the definition
     sqlite_with_rowid=False,  # a hidden row number would keep the order of arrival
 )

@@ -49,7 +49,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
             vault=Vault(tmp_path / "keys"),
         )
         service.append(surveys)
-        return build_router(surveys, {**DEFINITIONS, "poll": poll("named")})
+        return build_router(surveys, {**DEFINITIONS, "poll": poll("named"), "talk": poll("confidential", 5)})
 
     async with Harness(build, members=STAFF, texts=Texts("bot", "broadcasts", "surveys")) as harness:
         await service[0].start()
