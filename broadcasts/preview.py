@@ -15,6 +15,7 @@ from bot.tables import departments
 from broadcasts.audience import AUDIENCE
 from broadcasts.fanout import fingerprint, routes
 from broadcasts.questions import question_of
+from broadcasts.schedules import Planned
 from broadcasts.tables import rooms
 from broadcasts.wording import Kind, Wording
 
@@ -38,7 +39,9 @@ class Preview:
     buttons: Sequence[str] = ()
     """The labels under the text."""
     held_until: datetime | None = None
-    """When quiet hours let it go, if they hold it now."""
+    """When quiet hours let it go, if they hold it at the moment at which it is ready."""
+    planned: Planned | None = None
+    """When it is ready, if that is not at once."""
 
 
 async def preview(
@@ -47,6 +50,7 @@ async def preview(
     adapters: Sequence[str],
     wording: Wording,
     held_until: datetime | None = None,
+    planned: Planned | None = None,
 ) -> Preview:
     """Look at a draft through the very statement that would send it."""
     message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
@@ -90,4 +94,5 @@ async def preview(
         fingerprint=await fingerprint(db, audience, draft.audience_key, adapters),
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
+        planned=planned,
     )

@@ -40,6 +40,7 @@ from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.recall import Recalls
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.responses import Responses
+from broadcasts.schedules import Schedules
 from broadcasts.tables import broadcasts
 from broadcasts.wording import PRIORITIES, Kind, Wording
 
@@ -77,13 +78,14 @@ class Confirmation:
     - `cancelled`: the draft had been thrown away.
     - `warned`: the text has something odd; show `validation.warnings` and confirm with `warned=True`.
     - `requested`: those who may approve it are asked; `waiting`: they were asked before.
+    - `scheduled`: it goes out by itself at `held_until`, and perhaps again.
     """
 
-    outcome: Literal["sent", "already", "changed", "cancelled", "warned", "requested", "waiting"]
+    outcome: Literal["sent", "already", "changed", "cancelled", "warned", "requested", "waiting", "scheduled"]
     recipients: int = 0
     kind: Kind = "notice"
     held_until: datetime | None = None
-    """When it goes out, if quiet hours hold it until then."""
+    """When it goes out, if quiet hours or a schedule hold it until then."""
 
 
 ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
@@ -116,7 +118,8 @@ class Broadcasts:
         self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
         self.dialogues = Dialogues(database, clock)
         self.approvals = Approvals(outbox, self._adapters, clock, texts, self._settings.approval)
-        self._agenda = Agenda(database, clock, activity, [self.approvals])
+        self.schedules = Schedules(outbox, self._adapters, clock, texts, self._send_scheduled)
+        self._agenda = Agenda(database, clock, activity, [self.approvals, self.schedules])
         self._release_hooks: list[ReleaseHook] = []
         self.responses = Responses(database, texts, self._wording)
         self.recalls = Recalls(outbox, self._adapters, clock, self._wording, self._require_sender, self._note)
@@ -183,10 +186,16 @@ class Broadcasts:
 
     async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
         """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""
-        notice, now = await self._get(db, broadcast_id), self._clock.now()
-        goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
+        notice, planned = await self._get(db, broadcast_id), await self.schedules.find(db, broadcast_id)
+        ready = planned.moments[0] if planned is not None and planned.moments else self._clock.now()
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, ready)
         return await preview(
-            db, notice, tuple(self._adapters), self._wording, held_until=goes_out if goes_out > now else None
+            db,
+            notice,
+            tuple(self._adapters),
+            self._wording,
+            held_until=goes_out if goes_out > ready else None,
+            planned=planned,
         )
 
     async def confirm(
@@ -208,6 +217,9 @@ class Broadcasts:
         await self._require_sender(db, member, "confirm", notice)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        planned = await self.schedules.find(db, broadcast_id)
+        if planned is not None and planned.active:
+            return await self._release(db, notice, member)
         if await self._fingerprint(db, notice) != previewed:
             return Confirmation("changed")
         if not warned and validation.warnings(notice.text):
@@ -234,6 +246,8 @@ class Broadcasts:
         return await self._release(db, notice, member)
 
     async def _send_alone(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        if await self.schedules.find(db, notice.id) is not None:
+            raise Refused("schedule.not_alone")  # what can wait for its hour can wait for a second person
         if not self.approvals.may_send_alone(notice.kind, member):
             raise Forbidden(
                 "refused.not_alone",
@@ -248,7 +262,18 @@ class Broadcasts:
         return confirmation
 
     async def _release(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
-        """Send a draft, once everything is right with it."""
+        """Send a draft, or let its schedule begin, once everything is right with it."""
+        planned = await self.schedules.find(db, notice.id)
+        if planned is None:
+            return await self._send(db, notice, member)
+        recipients = await self.schedules.activate(db, notice, member, planned)
+        self._database.after_commit(db, self._agenda.ring)
+        return Confirmation("scheduled", recipients, notice.kind, planned.moments[0])
+
+    async def _send_scheduled(self, db: AsyncConnection, notice: Row[Any], author: Member) -> int:
+        return (await self._send(db, notice, author)).recipients
+
+    async def _send(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         broadcast_id, audience = notice.id, AUDIENCE.validate_json(notice.audience)
         now = self._clock.now()
         goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
@@ -304,6 +329,7 @@ class Broadcasts:
         if won.rowcount == 0:
             return False
         await self.approvals.withdraw(db, broadcast_id)
+        await self.schedules.drop(db, broadcast_id)
         await self._note(db, member, "cancelled", broadcast_id)
         return True
 

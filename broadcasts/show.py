@@ -8,6 +8,7 @@ from itertools import groupby
 
 from bot.clock import to_tokyo
 from bot.texts import Texts
+from broadcasts import schedules
 from broadcasts.preview import Preview
 from broadcasts.report import Status, Unread
 from broadcasts.tree import Branch, subtree
@@ -48,9 +49,15 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
     if seen.buttons:
         labels = "".join(texts("question.button", label=label) for label in seen.buttons)
         lines += ["", texts("question.preview", labels=labels)]
+    hint = "broadcast.confirm_hint"
+    if (planned := seen.planned) is not None:
+        hint = "schedule.confirm_hint"
+        moments = "\n".join(texts("schedule.moment_line", moment=schedules.shown(texts, at)) for at in planned.moments)
+        lines += ["", texts("schedule.preview", rule=schedules.in_words(texts, planned.rule), moments=moments)]
     if seen.held_until is not None:
-        lines += ["", texts("quiet.preview", time=moment(seen.held_until))]
-    return pages([*lines, "", texts("broadcast.confirm_hint")], limit)
+        held = "quiet.preview" if planned is None else "schedule.preview_held"
+        lines += ["", texts(held, time=moment(seen.held_until))]
+    return pages([*lines, "", texts(hint)], limit)
 
 
 def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: int) -> list[str]:

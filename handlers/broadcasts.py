@@ -15,7 +15,7 @@ from broadcasts import seating, show, tree
 from broadcasts.naming import UnknownName, named
 from broadcasts.report import Status
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, recall
+from handlers import answers, approvals, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.kindly import headquarters, kindly, sender
 from handlers.previewing import reply_confirmation, reply_preview
@@ -130,6 +130,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (audience_handlers, approvals, answers, recall):
+    for part in (audience_handlers, approvals, answers, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

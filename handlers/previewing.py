@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.directory import Member
 from bot.messages import Button
 from broadcasts import show, validation
+from broadcasts.schedules import shown
 from broadcasts.service import Broadcasts, Confirmation
 from handlers.kindly import Asked
 
@@ -13,9 +14,12 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     """Show a draft to its author; the last message carries the buttons that this author may press."""
     texts = broadcasts.texts
     seen = await broadcasts.preview(await ctx.db(), number)
-    confirm = "approval.ask" if broadcasts.approvals.needed(seen.kind, member) else "broadcast.confirm"
+    confirm = "broadcast.confirm" if seen.planned is None else "schedule.confirm"
+    if broadcasts.approvals.needed(seen.kind, member):
+        confirm = "approval.ask"
     buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}")]
-    if confirm == "approval.ask" and broadcasts.approvals.may_send_alone(seen.kind, member):
+    alone = confirm == "approval.ask" and seen.planned is None
+    if alone and broadcasts.approvals.may_send_alone(seen.kind, member):
         buttons.append(Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}"))
     buttons += [
         Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
@@ -37,6 +41,11 @@ async def reply_confirmation(
             said = texts("broadcast.sent", id=number, recipients=confirmation.recipients)
             if confirmation.held_until is not None:
                 said += "\n" + texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
+            await ctx.reply(broadcasts.marked(confirmation.kind, said))
+        case "scheduled":
+            assert confirmation.held_until is not None
+            time = shown(texts, confirmation.held_until)
+            said = texts("schedule.planned", id=number, recipients=confirmation.recipients, time=time)
             await ctx.reply(broadcasts.marked(confirmation.kind, said))
         case "already":
             await ctx.reply(texts("broadcast.already", id=number))

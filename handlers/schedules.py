@@ -1,0 +1,81 @@
+"""`/予約`: notices that go out later or again and again, the list of them, and taking one back."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from bot.context import Context
+from bot.errors import Refused
+from bot.events import MessageReceived
+from bot.router import Router
+from broadcasts import recurrence, schedules
+from broadcasts.naming import named
+from broadcasts.service import Broadcasts
+from broadcasts.show import pages
+from handlers.kindly import kindly, sender
+from handlers.previewing import reply_preview
+from handlers.wishes import parse
+
+CANCEL = frozenset({"取消", "cancel"})
+LISTED_LENGTH = 40
+"""Characters of a notice's text in the list."""
+
+
+def build_router(broadcasts: Broadcasts) -> Router:
+    """One command; the buttons under its preview are those of every draft."""
+    router = Router()
+    texts = broadcasts.texts
+
+    @router.command("予約", "schedule", help=texts("help.schedule"))
+    @kindly(texts)
+    async def schedule(ctx: Context[MessageReceived]) -> None:
+        words = unicodedata.normalize("NFKC", ctx.arguments).split()
+        match words:
+            case []:
+                await listing(ctx)
+            case [how, number] if how.casefold() in CANCEL and number.isdecimal():
+                await cancel(ctx, int(number[:9]))
+            case _:
+                await plan(ctx)
+
+    async def plan(ctx: Context[MessageReceived]) -> None:
+        member = await sender(ctx, "schedule")
+        found = recurrence.parse(ctx.arguments)
+        wish = None if found is None else parse(found[1])
+        if found is None or wish is None or not wish.text:
+            await ctx.reply(texts("schedule.usage"))
+            return
+        db = await ctx.db()
+        audience = await named(db, wish.included, wish.excluded)
+        number = await broadcasts.draft(
+            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question
+        )
+        await broadcasts.schedules.plan(db, number, found[0])
+        await reply_preview(ctx, broadcasts, number, member)
+
+    async def listing(ctx: Context[MessageReceived]) -> None:
+        member = await sender(ctx, "schedules")
+        found = await broadcasts.schedules.listing(await ctx.db(), member)
+        lines = [
+            texts(
+                "schedule.line",
+                id=each.id,
+                rule=schedules.in_words(texts, each.rule),
+                time=schedules.shown(texts, each.next_at),
+                author=each.author,
+                text=" ".join(each.text.split())[:LISTED_LENGTH],
+            )
+            for each in found
+        ]
+        title = texts("schedule.title" if found else "schedule.none")
+        for page in pages([title, *lines, "", texts("schedule.usage")], broadcasts.text_length):
+            await ctx.reply(page)
+
+    async def cancel(ctx: Context[MessageReceived], number: int) -> None:
+        member, db = await sender(ctx, "cancel"), await ctx.db()
+        if await broadcasts.schedules.find(db, number) is None:
+            raise Refused("schedule.no_such", id=number)
+        await broadcasts.cancel(db, number, member)
+        await ctx.reply(texts("schedule.cancelled", id=number))
+
+    return router
