@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
 from bot.outbox.retry import RetryPolicy
-from bot.outbox.sender import LEASE, Sender, SentHook
+from bot.outbox.sender import LEASE, POLL, Sender, SentHook
 from bot.outbox.store import rescue
 from bot.storage import Database
 from bot.tables import attempts, deliveries, messages
@@ -54,7 +54,10 @@ class Attempt:
 
 
 class Outbox:
-    """Sends at least once, and exactly once where the platform honours an idempotency key."""
+    """Sends at least once, and exactly once where the platform honours an idempotency key.
+
+    A database that other processes write to is looked at every `poll`; SQLite is ours alone.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Outbox:
         policy: RetryPolicy | None = None,
         *,
         random: Random | None = None,
+        poll: timedelta = POLL,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -72,6 +76,7 @@ class Outbox:
         self._adapters = dict(adapters)
         self._policy = policy or RetryPolicy()
         self._random = random or Random()  # noqa: S311 - spreads retries, keeps no secret
+        self._poll = poll
         self._hooks: list[SentHook] = []
         self._senders: dict[str, Sender] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -156,6 +161,7 @@ class Outbox:
                 policy=self._policy,
                 random=self._random,
                 hooks=self._hooks,
+                poll=self._poll,
             )
             self._tasks.append(asyncio.create_task(sender.run(), name=f"outbox {name}"))
         if not self._database.is_sqlite:
@@ -177,7 +183,7 @@ class Outbox:
         alarm = Alarm(self._clock, self._activity)
         try:
             while True:
-                await alarm.wait(self._clock.now() + LEASE / 2)
+                await alarm.wait(self._clock.now() + max(LEASE / 2, self._poll))
                 try:
                     async with self._database.transaction() as db:
                         freed = await rescue(db, self._clock.now())

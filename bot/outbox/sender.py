@@ -74,6 +74,7 @@ class Sender:
         policy: RetryPolicy,
         random: Random,
         hooks: Sequence[SentHook],
+        poll: timedelta = POLL,
     ) -> None:
         self._database = database
         self._adapter = adapter
@@ -82,6 +83,7 @@ class Sender:
         self._policy = policy
         self._random = random
         self._hooks = hooks
+        self._poll = poll
         capabilities = adapter.capabilities
         self._store = Store(adapter.name, is_sqlite=database.is_sqlite)
         self._pacer = Pacer(clock, capabilities.rate)
@@ -241,7 +243,7 @@ class Sender:
             moments.append(pause)
         if not self._database.is_sqlite:
             self._look = True
-            moments.append(self._clock.now() + POLL)
+            moments.append(self._clock.now() + self._poll)
         return min(moments, default=None)
 
     # ---------------------------------------------------------------- calls

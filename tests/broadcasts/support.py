@@ -223,7 +223,8 @@ async def city_hall(
     activity = Activity()
     async with database.transaction() as db:
         await directory.save(db, people)
-    outbox = Outbox(database, {"chat": platform}, clock, activity)
+    # In virtual time every look counts: an hour of looking each second would be 3,600 of them.
+    outbox = Outbox(database, {"chat": platform}, clock, activity, poll=timedelta(hours=6))
     broadcasts = Broadcasts(database, outbox, {"chat": platform}, clock, activity, Texts("broadcasts"), settings)
     await outbox.start()
     await broadcasts.start()

@@ -55,7 +55,7 @@ class City:
     async def running(self, ladders: dict[Kind, Ladder], *, mail: str | None = "mail") -> AsyncIterator[None]:
         """One life of the process."""
         chats = {"chat": self.chat, "other": self.other}
-        outbox = Outbox(self.database, {**chats, "mail": self.mail}, self.clock, self.activity)
+        outbox = Outbox(self.database, {**chats, "mail": self.mail}, self.clock, self.activity, poll=timedelta(hours=6))
         texts = Texts("broadcasts")
         still = BroadcastSettings(reminders=ReminderPolicy(at_most=0))
         parts = (self.database, outbox, chats, self.clock, self.activity, texts)

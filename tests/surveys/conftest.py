@@ -132,7 +132,7 @@ async def hall(database: Database, tmp_path: Path) -> AsyncIterator[Hall]:
     vault = Vault(tmp_path / "keys")
     surveys = Surveys(
         database,
-        Outbox(database, {}, clock, activity),
+        Outbox(database, {}, clock, activity, poll=timedelta(days=1)),
         clock,
         activity,
         Texts("surveys"),
