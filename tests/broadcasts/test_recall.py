@@ -289,7 +289,7 @@ async def test_the_officer_recalls_by_a_button_and_sees_who_had_read_it() -> Non
         assert "元には戻せません" in preview.text
         (kept,) = await harness.press("hq", preview, "やめる")
         assert "そのまま" in kept.text
-        assert not notice.deleted
+        assert [each.deleted for each in notices(harness)] == [False]
         (done,) = await harness.press("hq", preview, "取り消す")
         assert "届いていた人 5人のうち、読んでいた人は 1人" in done.text
         assert notice.deleted
