@@ -152,25 +152,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_roster_imports")),
     )
     op.create_table(
-        "surveys",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("anonymity", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("opened_at", UtcDateTime(), nullable=False),
-        sa.Column("closes_at", UtcDateTime(), nullable=False),
-        sa.Column("closed_at", UtcDateTime(), nullable=True),
-        sa.Column("next_reminder_at", UtcDateTime(), nullable=True),
-        sa.Column("reminders", sa.Integer(), server_default=sa.text("0"), nullable=False),
-        sa.Column("vault_key", sa.Text(), nullable=True),
-        sa.CheckConstraint("anonymity IN ('anonymous', 'named')", name=op.f("ck_surveys_anonymity")),
-        sa.CheckConstraint("state IN ('open', 'closed')", name=op.f("ck_surveys_state")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_surveys")),
-    )
-    op.create_index(op.f("ix_surveys_key"), "surveys", ["key"], unique=False)
-    op.create_table(
         "usage_snapshots",
         sa.Column("at", UtcDateTime(), autoincrement=False, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
@@ -406,31 +387,41 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_room_places_room_id"), "room_places", ["room_id"], unique=False)
     op.create_table(
-        "survey_participants",
-        sa.Column("survey_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        "survey_schedules",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("names", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("owner", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("awaiting", sa.Text(), nullable=True),
-        sa.Column("asked_at", UtcDateTime(), nullable=True),
-        sa.Column("sheet", sa.LargeBinary(), nullable=True),
-        sa.CheckConstraint("state IN ('invited', 'started', 'finished')", name=op.f("ck_survey_participants_state")),
-        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_survey_participants_member_id")),
-        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_survey_participants_survey_id")),
-        sa.PrimaryKeyConstraint("survey_id", "member_id", name=op.f("pk_survey_participants")),
+        sa.Column("next_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint("state IN ('waiting', 'done', 'cancelled')", name=op.f("ck_survey_schedules_state")),
+        sa.ForeignKeyConstraint(["owner"], ["members.id"], name=op.f("fk_survey_schedules_owner")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_schedules")),
     )
-    op.create_index("ix_survey_participants_member", "survey_participants", ["member_id", "asked_at"], unique=False)
+    op.create_index("ix_survey_schedules_next_at", "survey_schedules", ["next_at"], unique=False)
     op.create_table(
-        "survey_sheets",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("survey_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("body", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_survey_sheets_member_id")),
-        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_survey_sheets_survey_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_sheets")),
-        sqlite_with_rowid=False,
+        "surveys",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+        sa.Column("anonymity", sa.Text(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("closes_at", UtcDateTime(), nullable=False),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("next_reminder_at", UtcDateTime(), nullable=True),
+        sa.Column("reminders", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("owner", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("vault_key", sa.Text(), nullable=True),
+        sa.CheckConstraint("anonymity IN ('anonymous', 'confidential', 'named')", name=op.f("ck_surveys_anonymity")),
+        sa.CheckConstraint("state IN ('open', 'closed')", name=op.f("ck_surveys_state")),
+        sa.ForeignKeyConstraint(["owner"], ["members.id"], name=op.f("fk_surveys_owner")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_surveys")),
     )
-    op.create_index(op.f("ix_survey_sheets_survey_id"), "survey_sheets", ["survey_id"], unique=False)
+    op.create_index(op.f("ix_surveys_key"), "surveys", ["key"], unique=False)
     op.create_table(
         "awaited_details",
         sa.Column(
@@ -600,12 +591,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("broadcast_id", "number", "member_id", name=op.f("pk_correction_reads")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "survey_participants",
+        sa.Column("survey_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("awaiting", sa.Text(), nullable=True),
+        sa.Column("asked_at", UtcDateTime(), nullable=True),
+        sa.Column("sheet", sa.LargeBinary(), nullable=True),
+        sa.CheckConstraint("state IN ('invited', 'started', 'finished')", name=op.f("ck_survey_participants_state")),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_survey_participants_member_id")),
+        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_survey_participants_survey_id")),
+        sa.PrimaryKeyConstraint("survey_id", "member_id", name=op.f("pk_survey_participants")),
+    )
+    op.create_index("ix_survey_participants_member", "survey_participants", ["member_id", "asked_at"], unique=False)
+    op.create_table(
+        "survey_sheets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("survey_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_survey_sheets_member_id")),
+        sa.ForeignKeyConstraint(["survey_id"], ["surveys.id"], name=op.f("fk_survey_sheets_survey_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_sheets")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_survey_sheets_survey_id"), "survey_sheets", ["survey_id"], unique=False)
     triggers = SQLITE_TRIGGERS if op.get_bind().dialect.name == "sqlite" else POSTGRESQL_TRIGGERS
     for trigger in triggers:
         op.execute(trigger)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_survey_sheets_survey_id"), table_name="survey_sheets")
+    op.drop_table("survey_sheets")
+    op.drop_index("ix_survey_participants_member", table_name="survey_participants")
+    op.drop_table("survey_participants")
     op.drop_table("correction_reads")
     op.drop_index("ix_broadcast_schedules_next_at", table_name="broadcast_schedules")
     op.drop_table("broadcast_schedules")
@@ -631,10 +652,10 @@ def downgrade() -> None:
     op.drop_table("broadcast_approvals")
     op.drop_table("broadcast_answers")
     op.drop_table("awaited_details")
-    op.drop_index(op.f("ix_survey_sheets_survey_id"), table_name="survey_sheets")
-    op.drop_table("survey_sheets")
-    op.drop_index("ix_survey_participants_member", table_name="survey_participants")
-    op.drop_table("survey_participants")
+    op.drop_index(op.f("ix_surveys_key"), table_name="surveys")
+    op.drop_table("surveys")
+    op.drop_index("ix_survey_schedules_next_at", table_name="survey_schedules")
+    op.drop_table("survey_schedules")
     op.drop_index(op.f("ix_room_places_room_id"), table_name="room_places")
     op.drop_table("room_places")
     op.drop_index(op.f("ix_problem_reports_member_id"), table_name="problem_reports")
@@ -683,8 +704,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_deliveries_message_id"), table_name="deliveries")
     op.drop_table("deliveries")
     op.drop_table("usage_snapshots")
-    op.drop_index(op.f("ix_surveys_key"), table_name="surveys")
-    op.drop_table("surveys")
     op.drop_table("roster_imports")
     op.drop_index("ix_rooms_platform_id", table_name="rooms")
     op.drop_index("ix_rooms_audience_key", table_name="rooms")
