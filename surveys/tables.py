@@ -58,18 +58,3 @@ survey_sheets = Table(
     Column("body", Text, nullable=False),  # the finished sheet as JSON, in the order of the definition
     sqlite_with_rowid=False,  # a hidden row number would keep the order of arrival
 )
-
-survey_schedules = Table(
-    "survey_schedules",
-    metadata,
-    Column("id", BigId, primary_key=True),
-    Column("title", Text, nullable=False),
-    Column("definition", Text, nullable=False),  # as it was when reserved
-    Column("names", Text, nullable=False),  # the audience as it was named, a JSON list; empty for everybody
-    Column("rule", Text, nullable=False),  # surveys.schedules.Rule as JSON
-    Column("owner", ForeignKey("members.id"), nullable=False),  # who reserved it
-    Column("state", Text, nullable=False),
-    Column("next_at", UtcDateTime),  # when it opens next; NULL once it never does again
-    CheckConstraint("state IN ('waiting', 'done', 'cancelled')", name="state"),
-    Index("ix_survey_schedules_next_at", "next_at"),
-)

@@ -387,21 +387,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_room_places_room_id"), "room_places", ["room_id"], unique=False)
     op.create_table(
-        "survey_schedules",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("title", sa.Text(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-        sa.Column("names", sa.Text(), nullable=False),
-        sa.Column("rule", sa.Text(), nullable=False),
-        sa.Column("owner", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("next_at", UtcDateTime(), nullable=True),
-        sa.CheckConstraint("state IN ('waiting', 'done', 'cancelled')", name=op.f("ck_survey_schedules_state")),
-        sa.ForeignKeyConstraint(["owner"], ["members.id"], name=op.f("fk_survey_schedules_owner")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_schedules")),
-    )
-    op.create_index("ix_survey_schedules_next_at", "survey_schedules", ["next_at"], unique=False)
-    op.create_table(
         "surveys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -654,8 +639,6 @@ def downgrade() -> None:
     op.drop_table("awaited_details")
     op.drop_index(op.f("ix_surveys_key"), table_name="surveys")
     op.drop_table("surveys")
-    op.drop_index("ix_survey_schedules_next_at", table_name="survey_schedules")
-    op.drop_table("survey_schedules")
     op.drop_index(op.f("ix_room_places_room_id"), table_name="room_places")
     op.drop_table("room_places")
     op.drop_index(op.f("ix_problem_reports_member_id"), table_name="problem_reports")
