@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -10,8 +9,9 @@ from typing import Protocol
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.clock import Clock
+from bot.loop import Loop
 from bot.storage import Database
 
 log = structlog.get_logger(__name__)
@@ -35,40 +35,20 @@ class Agenda:
     def __init__(self, database: Database, clock: Clock, activity: Activity, entries: Sequence[Dated]) -> None:
         self._database = database
         self._clock = clock
-        self._activity = activity
         self._entries = tuple(entries)
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("agenda", self._work, clock, activity)
 
     async def start(self) -> None:
         """Begin with what fell due while nothing ran."""
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="agenda")
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End; what is due stays in its rows."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = self._alarm = None
+        await self._loop.stop()
 
     def ring(self) -> None:
         """Call when a new moment has been committed."""
-        if self._alarm is not None:
-            self._alarm.ring()
-
-    async def _run(self, alarm: Alarm) -> None:
-        until: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(until)
-                try:
-                    until = await self._work()
-                except Exception:
-                    log.exception("agenda.failed")
-                    until = self._clock.now() + AFTER_FAILURE
-        finally:
-            alarm.rest()
+        self._loop.ring()
 
     async def _work(self) -> datetime | None:
         due = await self._next_due()

@@ -6,7 +6,6 @@ Functions that only look open a snapshot of their own and never stand in a write
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +17,13 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.adapter import Adapter
 from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import MessageRead
+from bot.loop import Loop
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
@@ -109,11 +109,9 @@ class Broadcasts:
         self._outbox = outbox
         self._adapters = dict(adapters)
         self._clock = clock
-        self._activity = activity
         self._wording = Wording(texts)
         self._settings = settings or BroadcastSettings()
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("reminders", self._remind, clock, activity, after_failure=AFTER_FAILURE)
         self.texts = texts
         self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
         self.dialogues = Dialogues(database, clock)
@@ -302,7 +300,7 @@ class Broadcasts:
         for hook in self._release_hooks:
             await hook(db, broadcast_id, notice.kind, goes_out)
         self._outbox.ring_after_commit(db)
-        self._database.after_commit(db, self._ring)
+        self._database.after_commit(db, self._loop.ring)
         await self._note(db, member, "sent", broadcast_id, {"kind": notice.kind, "recipients": recipients})
         return Confirmation("sent", recipients, notice.kind, goes_out if goes_out > now else None)
 
@@ -385,35 +383,17 @@ class Broadcasts:
         """Begin to keep the rooms and to send reminders that are due, also those from before a restart."""
         await self.rooms.start()
         await self._agenda.start()
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="reminders")
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End both."""
         await self.rooms.stop()
         await self._agenda.stop()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
-            self._alarm = None  # a ring from now on must not count as work under way
+        await self._loop.stop()
 
     def roster_changed(self) -> None:
         """Call after the staff directory was changed: the rooms follow."""
         self.rooms.ring()
-
-    async def _run(self, alarm: Alarm) -> None:
-        until: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(until)
-                try:
-                    until = await self._remind()
-                except Exception:
-                    log.exception("reminders.failed")
-                    until = self._clock.now() + AFTER_FAILURE
-        finally:
-            alarm.rest()
 
     async def _remind(self) -> datetime | None:
         """Send the rounds that are due; when the next one is."""
@@ -433,10 +413,6 @@ class Broadcasts:
         if queued:
             log.info("reminders.queued", messages=queued)
         return due
-
-    def _ring(self) -> None:
-        if self._alarm is not None:
-            self._alarm.ring()
 
     # -------------------------------------------------------------- helpers
 

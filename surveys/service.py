@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,13 +9,13 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.clock import Clock
 from bot.errors import KairanbanError, Refused
+from bot.loop import Loop
 from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
@@ -74,11 +72,9 @@ class Surveys:
         self._database = database
         self._outbox = outbox
         self._clock = clock
-        self._activity = activity
         self.vault = vault
         self._settings = settings or Settings()
-        self._alarm: Alarm | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._loop = Loop("surveys", self._do_what_is_due, clock, activity, after_failure=RETRY_AFTER)
         self.texts = texts
         self.conversation = Conversation(clock, texts, vault, self._settings.patience)
 
@@ -134,8 +130,7 @@ class Surveys:
             closes=closing_time(closes_at),
         )
         reached = await self._tell(db, survey_id, f"survey:{survey_id}", text, Priority.NOTICE)
-        if self._alarm is not None:
-            self._database.after_commit(db, self._alarm.ring)
+        self._database.after_commit(db, self._loop.ring)
         await self._note(db, actor, "opened", survey_id, key=definition.key, asked=asked)
         return Opened(survey_id, definition.title, asked, asked - reached, closes_at)
 
@@ -156,8 +151,7 @@ class Surveys:
         respondents = await put_away(db, self.vault, row, self.conversation.definition(survey_id, row.definition))
         if row.vault_key is not None:
             self._database.after_commit(db, partial(self.vault.destroy, row.vault_key))
-        if self._alarm is not None:
-            self._database.after_commit(db, self._alarm.ring)
+        self._database.after_commit(db, self._loop.ring)
         await self._note(db, actor, "closed", survey_id, respondents=respondents)
         return await self._results(db, survey_id)
 
@@ -180,30 +174,11 @@ class Surveys:
 
     async def start(self) -> None:
         """Begin to remind and to close; rows say what is due, also what became due while nobody was there."""
-        self._alarm = Alarm(self._clock, self._activity)
-        self._task = asyncio.create_task(self._run(self._alarm), name="surveys")
+        await self._loop.start()
 
     async def stop(self) -> None:
         """End the loop; the next start goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
-            self._alarm = None
-
-    async def _run(self, alarm: Alarm) -> None:
-        due: datetime | None = None
-        try:
-            while True:
-                await alarm.wait(due)
-                try:
-                    due = await self._do_what_is_due()
-                except (KairanbanError, SQLAlchemyError, OSError):
-                    log.exception("surveys_loop_failed")
-                    due = self._clock.now() + RETRY_AFTER
-        finally:
-            alarm.rest()
+        await self._loop.stop()
 
     async def _do_what_is_due(self) -> datetime | None:
         """Close, remind, and destroy keys that outlived their survey; the next moment at which something is due."""
