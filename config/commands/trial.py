@@ -49,7 +49,7 @@ def trial(
         return
     logs.configure(verbose=verbose)
     if not verbose:
-        logging.getLogger().setLevel(logging.WARNING)
+        logging.getLogger().setLevel(logging.ERROR)  # what people are refused is in the summary
     try:
         chosen = load_parameters(parameters)
     except ValueError as error:
