@@ -14,12 +14,13 @@ from bot.audit import Head, audit_log
 from bot.clock import to_tokyo
 from bot.errors import ConfigurationError
 from bot.texts import Texts
+from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="監査記録 / the audit")
-console = Console(highlight=False, soft_wrap=True, markup=False)
+console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 
 @app.command("verify", help="記録が変えられていないか調べます / find changed, removed or inserted rows")

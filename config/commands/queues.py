@@ -15,13 +15,14 @@ from bot.errors import ConfigurationError, KairanbanError
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.texts import Texts
+from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
 
 inbox = typer.Typer(no_args_is_help=True, help="処理できなかった受信 / events that were given up")
 outbox = typer.Typer(no_args_is_help=True, help="送れなかったメッセージ / messages that were given up")
-console = Console(highlight=False, soft_wrap=True, markup=False)
+console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="何件まで / how many")]
 

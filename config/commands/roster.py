@@ -12,12 +12,13 @@ from bot import audit, roster
 from bot.clock import SystemClock
 from bot.errors import KairanbanError
 from bot.texts import Texts
+from config import screen
 from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, refusals, save
 from config.loops import run
 from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="職員名簿の取り込みと書き出し / the staff directory, in and out")
-console = Console(highlight=False, soft_wrap=True, markup=False)
+console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
 
