@@ -39,23 +39,6 @@ class Clock(Protocol):
         """Call `callback` once `when` has come (soon, if it has already)."""
 
 
-async def sleep_until(clock: Clock, when: datetime) -> None:
-    """Return once `clock` has reached `when`."""
-    if when <= clock.now():
-        return
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def due() -> None:
-        if not future.done():
-            future.set_result(None)
-
-    timer = clock.call_at(when, due)
-    try:
-        await future
-    finally:
-        timer.cancel()
-
-
 class SystemClock:
     """The machine's clock."""
 

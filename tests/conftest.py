@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
 
 from bot.storage import Database
-from tests.postgres import Postgres, running
+from tests.databases import KINDS, Kind, empty_database, server
+from tests.postgres import Postgres
 
 
 @pytest.hookimpl(wrapper=True)
@@ -25,20 +26,14 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def postgres() -> Postgres:
     """One real PostgreSQL server for all tests of a process."""
-    with running() as server:
-        yield server
+    return server()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with all tables, once on SQLite and once on PostgreSQL: the conformance suite of storage."""
-    if request.param == "sqlite":
-        opened = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", durability="process")
-    else:
-        server: Postgres = request.getfixturevalue("postgres")
-        opened = Database.open(await server.new_database())
-    await opened.create_tables()
-    yield opened
-    await opened.close()
+    kind: Kind = request.param
+    async with empty_database(kind, tmp_path) as database:
+        yield database

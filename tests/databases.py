@@ -19,7 +19,7 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 @asynccontextmanager
 async def empty_database(kind: Kind, folder: Path) -> AsyncIterator[Database]:
     """A database with every table that the imported rooms define and no row; `folder` is where SQLite's file goes."""
-    url = f"sqlite+aiosqlite:///{folder}/test.db" if kind == "sqlite" else await _server().new_database()
+    url = f"sqlite+aiosqlite:///{folder}/test.db" if kind == "sqlite" else await server().new_database()
     database = Database.open(url, durability="process")
     try:
         await database.create_tables()
@@ -29,8 +29,8 @@ async def empty_database(kind: Kind, folder: Path) -> AsyncIterator[Database]:
 
 
 @cache
-def _server() -> Postgres:
-    """Started by the first test of this process that wants it, stopped with the process."""
+def server() -> Postgres:
+    """The one PostgreSQL of this process: started by the first test that wants it, stopped with the process."""
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(running())

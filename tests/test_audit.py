@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +23,7 @@ from bot.audit import GENESIS, Finding, Head, audit_head, audit_log
 from bot.audit.chain import digest
 from bot.clock import TOKYO, ManualClock
 from bot.storage import Database, UtcDateTime
-from tests.databases import KINDS, Kind, empty_database
+from tests.databases import empty_database
 
 LENGTH = 9
 
@@ -32,13 +31,6 @@ LENGTH = 9
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(datetime(2023, 9, 1, 2, 10, tzinfo=TOKYO))
-
-
-@pytest.fixture(params=KINDS)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    kind: Kind = request.param
-    async with empty_database(kind, tmp_path) as database:
-        yield database
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from bot.clock import TOKYO, ManualClock
 from bot.roster import Plan, apply, plan, read
 from bot.storage import Database
-from tests.databases import KINDS, Kind, empty_database
 
 Importer = Callable[[str], Awaitable[Plan]]
 
@@ -19,13 +17,6 @@ Importer = Callable[[str], Awaitable[Plan]]
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock(datetime(2024, 4, 1, 8, 30, tzinfo=TOKYO))
-
-
-@pytest.fixture(params=KINDS)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    kind: Kind = request.param
-    async with empty_database(kind, tmp_path) as database:
-        yield database
 
 
 @pytest.fixture
