@@ -68,24 +68,8 @@ class House:
 
 def adapters_from(settings: Settings, clock: Clock) -> list[Adapter]:
     """The platforms that the settings name. Raises ConfigurationError for a secret that cannot be read."""
-    adapters: list[Adapter] = []
-    if settings.logochat is not None:
-        table = settings.logochat
-        adapters.append(LogoChat(table.base_url, table.read_secret("token"), table.read_secret("secret"), clock=clock))
-    if settings.mail is not None:
-        mail = settings.mail
-        adapters.append(
-            Mail(
-                mail.host,
-                mail.sender,
-                clock,
-                port=mail.port,
-                security=mail.security,
-                username=mail.username,
-                password=mail.read_password(),
-            )
-        )
-    return adapters
+    tables = (*settings.platforms(), settings.mail)
+    return [table.build(clock) for table in tables if table is not None]
 
 
 @asynccontextmanager

@@ -12,37 +12,18 @@ import tomllib
 from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bot.adapters.mail import Security
 from bot.errors import ConfigurationError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
+from config.platforms import LogoChatTable, MailTable, PlatformTable, Table
 
 DEFAULT_FILE = Path("kairanban.toml")
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write it as https://host or http://host:port")
-    if parts.username or parts.password or parts.query:
-        raise ValueError("an address carries no password and no token; those have keys of their own")
-    return value.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-
-
-class Table(BaseModel):
-    """One table of the file; a key that nobody reads is an error, because it is a typing mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Server(Table):
@@ -72,36 +53,6 @@ class Storage(Table):
     def key_folder(self) -> Path:
         """The keys that seal anonymous answers while a survey is open; outside of the database on purpose."""
         return self.folder / "survey-keys"
-
-
-class LogoChatTable(Table):
-    """A LoGoチャット-compatible service and the bot's account there."""
-
-    base_url: HttpUrl
-    token: SecretStr | None = None
-    token_file: Path | None = None
-    secret: SecretStr | None = None
-    secret_file: Path | None = None
-
-    @model_validator(mode="after")
-    def one_of_each(self) -> Self:
-        for name in ("token", "secret"):
-            if getattr(self, name) is not None and getattr(self, f"{name}_file") is not None:
-                raise ValueError(f"give {name} or {name}_file, not both")
-        return self
-
-    def read_secret(self, name: Literal["token", "secret"]) -> str:
-        """The secret itself, from the settings or from its file; ConfigurationError if there is none."""
-        value: SecretStr | None = getattr(self, name)
-        if value is not None:
-            return value.get_secret_value()
-        file: Path | None = getattr(self, f"{name}_file")
-        if file is None:
-            raise ConfigurationError(f"[logochat] has neither {name} nor {name}_file.")
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(f"[logochat] {name}_file cannot be read: {error.strerror}: {file}") from error
 
 
 class RemindersTable(Table):
@@ -160,31 +111,6 @@ class EscalationTable(Table):
             for kind, table in tables.items()
             if table
         }
-
-
-class MailTable(Table):
-    """The mail server that e-mail goes out through."""
-
-    host: str
-    sender: str
-    port: int | None = Field(default=None, ge=1, le=65535)
-    security: Security = "starttls"
-    username: str | None = None
-    password: SecretStr | None = None
-    password_file: Path | None = None
-
-    def read_password(self) -> str | None:
-        """The password from the settings or from its file, None if there is none; ConfigurationError."""
-        if self.password is not None:
-            return self.password.get_secret_value()
-        if self.password_file is None:
-            return None
-        try:
-            return self.password_file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(
-                f"[mail] password_file cannot be read: {error.strerror}: {self.password_file}"
-            ) from error
 
 
 class JmaTable(Table):
@@ -264,20 +190,24 @@ class Settings(BaseSettings):
             lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
             raise ConfigurationError(f"The settings ({chosen}) need mending:\n  " + "\n  ".join(lines)) from error
 
+    def platforms(self) -> tuple[PlatformTable, ...]:
+        """The chat platforms that the settings name, without e-mail."""
+        return tuple(table for table in (self.logochat,) if table is not None)
+
     def problems(self) -> Iterator[str]:
         """A sentence for each thing that is missing or would fail at start-up; none means ready."""
-        if self.logochat is None:
+        if not self.platforms():
             yield (
-                "[logochat] がありません。接続先 (base_url) とトークン、署名の鍵を書いてください。 "
-                "/ There is no [logochat] table: write base_url, token_file and secret_file."
+                "接続先がありません。[logochat] に base_url とトークン、署名の鍵を書いてください。 "
+                "/ There is no platform: write a table such as [logochat] with base_url, token_file and secret_file."
             )
-        else:
-            for name in ("token", "secret"):
+        for table in self.platforms():
+            for name in table.SECRETS:
                 try:
-                    if not self.logochat.read_secret(name):
-                        yield f"[logochat] {name} が空です。 / [logochat] {name} is empty."
+                    if not table.read_secret(name):
+                        yield f"[{table.TABLE}] {name} が空です。 / [{table.TABLE}] {name} is empty."
                 except ConfigurationError as error:
-                    yield f"[logochat] {name} が読めません。 / {error}"
+                    yield f"[{table.TABLE}] {name} が読めません。 / {error}"
         folder = self.storage.folder
         existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), None)
         if existing is None or not os.access(existing, os.W_OK):

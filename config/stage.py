@@ -24,7 +24,8 @@ from bot.clock import Clock
 from bot.storage import Durability
 from config.house import House, open_house
 from config.people import entries
-from config.settings import LogoChatTable, Server, Settings, Storage
+from config.platforms import LogoChatTable
+from config.settings import Server, Settings, Storage
 from trial.population import HEADQUARTERS, Person
 from trial.service.passwords import REHEARSAL
 from trial.service.service import ChatService

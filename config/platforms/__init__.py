@@ -1,0 +1,7 @@
+"""The platforms' tables in the settings file, one module each: what they hold, and the adapter they make."""
+
+from config.platforms.base import HttpUrl, PlatformTable, Table
+from config.platforms.logochat import LogoChatTable
+from config.platforms.mail import MailTable
+
+__all__ = ["HttpUrl", "LogoChatTable", "MailTable", "PlatformTable", "Table"]
