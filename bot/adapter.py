@@ -83,6 +83,20 @@ class Rejected:
 Outcome = Sent | Retry | Rejected
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a request where a platform wants more than an empty 200.
+
+    With `events` the request carries events: it goes out once they are on disk, and not at all if they could not be put
+    there.
+    """
+
+    body: bytes = b"{}"
+    status: int = 200
+    content_type: str = "application/json"
+    events: bool = False
+
+
 class Adapter(Protocol):
     """One chat platform."""
 
@@ -146,4 +160,16 @@ class Listens(Protocol):
 
         `take` returns once they are on disk, and raises `InboxUnavailable` if they could not be put there. Cancelled
         when the bot stops.
+        """
+
+
+@runtime_checkable
+class Answers(Protocol):
+    """An adapter whose platform wants answers of its own: a challenge sent back, a document, more addresses."""
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply | None:
+        """The answer to a request that `verify` has accepted.
+
+        `path` is what follows `/webhooks/NAME`, as it was sent: empty there, such as `/transactions/7` below. None is
+        the usual: a POST to `/webhooks/NAME` itself carries events and gets an empty 200, all else is not there (404).
         """

@@ -1,7 +1,8 @@
 """The door: webhooks, and what operators look at.
 
 `POST /webhooks/{adapter}` answers 200 once the request's events are on disk, whatever becomes of them later. What is
-signed wrongly is answered 401 and leaves no trace; what is signed and cannot be read is kept as `Unknown`.
+signed wrongly is answered 401 and leaves no trace; what is signed and cannot be read is kept as `Unknown`. An adapter
+that `Answers` has its own word about what is sent back, and about the addresses below its own.
 
 The door is aiohttp's low-level server with a table of paths, not an `Application`: there are four kinds of them and no
 patterns, and what an application does around a handler costs as much as the durable commit behind ours.
@@ -16,7 +17,7 @@ from time import perf_counter
 import structlog
 from aiohttp import web
 
-from bot.adapter import Adapter
+from bot.adapter import Adapter, Answers, Reply
 from bot.answers import Accepted
 from bot.clock import Clock
 from bot.errors import InboxUnavailable
@@ -64,9 +65,13 @@ def build_server(
         for adapter in adapters
     }
     paths |= {"/healthz": ("GET", healthz), "/readyz": ("GET", readyz), "/metrics": ("GET", prometheus)}
+    answering = {f"/webhooks/{adapter.name}" for adapter in adapters if isinstance(adapter, Answers)}
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        found = paths.get(request.rel_url.raw_path)
+        path = request.rel_url.raw_path
+        found = paths.get(path)
+        if answering and (above := "/".join(path.split("/", 3)[:3])) in answering:
+            return await paths[above][1](request)
         if found is None:
             return web.Response(status=404, text=f"There is nothing here. There are: {', '.join(sorted(paths))}.\n")
         method, handler = found
@@ -80,6 +85,7 @@ def build_server(
 def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_limit: int = BODY_LIMIT) -> Answer:
     """The handler of one adapter's webhook."""
     name = adapter.name
+    answers = adapter if isinstance(adapter, Answers) else None
     accepted, unsigned, malformed, too_large, unavailable = (
         metrics.requests.labels(name, answer)
         for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable")
@@ -98,6 +104,10 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
         if not _verified(adapter, request.headers, body):
             unsigned.inc()
             return web.Response(status=401, text="The signature does not match the body.\n")
+        reply = _reply(name, answers, request, body) if answers else None
+        if reply is not None and not reply.events:
+            accepted.inc()
+            return _as_response(reply)
         try:
             events = adapter.parse(body)
         except Exception as error:  # a platform's news must never be lost to an adapter's mistake
@@ -116,7 +126,7 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
         accepted.inc()
         count_events(events, new)
         seconds.observe(perf_counter() - started)
-        return Accepted()
+        return Accepted() if reply is None else _as_response(reply)
 
     return webhook
 
@@ -141,6 +151,19 @@ def _verified(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> bool
         # Whoever is not authenticated must not be able to do more than be turned away.
         log.exception("webhook_verify_failed", adapter=adapter.name)
         return False
+
+
+def _reply(name: str, adapter: Answers, request: web.BaseRequest, body: bytes) -> Reply | None:
+    """The adapter's own answer; None where the request is a plain webhook."""
+    path = request.rel_url.raw_path.removeprefix(f"/webhooks/{name}")
+    reply = adapter.answer(request.method, path, body)
+    if reply is None and (request.method, path) != ("POST", ""):
+        return Reply(b"There is nothing here.\n", 404, "text/plain")
+    return reply
+
+
+def _as_response(reply: Reply) -> web.Response:
+    return web.Response(body=reply.body, status=reply.status, content_type=reply.content_type)
 
 
 def _event_counter(metrics: Metrics, adapter: str) -> Callable[[Sequence[Event], int], None]:
