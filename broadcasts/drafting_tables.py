@@ -40,7 +40,7 @@ broadcast_schedules = Table(
     metadata,
     # The draft that is sent, or that every occurrence of a recurring notice is a copy of.
     Column("broadcast_id", ForeignKey("broadcasts.id"), primary_key=True, autoincrement=False),
-    Column("rule", Text, nullable=False),  # broadcasts.recurrence.Rule as JSON
+    Column("rule", Text, nullable=False),  # bot.recurrence.Rule as JSON
     Column("state", Text, nullable=False, server_default=text("'draft'")),  # draft: not confirmed yet
     Column("next_at", UtcDateTime),  # moved by whoever wins the occurrence; NULL: none is left
     Column("fingerprint", Text, nullable=False, server_default=text("''")),  # of the people as last seen by the author

@@ -20,17 +20,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.adapter import Adapter
-from bot.clock import Clock, to_tokyo
+from bot.clock import Clock
 from bot.directory import HEADQUARTERS, Member, member_by_code
 from bot.errors import Refused
 from bot.messages import Message
 from bot.outbox import Outbox
+from bot.recurrence import Rule, shown
 from bot.tables import members
 from bot.texts import Texts
 from broadcasts import fanout, rights
 from broadcasts.audience import AUDIENCE, EVERYONE
 from broadcasts.drafting_tables import broadcast_schedules
-from broadcasts.recurrence import LAST_DAY, Rule
 from broadcasts.tables import broadcasts
 from broadcasts.telling import tell
 
@@ -192,7 +192,7 @@ class Schedules:
         occurrence = f"schedule:{notice.token}:{schedule.next_at.timestamp():.0f}"
         if now - schedule.next_at > TOO_LATE:
             await self._note(db, "kairanban", "schedule_missed", notice.id, {"due": schedule.next_at.isoformat()})
-            said = self._texts("schedule.told_missed", id=notice.id, time=shown(self._texts, schedule.next_at))
+            said = self._texts("schedule.told_missed", id=notice.id, time=shown(schedule.next_at, self._texts.language))
             await self._tell(db, [notice.author_id], said, occurrence)
             if not rule.recurs:
                 await self._close(db, notice.id)
@@ -255,19 +255,3 @@ class Schedules:
     ) -> None:
         subject = f"broadcast:{broadcast_id}"
         await audit.append(db, self._clock, actor=actor, action=f"broadcast.{action}", subject=subject, details=details)
-
-
-def shown(texts: Texts, moment: datetime) -> str:
-    """A moment with its day of the week, 2023-10-02（月） 09:00."""
-    local = to_tokyo(moment)
-    weekday = texts(f"schedule.weekday_{local.weekday()}")
-    return texts("schedule.moment", date=f"{local:%Y-%m-%d}", weekday=weekday, time=f"{local:%H:%M}")
-
-
-def in_words(texts: Texts, rule: Rule) -> str:
-    """A rule as people say it."""
-    weekday = "" if rule.weekday is None else texts(f"schedule.weekday_{rule.weekday}")
-    kind = "month_end" if rule.every == "month" and rule.day == LAST_DAY else rule.every
-    values = {"date": rule.on, "weekday": weekday, "day": rule.day}
-    said = texts(f"schedule.rule_{kind}", time=f"{rule.at:%H:%M}", **values)
-    return said + (texts("schedule.rule_moved") if rule.moved else "")

@@ -7,8 +7,8 @@ from datetime import datetime
 from itertools import groupby
 
 from bot.clock import to_tokyo
+from bot.recurrence import in_words, shown
 from bot.texts import Texts
-from broadcasts import schedules
 from broadcasts.preview import Preview
 from broadcasts.report import Status, Unread
 from broadcasts.tree import Branch, subtree
@@ -52,8 +52,8 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
     hint = "broadcast.confirm_hint"
     if (planned := seen.planned) is not None:
         hint = "schedule.confirm_hint"
-        moments = "\n".join(texts("schedule.moment_line", moment=schedules.shown(texts, at)) for at in planned.moments)
-        lines += ["", texts("schedule.preview", rule=schedules.in_words(texts, planned.rule), moments=moments)]
+        moments = "\n".join(texts("schedule.moment_line", moment=shown(at, texts.language)) for at in planned.moments)
+        lines += ["", texts("schedule.preview", rule=in_words(planned.rule, texts.language), moments=moments)]
     if seen.held_until is not None:
         held = "quiet.preview" if planned is None else "schedule.preview_held"
         lines += ["", texts(held, time=moment(seen.held_until))]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.directory import Member
 from bot.messages import Button
+from bot.recurrence import shown
 from broadcasts import show, validation
-from broadcasts.schedules import shown
 from broadcasts.service import Broadcasts, Confirmation
 from handlers.kindly import Asked
 
@@ -44,7 +44,7 @@ async def reply_confirmation(
             await ctx.reply(broadcasts.marked(confirmation.kind, said))
         case "scheduled":
             assert confirmation.held_until is not None
-            time = shown(texts, confirmation.held_until)
+            time = shown(confirmation.held_until, texts.language)
             said = texts("schedule.planned", id=number, recipients=confirmation.recipients, time=time)
             await ctx.reply(broadcasts.marked(confirmation.kind, said))
         case "already":

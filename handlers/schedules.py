@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 
+from bot import recurrence
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
 from bot.router import Router
-from broadcasts import recurrence, schedules
 from broadcasts.naming import named
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
@@ -60,8 +60,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
             texts(
                 "schedule.line",
                 id=each.id,
-                rule=schedules.in_words(texts, each.rule),
-                time=schedules.shown(texts, each.next_at),
+                rule=recurrence.in_words(each.rule, texts.language),
+                time=recurrence.shown(each.next_at, texts.language),
                 author=each.author,
                 text=" ".join(each.text.split())[:LISTED_LENGTH],
             )

@@ -15,6 +15,7 @@ from bot import directory
 from bot.audit.tables import audit_log
 from bot.clock import TOKYO
 from bot.directory import APPROVER, DUTY_OFFICER, HEADQUARTERS, SENDER, Entry
+from bot.recurrence import Rule
 from bot.storage import Database
 from bot.tables import member_roles, members
 from bot.testing.harness import Harness
@@ -23,7 +24,6 @@ from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
 from broadcasts.drafting_tables import broadcast_schedules
 from broadcasts.quiet import QuietHours
-from broadcasts.recurrence import Rule
 from broadcasts.service import Broadcasts, BroadcastSettings
 from broadcasts.tables import broadcasts
 from handlers.broadcasts import build_router

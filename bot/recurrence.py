@@ -1,4 +1,4 @@
-"""When a notice goes out by itself: once, or again and again, by the wall clock in Japan.
+"""When something happens by itself, a notice or a survey: once, or again and again, by the wall clock in Japan.
 
     2023-10-02 09:00          once; also 2023/10/2 and 2023年10月2日, 9時 and 9時半
     毎日 09:00                 daily
@@ -22,6 +22,7 @@ from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.clock import TOKYO, to_tokyo
+from bot.texts import Language, Texts
 
 Every = Literal["once", "day", "week", "month", "workday"]
 
@@ -110,6 +111,23 @@ def _next_open(moment: datetime) -> datetime:
     while is_closed(to_tokyo(moment).date()):
         moment += timedelta(days=1)
     return moment
+
+
+def shown(moment: datetime, language: Language) -> str:
+    """A moment with its day of the week, 2023-10-02（月） 09:00."""
+    texts, local = Texts("bot", language=language), to_tokyo(moment)
+    weekday = texts(f"recurrence.weekday_{local.weekday()}")
+    return texts("recurrence.moment", date=f"{local:%Y-%m-%d}", weekday=weekday, time=f"{local:%H:%M}")
+
+
+def in_words(rule: Rule, language: Language) -> str:
+    """A rule as people say it."""
+    texts = Texts("bot", language=language)
+    weekday = "" if rule.weekday is None else texts(f"recurrence.weekday_{rule.weekday}")
+    kind = "month_end" if rule.every == "month" and rule.day == LAST_DAY else rule.every
+    values = {"date": rule.on, "weekday": weekday, "day": rule.day}
+    said = texts(f"recurrence.rule_{kind}", time=f"{rule.at:%H:%M}", **values)
+    return said + (texts("recurrence.rule_moved") if rule.moved else "")
 
 
 def parse(words: str) -> tuple[Rule, str] | None:

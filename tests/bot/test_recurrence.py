@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.clock import TOKYO
-from broadcasts.recurrence import LAST_DAY, Rule, is_closed, parse
+from bot.recurrence import LAST_DAY, Rule, is_closed, parse
 
 DAYS = st.dates(date(2018, 1, 1), date(2030, 12, 31))
 MOMENTS = st.builds(datetime.combine, DAYS, st.times(), st.just(TOKYO))
