@@ -56,6 +56,11 @@ class Delivery:
     action: Literal["send", "delete"] = "send"
     message_id: str | None = None
     attempt: int = 1
+    uncertain: bool = False
+    """Whether the platform may have it already: an earlier try had no answer, or nobody lived to write it down.
+
+    Where a key is recognised that is no matter. Elsewhere this try may be a second copy, and ought to say so.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Retry:
 
     reason: str
     after: timedelta | None = None
+    uncertain: bool = False
+    """Whether it may be done after all: there was no answer, or one that does not tell. Later tries are told so."""
 
 
 @dataclass(frozen=True, slots=True)

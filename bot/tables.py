@@ -109,7 +109,8 @@ deliveries = Table(
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("due_at", UtcDateTime, nullable=False),  # moved by a retry and by a snooze
     Column("attempts", Integer, nullable=False, server_default=text("0")),  # tries that count; a snooze does not
-    # Set while state is sending; past it, the claim is forfeit. Still set when queued: whoever claimed it is gone.
+    # Set while state is sending; past it, the claim is forfeit. Still set afterwards: the platform may have the
+    # message, because whoever claimed it is gone, or because a try had no answer.
     Column("claimed_until", UtcDateTime),
     Column("platform_id", Text),  # set when sent; for a delete, the message to take back
     Column("created_at", UtcDateTime, nullable=False),

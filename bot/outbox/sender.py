@@ -291,10 +291,10 @@ class Sender:
         except Exception as error:
             # An adapter promises not to raise. Whether the message went out is unknown, and the key answers for that.
             log.exception("outbox.adapter_raised", adapter=self._adapter.name)
-            return [Retry(f"The adapter raised {type(error).__name__}.")] * len(batch)
+            return [Retry(f"The adapter raised {type(error).__name__}.", uncertain=True)] * len(batch)
         if len(outcomes) != len(batch):
             log.error("outbox.outcomes_missing", adapter=self._adapter.name, asked=len(batch), got=len(outcomes))
-            return [Retry("The adapter did not answer for every delivery.")] * len(batch)
+            return [Retry("The adapter did not answer for every delivery.", uncertain=True)] * len(batch)
         return outcomes
 
     def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
@@ -314,11 +314,15 @@ class Sender:
             until = now + outcome.after
             # The platform is tired of us as a whole, so the other deliveries rest as well.
             self._pacer.pause(until)
-            return Result(claimed, "queued", "snooze", started_at, now, until, outcome.reason)
+            return Result(
+                claimed, "queued", "snooze", started_at, now, until, outcome.reason, uncertain=outcome.uncertain
+            )
         wait = self._policy.wait(claimed.attempts + 1, self._random)
         if wait is None:
-            return Result(claimed, "dead", "retry", started_at, now, reason=outcome.reason)
-        return Result(claimed, "queued", "retry", started_at, now, now + wait, outcome.reason)
+            return Result(claimed, "dead", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
+        return Result(
+            claimed, "queued", "retry", started_at, now, now + wait, outcome.reason, uncertain=outcome.uncertain
+        )
 
 
 def _may_share_a_call(first: Claimed, other: Claimed) -> bool:

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    case,
     cast,
     func,
     insert,
@@ -76,6 +77,8 @@ class Result:
     """When to try again; None leaves it."""
     reason: str = ""
     platform_id: str | None = None
+    uncertain: bool = False
+    """Whether the platform may have acted although the try counts as failed."""
 
 
 ANY_PRIORITY = 32_767
@@ -118,6 +121,7 @@ _COLUMNS = (
     "due_at",
     "attempts",
     "platform_id",
+    "claimed_until",
 )
 
 
@@ -169,6 +173,7 @@ class _Statements:
             attempts=BigInteger(),
             platform_id=Text(),
             finished_at=BigInteger(),
+            claimed_until=BigInteger(),
         )
         return (
             update(deliveries)
@@ -179,7 +184,7 @@ class _Statements:
                 attempts=new.c.attempts,
                 platform_id=new.c.platform_id,
                 finished_at=new.c.finished_at,
-                claimed_until=None,
+                claimed_until=new.c.claimed_until,
             )
         )
 
@@ -246,6 +251,7 @@ class Store:
                     action=action,
                     message_id=platform_id,
                     attempt=tries + 1,
+                    uncertain=earlier is not None,
                 ),
                 message_key,
                 topic,
@@ -253,7 +259,20 @@ class Store:
                 due_at,
                 tries,
             )
-            for number, key, message_key, kind, address, action, topic, priority, due_at, tries, platform_id in rows
+            for (
+                number,
+                key,
+                message_key,
+                kind,
+                address,
+                action,
+                topic,
+                priority,
+                due_at,
+                tries,
+                platform_id,
+                earlier,
+            ) in rows
         ]
         claimed.sort(key=lambda each: each.rank)  # an aggregate promises no order
         return claimed
@@ -277,6 +296,7 @@ class Store:
                 result.claimed.attempts + (result.outcome != "snooze"),
                 result.platform_id or result.claimed.delivery.message_id,
                 None if result.state == "queued" else _stored(result.finished_at),
+                _stored(result.finished_at) if _stays_uncertain(result) else None,
             )
             for result in results
         )
@@ -294,12 +314,13 @@ class Store:
         await db.execute(self._statements.log, {"rows": _packed(tries)})
 
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
-        """Give back what was claimed and not tried."""
-        ids = [each.delivery.id for each in claimed]
+        """Give back what was claimed and not tried; what was uncertain before stays so."""
+        given = [each.delivery for each in claimed]
+        uncertain = deliveries.c.id.in_([each.id for each in given if each.uncertain])
         await db.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.state == _SENDING)
-            .values(state="queued", claimed_until=None)
+            .where(deliveries.c.id.in_([each.id for each in given]), deliveries.c.state == _SENDING)
+            .values(state="queued", claimed_until=case((uncertain, deliveries.c.claimed_until), else_=None))
         )
 
     async def renew(self, db: AsyncConnection, ids: Collection[int], until: datetime) -> None:
@@ -314,6 +335,10 @@ class Store:
         """The moment at which the next delivery becomes due; None when none is waiting for its time."""
         found: datetime | None = await db.scalar(_NEXT_DUE, {"for_adapter": self._adapter, "now": now})
         return found
+
+
+def _stays_uncertain(result: Result) -> bool:
+    return result.state != "sent" and (result.uncertain or result.claimed.delivery.uncertain)
 
 
 _BODIES = select(messages.c.id, messages.c.body).where(messages.c.id.in_(bindparam("ids", expanding=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -263,6 +263,36 @@ async def test_a_failed_try_is_repeated_under_the_same_key_until_it_is_dead(offi
     assert [attempt.outcome for attempt in await office.outbox.attempts(number)] == ["retry"] * 3
 
 
+async def test_a_try_without_an_answer_makes_the_later_ones_uncertain_until_one_is_sent(office: Office) -> None:
+    answers: Iterator[Outcome] = iter([Retry("cut", uncertain=True), Retry("busy"), Retry("busy"), Sent("m")])
+    office.adapter.answers = lambda _: next(answers)
+    await office.outbox.start()
+    number = await office.put("perhaps")
+    await office.activity.idle()
+    await office.advance(timedelta(seconds=30))
+    assert set((await office.states()).values()) == {"dead"}
+    await office.outbox.replay([number])
+    await office.activity.idle()
+    assert [each.uncertain for each in office.adapter.sent] == [False, True, True, True]
+    async with office.database.snapshot() as db:
+        assert await db.scalar(select(deliveries.c.claimed_until)) is None
+
+
+async def test_what_is_given_back_untried_is_as_uncertain_as_it_was(office: Office) -> None:
+    for text in ("one", "two"):
+        await office.put(text)
+    store = Store("post", is_sqlite=True)
+    later = START + timedelta(seconds=60)
+    async with office.database.transaction() as db:
+        first, second = await store.claim(db, 2, START, later)
+        failed = [Result(each, "queued", "retry", START, START, uncertain=each is first) for each in (first, second)]
+        await store.record(db, failed)
+        for _ in range(2):
+            claimed = await store.claim(db, 2, START, later)
+            assert [each.delivery.uncertain for each in claimed] == [True, False]
+            await store.release(db, claimed)
+
+
 async def test_a_rejected_delivery_is_dead_at_once_and_can_be_replayed(office: Office) -> None:
     office.adapter.answers = lambda _: Rejected("The bot is not in this room.")
     await office.outbox.start()
@@ -326,6 +356,7 @@ async def test_a_crash_between_call_and_record_sends_again_with_the_same_key(off
     await office.outbox.start()
     await office.activity.idle()
     assert [delivery.key for delivery in office.adapter.sent] == ["broadcast:1:7"] * 2
+    assert [delivery.uncertain for delivery in office.adapter.sent] == [False, True]
     assert set((await office.states()).values()) == {"sent"}
 
 
