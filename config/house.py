@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import get_args
 
 from bot import Bot, Router
@@ -28,6 +29,7 @@ from broadcasts.jma import FolderWatch, Jma
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
 from config.settings import RemindersTable, Settings
@@ -35,10 +37,14 @@ from handlers import broadcasts as broadcast_handlers
 from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
+from handlers import templates as template_handlers
 from surveys.loading import load_definitions
 from surveys.service import Settings as SurveySettings
 from surveys.service import Surveys
 from surveys.vault import Vault
+
+LOOK_EVERY = timedelta(minutes=10)
+"""How soon a running bot notices what a command or another process has reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +122,16 @@ async def open_house(
             activity,
             texts,
             vault=Vault(storage.key_folder),
+            resolve=survey_handlers.asked_by_name,
             settings=SurveySettings(
-                reminders=settings.surveys.reminder_times, remind_every=settings.surveys.reminder_interval
+                reminders=settings.surveys.reminder_times,
+                remind_every=settings.surveys.reminder_interval,
+                look_every=None if rehearsal else LOOK_EVERY,
             ),
         )
         router = Router()
         router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))

@@ -21,6 +21,7 @@ from bot.errors import ConfigurationError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
+from broadcasts.templates import TemplateError, load_templates
 from config.platforms import LogoChatTable, MailTable, PlatformTable, Table
 
 DEFAULT_FILE = Path("kairanban.toml")
@@ -69,6 +70,7 @@ class BroadcastsTable(RemindersTable):
     approval_headquarters: frozenset[Kind] = frozenset()  # kinds that wait for a second person
     approval_others: frozenset[Kind] = frozenset({"emergency"})  # the same, of senders outside of the headquarters
     approval_expires: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+    templates: Path = Path(__file__).parent / "templates"  # of usual notices, a TOML file each
 
     @model_validator(mode="after")
     def both_ends_of_the_night(self) -> Self:
@@ -217,6 +219,10 @@ class Settings(BaseSettings):
                 f"アンケート定義のフォルダー {self.surveys.definitions} がありません。 "
                 f"/ The folder of survey definitions {self.surveys.definitions} does not exist."
             )
+        try:
+            load_templates(self.broadcasts.templates)
+        except TemplateError as error:
+            yield f"定型の連絡に直すところがあります。 / The templates need mending:\n{error}"
         if self.storage.durability != "full":
             yield (
                 "[storage] durability が full ではありません。停電で記録が失われます。 "

@@ -24,11 +24,13 @@ from broadcasts import report
 from broadcasts.show import percent
 from broadcasts.tables import broadcasts
 from config import screen
+from config.commands import templates
 from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, save
 from config.loops import run
 from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="一斉連絡を見る・書き出す / follow notices, take them out")
+app.add_typer(templates.app, name="template")
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 
