@@ -179,4 +179,5 @@ class Answers(Protocol):
 
         `path` is what follows `/webhooks/NAME`, as it was sent: empty there, such as `/transactions/7` below. None is
         the usual: a POST to `/webhooks/NAME` itself carries events and gets an empty 200, all else is not there (404).
+        Raises MalformedPayload like `parse`.
         """

@@ -20,7 +20,7 @@ from aiohttp import web
 from bot.adapter import Adapter, Answers, Reply
 from bot.answers import Accepted
 from bot.clock import Clock
-from bot.errors import InboxUnavailable
+from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown
 from bot.inbox import Inbox
 from bot.metrics import Metrics
@@ -154,9 +154,12 @@ def _verified(adapter: Adapter, headers: Mapping[str, str], body: bytes) -> bool
 
 
 def _reply(name: str, adapter: Answers, request: web.BaseRequest, body: bytes) -> Reply | None:
-    """The adapter's own answer; None where the request is a plain webhook."""
+    """The adapter's own answer; None where the request is a plain webhook, or a body that `parse` is to refuse."""
     path = request.rel_url.raw_path.removeprefix(f"/webhooks/{name}")
-    reply = adapter.answer(request.method, path, body)
+    try:
+        reply = adapter.answer(request.method, path, body)
+    except MalformedPayload:
+        reply = None
     if reply is None and (request.method, path) != ("POST", ""):
         return Reply(b"There is nothing here.\n", 404, "text/plain")
     return reply
