@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, time, timedelta
 
 from pydantic import ValidationError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.clock import TOKYO
 from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Refused
@@ -18,7 +17,10 @@ from bot.router import NEXT, Router
 from bot.texts import Texts
 from broadcasts.audience import select_members
 from broadcasts.naming import named
-from surveys.answering import as_day, normal
+from handlers.closing import closing_moment
+from handlers.survey_schedules import CANCEL, line, listing_text, read_plan
+from surveys.announcing import Audience
+from surveys.answering import normal
 from surveys.confidential import Told, told
 from surveys.definition import OTHER, Definition
 from surveys.exports.sheets import written
@@ -32,7 +34,6 @@ WORDS_SHOWN = 10
 LENGTH = 4_500
 """Characters of results in one message, which every platform takes."""
 
-_DAYS = re.compile(r"^(\d{1,3})\s*(?:日間?|days?|d)$", re.IGNORECASE)
 _CLOSING = re.compile(r"^(?:締切|〆切|until)\s*", re.IGNORECASE)
 
 
@@ -53,6 +54,11 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
             raise Refused("survey.manage.refused")
         return found
 
+    def known(name: str) -> Definition:
+        if name not in definitions:
+            raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
+        return definitions[name]
+
     @router.command("アンケート", "survey", help=texts("survey.manage.help"))
     async def survey(ctx: Context[MessageReceived]) -> None:
         if not ctx.event.direct:
@@ -68,6 +74,8 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
             case "作成" | "poll", str(wish) if wish:
                 # As it was typed: what people read keeps its own signs.
                 await open_poll(ctx, ctx.arguments.strip().split(maxsplit=1)[1])
+            case "予約" | "schedule", str(wish):
+                await schedule(ctx, wish)
             case "結果" | "results", str(number) if number.isdecimal():
                 await manager(ctx)
                 await ctx.reply(results_text(texts, await surveys.results(int(number[:9]))))
@@ -103,11 +111,23 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         await ctx.reply(answers_text(texts, definition, found))
 
     async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
+        await manager(ctx)
         name, *words = wish.split()
-        if name not in definitions:
-            await manager(ctx)
-            raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
-        await announce(ctx, definitions[name], words)
+        await announce(ctx, known(name), words)
+
+    async def schedule(ctx: Context[MessageReceived], wish: str) -> None:
+        person, db = await manager(ctx), await ctx.db()
+        match wish.split(maxsplit=1):
+            case []:
+                await ctx.reply(listing_text(texts, await surveys.schedules.listing(db)))
+            case [verb, number] if verb.casefold() in CANCEL and number.isdecimal():
+                ended = await surveys.schedules.cancel(db, int(number[:9]), actor=person.code)
+                await ctx.reply(texts("survey.schedule.cancelled", id=ended.id, title=ended.plan.definition.title))
+            case [name, *words]:
+                plan = read_plan(known(name), " ".join(words))
+                reserved = await surveys.schedules.reserve(db, plan, owner=person, actor=person.code)
+                ctx.after_commit(surveys.ring)
+                await ctx.reply("\n".join([texts("survey.schedule.reserved"), line(texts, reserved)]))
 
     async def open_poll(ctx: Context[MessageReceived], wish: str) -> None:
         asked: list[str] = []
@@ -122,11 +142,11 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
 
     async def announce(ctx: Context[MessageReceived], definition: Definition, words: Sequence[str]) -> None:
         person = await manager(ctx)
-        names = [word[1:] for word in map(normal, words) if word.startswith("@")]
+        names = [word[1:] for word in map(normal, words) if word.startswith("@")] or definition.audience
         closing = _CLOSING.sub("", " ".join(word for word in words if not normal(word).startswith("@")))
         closes_at = closing_moment(closing, ctx.clock.now()) if closing else None
         db = await ctx.db()
-        audience = select_members(await named(db, names)) if names else None
+        audience = await asked_by_name(db, names) if names else None
         opened = await surveys.open(
             db, definition, audience=audience, closes_at=closes_at, actor=person.code, owner=person.id
         )
@@ -173,16 +193,9 @@ def one_question(title: str, question: str, options: Sequence[str]) -> Definitio
         raise Refused("survey.manage.poll_unreadable") from error
 
 
-def closing_moment(text: str, now: datetime) -> datetime:
-    """ "2023-07-31" as the last minute of that day in Japan, "5日" or "5d" as so many days from `now`.
-
-    Raises `Refused` for anything else; whether the moment has passed is for `Surveys.open` to say.
-    """
-    if (days := _DAYS.match(normal(text))) is not None:
-        return now + timedelta(days=int(days[1]))
-    if (day := as_day(text)) is not None:
-        return datetime.combine(day, time(23, 59), TOKYO)
-    raise Refused("survey.manage.closing_unreadable")
+async def asked_by_name(db: AsyncConnection, names: Sequence[str]) -> Audience:
+    """Whom names of departments, groups or persons mean, as a notice understands them; raises `Refused`."""
+    return select_members(await named(db, names))
 
 
 def answers_text(texts: Texts, definition: Definition, found: Sequence[Told]) -> str:

@@ -39,9 +39,26 @@ async def invite(db: AsyncConnection, survey_id: int, audience: Audience) -> int
 async def announce(
     db: AsyncConnection, survey_id: int, message: Message, *, topic: str, priority: Priority, now: datetime
 ) -> int:
-    """Queue `message` to every participant who has not finished, at the address they prefer; how many they are.
+    """Queue `message` to every participant who has not finished; how many are reached. The caller rings the outbox."""
+    waiting = select(survey_participants.c.member_id).where(
+        survey_participants.c.survey_id == survey_id, survey_participants.c.state != "finished"
+    )
+    return await write_to(db, waiting, message, key=topic, topic=topic, priority=priority, now=now)
 
-    Those without an address that works are left out. The caller rings the outbox.
+
+async def write_to(
+    db: AsyncConnection,
+    people: Select[tuple[int]],
+    message: Message,
+    *,
+    key: str,
+    topic: str | None,
+    priority: Priority,
+    now: datetime,
+) -> int:
+    """Queue `message` to each of `people` at the address they prefer; how many have one that works.
+
+    `key` makes it unique for ever. The caller rings the outbox.
     """
     stored = await db.execute(
         insert(messages).values(body=message.model_dump_json(exclude_defaults=True), created_at=now)
@@ -52,21 +69,16 @@ async def announce(
     )
     reachable = (
         select(addresses.c.member_id, addresses.c.adapter, addresses.c.address, place.label("place"))
-        .join(survey_participants, survey_participants.c.member_id == addresses.c.member_id)
-        .where(
-            survey_participants.c.survey_id == survey_id,
-            survey_participants.c.state != "finished",
-            addresses.c.reachable,
-        )
+        .where(addresses.c.member_id.in_(people), addresses.c.reachable)
         .subquery()
     )
     values: dict[str, ColumnElement[Any]] = {
-        "key": literal(f"{topic}:to:").concat(cast(reachable.c.member_id, String)),
+        "key": literal(f"{key}:to:").concat(cast(reachable.c.member_id, String)),
         "message_id": literal(int(stored.inserted_primary_key[0])),
         "adapter": reachable.c.adapter,
         "kind": literal("person"),
         "address": reachable.c.address,
-        "topic": literal(topic),
+        "topic": literal(topic, deliveries.c.topic.type),
         "priority": literal(int(priority)),
         "due_at": literal(now, deliveries.c.due_at.type),
         "created_at": literal(now, deliveries.c.created_at.type),

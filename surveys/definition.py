@@ -12,8 +12,11 @@ from datetime import date
 from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
+
+from surveys.model import Model
+from surveys.opening import Opening
 
 Answer = int | float | str | list[int] | None
 """A code (choice, matrix), codes (multiple), a whole number (scale), a number, an ISO date or text; None for blank."""
@@ -25,12 +28,6 @@ OTHER = ".other"
 SMALLEST = 5
 """The smallest count that is shown unless a definition says otherwise."""
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
-
-
-class Model(BaseModel):
-    """Frozen, and strict about names, so that a slip of the pen is an error and not a question less."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
 class Option(Model):
@@ -176,20 +173,18 @@ class Step:
         return self.question.text
 
 
-class Definition(Model):
+class Definition(Opening):
     """A questionnaire.
 
     `anonymity`: `anonymous` (not even the database tells who said what), `confidential` (only who opened it may see
-    whose answer is whose) or `named`. `days` is how long it stays open unless whoever opens it says otherwise.
-    `smallest_cell`: counts below it are not shown; 1 (everything is shown) by default where answers are named, else 5,
-    and never less than 5 where they are confidential.
+    whose answer is whose) or `named`. `smallest_cell`: counts below it are not shown; 1 (everything is shown) by
+    default where answers are named, else 5, and never less than 5 where they are confidential.
     """
 
     key: Key
     title: str = Field(min_length=1, max_length=100)
     intro: str = Field(default="", max_length=2_000)
     anonymity: Literal["anonymous", "confidential", "named"] = "anonymous"
-    days: int = Field(default=7, ge=1, le=366)
     smallest_cell: int | None = Field(default=None, ge=1)
     questions: list[Question] = Field(min_length=1, max_length=100)
 

@@ -24,6 +24,7 @@ from surveys.announcing import Audience, announce, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
 from surveys.results import Opened, Results, closing_time, summary, tables_shown
+from surveys.schedules import Resolve, Schedules
 from surveys.sheets import finished, put_away
 from surveys.tables import survey_participants, surveys
 from surveys.tabulation import SimpleTable, Tally
@@ -43,19 +44,21 @@ class Settings:
     """How surveys behave.
 
     `reminders` go out `remind_every` apart to those who have not finished; plain text counts as an answer for
-    `patience` after the question was asked, as later it is probably meant for something else.
+    `patience` after the question was asked, as later it is probably meant for something else. With `look_every`, the
+    loop looks for what other processes have written: a reservation from the command line, a survey of a second bot.
     """
 
     reminders: int = 1
     remind_every: timedelta = timedelta(days=3)
     patience: timedelta = timedelta(days=1)
+    look_every: timedelta | None = None
 
 
 class Surveys:
     """Everything that can be done with surveys; commands, screens and the command line call the same functions.
 
-    Methods that take `db` work inside the caller's transaction. `start` runs the loop that reminds and closes;
-    `conversation` talks with one person.
+    Methods that take `db` work inside the caller's transaction. `start` runs the loop that opens, reminds and closes;
+    `conversation` talks with one person; `schedules` keeps what opens later, to people whom `resolve` finds.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Surveys:
         texts: Texts,
         *,
         vault: Vault,
+        resolve: Resolve,
         settings: Settings | None = None,
     ) -> None:
         self._database = database
@@ -77,6 +81,7 @@ class Surveys:
         self._loop = Loop("surveys", self._do_what_is_due, clock, activity, after_failure=RETRY_AFTER)
         self.texts = texts
         self.conversation = Conversation(clock, texts, vault, self._settings.patience)
+        self.schedules = Schedules(database, outbox, clock, texts, open=self.open, resolve=resolve)
 
     async def open(
         self,
@@ -176,17 +181,25 @@ class Surveys:
         """Begin to remind and to close; rows say what is due, also what became due while nobody was there."""
         await self._loop.start()
 
+    def ring(self) -> None:
+        """Call when a new moment has been committed."""
+        self._loop.ring()
+
     async def stop(self) -> None:
         """End the loop; the next start goes on."""
         await self._loop.stop()
 
     async def _do_what_is_due(self) -> datetime | None:
-        """Close, remind, and destroy keys that outlived their survey; the next moment at which something is due."""
+        """Open, close, remind, and destroy keys that outlived their survey; when something is due next."""
         await self._sweep()
+        await self.schedules.do_due()
         now = self._clock.now()
         async with self._database.snapshot() as db:
+            opening = await self.schedules.next_due(db)
             rows = (await db.execute(select(surveys).where(surveys.c.state == "open").order_by(surveys.c.id))).all()
-        moments: list[datetime] = []
+        moments: list[datetime] = [] if opening is None else [opening]
+        if self._settings.look_every is not None:
+            moments.append(now + self._settings.look_every)
         for row in rows:
             try:
                 if row.closes_at <= now:

@@ -58,3 +58,15 @@ survey_sheets = Table(
     Column("body", Text, nullable=False),  # the finished sheet as JSON, in the order of the definition
     sqlite_with_rowid=False,  # a hidden row number would keep the order of arrival
 )
+
+survey_schedules = Table(
+    "survey_schedules",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("plan", Text, nullable=False),  # surveys.schedules.Plan as JSON: what opens when, and to whom
+    Column("owner", ForeignKey("members.id"), nullable=False),  # who reserved it, and owns each survey it opens
+    Column("state", Text, nullable=False),
+    Column("next_at", UtcDateTime),  # moved by whoever wins the opening; NULL: none is left
+    CheckConstraint("state IN ('waiting', 'done', 'cancelled', 'stopped')", name="state"),
+    Index("ix_survey_schedules_next_at", "state", "next_at"),
+)

@@ -18,6 +18,7 @@ from bot.errors import ConfigurationError
 from bot.storage import Database
 from bot.texts import Texts
 from config import migrate
+from config.commands import survey_schedules
 from config.commands.check import SettingsFile
 from config.commands.papers import Code, Format, Out, console, save, tell_missing, write
 from config.commands.survey_months import months
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 
 app.command("months")(months)
+app.add_typer(survey_schedules.app, name="schedule")
 
 Folder = Annotated[
     Path | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -13,7 +14,10 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner, Result
 
+from bot import directory
 from bot.errors import KairanbanError
+from bot.storage import Database
+from config import migrate
 from config.commands.survey import app
 from tests.surveys.conftest import POLL
 
@@ -185,3 +189,50 @@ def test_months_of_one_questionnaire_stand_side_by_side(run: Run, imported: str,
     assert trend["lines"][0]["change"] == 0
     for form in ("csv", "xlsx", "html"):
         assert run("months", "attitude-survey-2023", "--format", form, "--out", tmp_path / f"m.{form}").exit_code == 0
+
+
+def test_a_survey_is_reserved_listed_and_called_off_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    asyncio.run(staff(tmp_path / "data"))
+    definition = tmp_path / "poll.toml"
+    definition.write_text('opens = "毎月20日 09:00"\n' + POLL.format(anonymity="confidential", smallest=5), "utf-8")
+    added = run("schedule", "add", definition, "--owner", "0001")
+    assert added.exit_code == 0, added.output
+    assert "予約 1「試行アンケート」毎月20日 09:00、次は" in added.stdout
+    assert "対象：全職員、締切：始めてから7日後" in added.stdout
+    twice = run("schedule", "add", definition, "--owner", "0001", "--when", "平日 08:30 @総務課 締切 3日")
+    assert "平日 08:30" in twice.stdout
+    listed = run("schedule", "list").stdout
+    assert "予約 1" in listed
+    assert "予約 2" in listed
+    assert "取り消しました" in run("schedule", "cancel", "2").stdout
+    assert "予約 2" not in run("schedule", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cancel", "7"), "予約 7 はありません"),
+        (("add", DEFINITION, "--owner", "0001"), "予約の日時を読み取れませんでした"),
+        (("add", DEFINITION, "--owner", "0009", "--when", "毎月1日 09:00"), "has the number '0009'"),
+        (("add", DEFINITION, "--owner", "0001", "--when", "毎月1日 09:00 @観光部"), "観光部"),
+    ],
+)
+def test_a_reservation_that_cannot_be_is_explained(
+    run: Run, tmp_path: Path, words: tuple[str | Path, ...], said: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    asyncio.run(staff(tmp_path / "data"))
+    result = run("schedule", *words)
+    assert isinstance(result.exception, KairanbanError)
+    assert said in str(result.exception)
+
+
+async def staff(folder: Path) -> None:
+    """Two people in the database of the folder."""
+    database = Database.open(f"sqlite+aiosqlite:///{folder / 'kairanban.sqlite3'}", durability="process")
+    await migrate.upgrade(database)
+    async with database.transaction() as db:
+        people = [directory.Entry("0001", "青木 花子", "総務課"), directory.Entry("0002", "井上 次郎", "福祉課")]
+        await directory.save(db, people)
+    await database.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date, time
 from pathlib import Path
 
 import pytest
 
+from bot.recurrence import Rule
 from surveys.definition import Definition
 from surveys.loading import SIZE_LIMIT, DefinitionError, load_definition, load_definitions, parse_definition
+from tests.surveys.conftest import POLL
 
 FOLDER = Path(__file__).parent.parent.parent / "config" / "surveys"
 
@@ -163,3 +166,17 @@ def test_the_threshold_is_five_for_anonymous_and_none_for_named_surveys() -> Non
 def test_a_definition_survives_the_database() -> None:
     definition = parse_definition(TOML)
     assert Definition.model_validate_json(definition.model_dump_json()) == definition
+
+
+def test_a_definition_says_when_it_opens_until_when_and_to_whom() -> None:
+    text = 'opens = "毎月20日 09:00 翌開庁日"\nuntil = 2023-12-31\naudience = ["福祉部", "災害連絡用"]\n'
+    found = parse_definition(text + POLL.format(anonymity="named", smallest=1))
+    assert found.rule == Rule(every="month", at=time(9), day=20, moved=True)
+    assert (found.until, found.audience) == (date(2023, 12, 31), ["福祉部", "災害連絡用"])
+    assert parse_definition(POLL.format(anonymity="named", smallest=1)).rule is None
+
+
+@pytest.mark.parametrize("words", ["いつか", "毎月20日", "毎月20日 09:00 かならず", "2023-02-30 09:00"])
+def test_a_time_to_open_that_cannot_be_read_is_named_by_line(words: str) -> None:
+    with pytest.raises(DefinitionError, match=f"line 1, opens: '{words}' is no time"):
+        parse_definition(f'opens = "{words}"\n' + POLL.format(anonymity="named", smallest=1))

@@ -15,7 +15,8 @@ from bot.errors import Refused
 from bot.router import Router
 from bot.testing.harness import Harness
 from bot.texts import Texts
-from handlers.surveys import LENGTH, build_router, closing_moment, results_text
+from handlers.closing import closing_moment
+from handlers.surveys import LENGTH, asked_by_name, build_router, results_text
 from surveys.definition import Sheet
 from surveys.loading import load_definitions
 from surveys.results import Results
@@ -47,9 +48,12 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
             harness.activity,
             Texts("surveys"),
             vault=Vault(tmp_path / "keys"),
+            resolve=asked_by_name,
         )
         service.append(surveys)
-        return build_router(surveys, {**DEFINITIONS, "poll": poll("named"), "talk": poll("confidential", 5)})
+        monthly = poll("named").model_copy(update={"opens": "毎月末日 09:00", "audience": ["福祉課"]})
+        known = {"poll": poll("named"), "talk": poll("confidential", 5), "monthly": monthly}
+        return build_router(surveys, {**DEFINITIONS, **known})
 
     async with Harness(build, members=STAFF, texts=Texts("bot", "broadcasts", "surveys")) as harness:
         await service[0].start()
@@ -236,3 +240,55 @@ def test_small_counts_are_named_as_hidden_and_a_long_message_is_cut() -> None:
     assert "ときどき：少数のため非表示" in text
     assert "ほか10件" in text or text.endswith("…")
     assert len(text) == LENGTH
+
+
+async def test_a_survey_is_reserved_in_the_chat_opens_each_month_and_is_called_off(harness: Harness) -> None:
+    assert "予約しているアンケートはありません" in (await harness.say("chief", "/アンケート 予約")).text
+    reserved = await harness.say(
+        "chief", "/アンケート 予約 poll 毎月10日 ９時半 翌開庁日 @福祉課 締切 5日 2023-09-30まで"
+    )
+    assert "毎月10日 09:30（閉庁日のときは翌開庁日）（2023-09-30まで）、次は 2023-07-10（月） 09:30" in reserved.text
+    assert "対象：福祉課、締切：始めてから5日後" in reserved.text
+    await harness.advance(timedelta(days=120))
+    announced = [message.reference for message in harness.sent_to("alice") if "【アンケート】" in message.text]
+    assert announced == ["survey:1", "survey:2", "survey:3"]
+    assert harness.sent_to("admin") == []
+    told = [message.text for message in harness.sent_to("chief")]
+    assert sum("番号" in text and "始めました。対象は3名" in text for text in told) == 3
+    once = await harness.say("admin", "/survey schedule poll 2023-12-01 09:00 until 2023-12-08")
+    assert "締切：2023-12-08 23:59" in once.text
+    assert "予約 2" in (await harness.say("admin", "/アンケート 予約")).text
+    assert "取り消しました" in (await harness.say("admin", "/アンケート 予約 取消 2")).text
+    await harness.advance(timedelta(days=60))
+    assert not any(message.reference == "survey:4" for message in harness.sent_to("alice"))
+
+
+async def test_the_definition_says_when_and_whom_unless_somebody_says_otherwise(harness: Harness) -> None:
+    await harness.say("admin", "/アンケート 予約 monthly")
+    listed = (await harness.say("admin", "/アンケート 予約")).text
+    assert "毎月末日 09:00" in listed
+    assert "対象：福祉課" in listed
+    opened = await harness.say("admin", "/アンケート 開始 monthly")
+    assert "対象 3名" in opened.text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("nothing 毎月1日 09:00", "という名前のアンケートはありません"),
+        ("poll いつか", "予約の日時を読み取れませんでした"),
+        ("poll", "予約の日時を読み取れませんでした"),
+        ("poll 毎月1日 09:00 ときどき", "予約の日時を読み取れませんでした"),
+        ("poll 毎月1日 09:00 そのうちまで", "予約の日時を読み取れませんでした"),
+        ("poll 毎月1日 09:00 締切 999日", "締切を読み取れませんでした"),
+        ("poll 毎月1日 09:00 締切 2023-12-01", "締切は「締切 5日」のように日数で"),
+        ("poll 2023-07-01 09:00", "過ぎている"),
+        ("取消 9", "予約 9 はありません"),
+    ],
+)
+async def test_what_cannot_be_reserved_is_explained(harness: Harness, words: str, said: str) -> None:
+    assert said in (await harness.say("admin", f"/アンケート 予約 {words}")).text
+
+
+async def test_only_those_who_run_surveys_reserve_them(harness: Harness) -> None:
+    assert "担当だけができます" in (await harness.say("alice", "/アンケート 予約 poll 毎月1日 09:00")).text

@@ -11,7 +11,7 @@ from bot.errors import Refused
 from bot.tables import addresses, members
 from surveys.service import Settings, Surveys
 from surveys.tables import survey_participants, survey_sheets, surveys
-from tests.surveys.conftest import NAMES, Hall, poll
+from tests.surveys.conftest import NAMES, Hall, by_department, poll
 
 
 async def test_opening_writes_once_to_everyone_at_the_address_they_prefer(hall: Hall) -> None:
@@ -156,6 +156,7 @@ async def test_two_processes_remind_once(hall: Hall) -> None:
         hall.activity,
         hall.surveys.texts,
         vault=hall.vault,
+        resolve=by_department,
         settings=Settings(reminders=2),
     )
     await hall.surveys.start()

@@ -170,6 +170,8 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("action", sa.Text(), server_default=sa.text("'send'"), nullable=False),
         sa.Column("topic", sa.Text(), nullable=True),
+        sa.Column("reply_token", sa.Text(), nullable=True),
+        sa.Column("shared_call", sa.Text(), nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'queued'"), nullable=False),
         sa.Column("due_at", UtcDateTime(), nullable=False),
@@ -210,6 +212,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'sending'"),
         postgresql_where=sa.text("state = 'sending'"),
+    )
+    op.create_index(
+        "ix_deliveries_shared_call",
+        "deliveries",
+        ["shared_call"],
+        unique=False,
+        sqlite_where=sa.text("shared_call IS NOT NULL"),
+        postgresql_where=sa.text("shared_call IS NOT NULL"),
     )
     op.create_index("ix_deliveries_topic", "deliveries", ["topic", "state"], unique=False)
     op.create_table(
@@ -386,6 +396,20 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index(op.f("ix_room_places_room_id"), "room_places", ["room_id"], unique=False)
+    op.create_table(
+        "survey_schedules",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("plan", sa.Text(), nullable=False),
+        sa.Column("owner", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'done', 'cancelled', 'stopped')", name=op.f("ck_survey_schedules_state")
+        ),
+        sa.ForeignKeyConstraint(["owner"], ["members.id"], name=op.f("fk_survey_schedules_owner")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_survey_schedules")),
+    )
+    op.create_index("ix_survey_schedules_next_at", "survey_schedules", ["state", "next_at"], unique=False)
     op.create_table(
         "surveys",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -639,6 +663,8 @@ def downgrade() -> None:
     op.drop_table("awaited_details")
     op.drop_index(op.f("ix_surveys_key"), table_name="surveys")
     op.drop_table("surveys")
+    op.drop_index("ix_survey_schedules_next_at", table_name="survey_schedules")
+    op.drop_table("survey_schedules")
     op.drop_index(op.f("ix_room_places_room_id"), table_name="room_places")
     op.drop_table("room_places")
     op.drop_index(op.f("ix_problem_reports_member_id"), table_name="problem_reports")
@@ -665,6 +691,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_jma_drafts_event"), table_name="jma_drafts")
     op.drop_table("jma_drafts")
     op.drop_index("ix_deliveries_topic", table_name="deliveries")
+    op.drop_index(
+        "ix_deliveries_shared_call",
+        table_name="deliveries",
+        sqlite_where=sa.text("shared_call IS NOT NULL"),
+        postgresql_where=sa.text("shared_call IS NOT NULL"),
+    )
     op.drop_index(
         "ix_deliveries_sending",
         table_name="deliveries",

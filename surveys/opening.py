@@ -1,0 +1,41 @@
+"""When a survey opens, to whom, and for how long, as its definition says unless whoever opens it says otherwise."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from pydantic import Field, field_validator
+
+from bot import recurrence
+from bot.recurrence import Rule
+from surveys.model import Model
+
+
+class Opening(Model):
+    """What a definition says of its opening.
+
+    `opens` is a moment or a rule in the words of `bot.recurrence` ("毎月20日 09:00 翌開庁日"), and takes effect once
+    somebody reserves the survey; nothing opens after the day `until`. `audience` names departments, groups or people
+    as a notice does; without it, everybody is asked. `days` is how long it stays open.
+    """
+
+    opens: str = ""
+    until: date | None = None
+    audience: list[str] = Field(default=[], max_length=100)
+    days: int = Field(default=7, ge=1, le=366)
+
+    @field_validator("opens")
+    @classmethod
+    def _says_when(cls, opens: str) -> str:
+        found = recurrence.parse(opens)
+        if opens and (found is None or found[1]):
+            raise ValueError(
+                f"{opens!r} is no time to open at; write 2023-10-02 09:00, 毎月20日 09:00 or monthly:20 09:00"
+            )
+        return opens
+
+    @property
+    def rule(self) -> Rule | None:
+        """When it opens; None if nothing is said."""
+        found = recurrence.parse(self.opens)
+        return None if found is None else found[0]
