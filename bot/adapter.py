@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.events import Event
-from bot.messages import Address, Message
+from bot.messages import Address, Message, Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,15 @@ class Delivery:
 
     Where a key is recognised that is no matter. Elsewhere this try may be a second copy, and ought to say so.
     """
+    priority: int = Priority.REPLY
+    reply_token: str | None = None
+    """What the event had that this answers; spent or too old, it is of no use, and the message goes the usual way."""
+    shared_call: str | None = None
+    """The name of the call that it shares with the rest of the batch, or its own key where it must go alone.
+
+    Those that share one come together in every try, so that an idempotency key made of the name means the same people.
+    None: nothing has been tried yet, with anybody.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,8 @@ class Retry:
     after: timedelta | None = None
     uncertain: bool = False
     """Whether it may be done after all: there was no answer, or one that does not tell. Later tries are told so."""
+    plainly: bool = False
+    """Whether the next try goes alone and without a reply token, because this one was surely refused with them."""
 
 
 @dataclass(frozen=True, slots=True)

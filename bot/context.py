@@ -33,6 +33,7 @@ class _Outgoing:
     priority: Priority
     topic: str | None
     due_at: datetime | None
+    reply_token: str | None
 
 
 class AlreadyHandled(Exception):
@@ -131,7 +132,10 @@ class Context(Generic[E_co]):
         """
         if key is None:
             key = f"reply:{self.event.adapter}:{self.event.key}:{len(self._outgoing)}"
-        self._outgoing.append(_Outgoing(address, message, key, priority, topic, due_at))
+        # A token is good for one answer, where its event came from; what comes after it goes the usual way.
+        first = not self._outgoing and due_at is None and address == self.address
+        token = self.event.reply_token if first and isinstance(self.event, MessageReceived | ButtonPressed) else None
+        self._outgoing.append(_Outgoing(address, message, key, priority, topic, due_at, token))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` once everything is committed; never if the handler fails."""
@@ -158,6 +162,7 @@ class Context(Generic[E_co]):
                 priority=item.priority,
                 topic=item.topic,
                 due_at=item.due_at,
+                reply_token=item.reply_token,
             )
         for callback in self._callbacks:
             self._database.after_commit(db, callback)

@@ -105,6 +105,10 @@ deliveries = Table(
     Column("address", Text, nullable=False),
     Column("action", Text, nullable=False, server_default=text("'send'")),  # send, delete
     Column("topic", Text),  # what it belongs to: broadcast:12
+    Column("reply_token", Text),  # by which a platform takes an answer to what somebody just said
+    # On a platform with multicast, the name of the call that it shares with others: they stay together until it is
+    # known what became of it. Its own key: it goes alone.
+    Column("shared_call", Text),
     Column("priority", SmallInteger, nullable=False),
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("due_at", UtcDateTime, nullable=False),  # moved by a retry and by a snooze
@@ -139,6 +143,12 @@ deliveries = Table(
         "id",
         sqlite_where=text("state IN ('queued', 'sending')"),
         postgresql_where=text("state IN ('queued', 'sending')"),
+    ),
+    Index(
+        "ix_deliveries_shared_call",
+        "shared_call",
+        sqlite_where=text("shared_call IS NOT NULL"),
+        postgresql_where=text("shared_call IS NOT NULL"),
     ),
     Index("ix_deliveries_platform_id", "adapter", "platform_id"),
     Index("ix_deliveries_topic", "topic", "state"),

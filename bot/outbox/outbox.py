@@ -93,6 +93,7 @@ class Outbox:
         priority: Priority = Priority.REPLY,
         topic: str | None = None,
         due_at: datetime | None = None,
+        reply_token: str | None = None,
     ) -> int:
         """Store `message` for `address` in the caller's transaction; the delivery's id.
 
@@ -116,6 +117,7 @@ class Outbox:
                 "kind": address.kind,
                 "address": address.id,
                 "topic": topic,
+                "reply_token": reply_token,
                 "priority": int(priority),
                 "due_at": due_at or now,
                 "created_at": now,

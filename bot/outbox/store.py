@@ -12,40 +12,21 @@ priority does not wait: an emergency passes a failing notice.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    ColumnElement,
-    Insert,
-    Select,
-    Subquery,
-    Text,
-    Update,
-    and_,
-    bindparam,
-    case,
-    cast,
-    func,
-    insert,
-    literal_column,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import and_, bindparam, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import TypeEngine
 
 from bot.adapter import Delivery
 from bot.messages import Address, Message
+from bot.outbox.statements import QUEUED, SENDING, STATEMENTS
 from bot.storage import UtcDateTime
-from bot.tables import attempts, deliveries, messages
+from bot.tables import deliveries, messages
 
 
 @dataclass(slots=True)
@@ -64,6 +45,33 @@ class Claimed:
         return (self.priority, self.due_at, self.delivery.id)
 
 
+def name_calls(claimed: Sequence[Claimed], size: int) -> list[Delivery]:
+    """Put up to `size` deliveries that say the same into one call, and name it; those that are in one now.
+
+    The name is written down before the call goes out, and those under it stay together in every later try until it is
+    known what became of it, crash or not. So an idempotency key made of the name means these people, or fewer. Were a
+    retry put together anew, some would get the message twice, under the new key; others would be taken, under the old
+    one, for people who have it.
+    """
+    alike: defaultdict[tuple[int, str], list[Claimed]] = defaultdict(list)
+    for each in claimed:
+        delivery = each.delivery
+        untried = delivery.attempt == 1 and not delivery.uncertain and delivery.shared_call is None
+        if untried and delivery.reply_token is None and delivery.address.kind == "person":
+            alike[each.message_key, delivery.action].append(each)
+    named: list[Delivery] = []
+    for group in alike.values():
+        for start in range(0, len(group), size):
+            together = group[start : start + size]
+            if len(together) == 1:
+                continue
+            name = together[0].delivery.key
+            for each in together:
+                each.delivery = replace(each.delivery, shared_call=name)
+                named.append(each.delivery)
+    return named
+
+
 @dataclass(slots=True)  # frozen costs twice as much to make, and one is made for every try
 class Result:
     """What came of one try: the delivery's next state, and one row for the attempt log."""
@@ -79,143 +87,12 @@ class Result:
     platform_id: str | None = None
     uncertain: bool = False
     """Whether the platform may have acted although the try counts as failed."""
+    plainly: bool = False
+    """Whether it goes alone and without a reply token from now on."""
 
 
 ANY_PRIORITY = 32_767
 """More than the largest number that stands in the column."""
-
-# Written into the SQL, for a bound parameter would hide from both databases that the partial indexes fit.
-_QUEUED: ColumnElement[str] = literal_column("'queued'")
-_SENDING: ColumnElement[str] = literal_column("'sending'")
-
-_waiting = deliveries.alias("waiting")
-_earlier = deliveries.alias("earlier")
-
-_held_back = (
-    select(1)
-    .where(
-        _earlier.c.adapter == _waiting.c.adapter,
-        _earlier.c.kind == _waiting.c.kind,
-        _earlier.c.address == _waiting.c.address,
-        _earlier.c.priority == _waiting.c.priority,
-        _earlier.c.id < _waiting.c.id,
-        _earlier.c.state.in_((_QUEUED, _SENDING)),
-        or_(
-            _earlier.c.state == _SENDING,
-            _earlier.c.attempts > 0,
-            _earlier.c.due_at <= bindparam("now"),
-        ),
-    )
-    .exists()
-)
-
-_COLUMNS = (
-    "id",
-    "key",
-    "message_id",
-    "kind",
-    "address",
-    "action",
-    "topic",
-    "priority",
-    "due_at",
-    "attempts",
-    "platform_id",
-    "claimed_until",
-)
-
-
-class _Statements:
-    """What the store says, built once for each dialect.
-
-    Sets of rows travel as one JSON text, both ways. The SQLite driver gives up the interpreter's lock for every row it
-    is given or asked for, and next to a busy event loop gets it back late: row by row, the outbox was 2.5 times slower.
-    """
-
-    def __init__(self, is_sqlite: bool) -> None:
-        self._is_sqlite = is_sqlite
-        self.choose = self._choose()
-        taken = self._rows_in("rows", id=BigInteger())
-        self.take = (
-            update(deliveries)
-            .where(deliveries.c.id.in_(select(taken.c.id)))
-            .values(state="sending", claimed_until=bindparam("until"))
-        )
-        self.record = self._record()
-        self.log = self._log()
-
-    def _choose(self) -> Select[str]:
-        due = (
-            select(*(_waiting.c[name] for name in _COLUMNS))
-            .where(
-                _waiting.c.state == _QUEUED,
-                _waiting.c.adapter == bindparam("for_adapter"),
-                _waiting.c.due_at <= bindparam("now"),
-                _waiting.c.priority < bindparam("below"),
-                not_(_held_back),
-            )
-            .order_by(_waiting.c.priority, _waiting.c.due_at, _waiting.c.id)
-            .limit(bindparam("limit"))
-            .with_for_update(skip_locked=True)  # PostgreSQL; SQLite has one writer and leaves it out
-            .subquery()
-        )
-        cells = [due.c[name] for name in _COLUMNS]
-        if self._is_sqlite:
-            return select(func.json_group_array(func.json_array(*cells), type_=Text))
-        return select(cast(func.json_agg(func.json_build_array(*cells)), Text))
-
-    def _record(self) -> Update:
-        new = self._rows_in(
-            "rows",
-            id=BigInteger(),
-            state=Text(),
-            due_at=BigInteger(),
-            attempts=BigInteger(),
-            platform_id=Text(),
-            finished_at=BigInteger(),
-            claimed_until=BigInteger(),
-        )
-        return (
-            update(deliveries)
-            .where(deliveries.c.id == new.c.id)
-            .values(
-                state=new.c.state,
-                due_at=new.c.due_at,
-                attempts=new.c.attempts,
-                platform_id=new.c.platform_id,
-                finished_at=new.c.finished_at,
-                claimed_until=new.c.claimed_until,
-            )
-        )
-
-    def _log(self) -> Insert:
-        tries = self._rows_in(
-            "rows",
-            delivery_id=BigInteger(),
-            started_at=BigInteger(),
-            finished_at=BigInteger(),
-            outcome=Text(),
-            reason=Text(),
-        )
-        return insert(attempts).from_select(list(tries.c.keys()), select(tries))
-
-    def _rows_in(self, parameter: str, **columns: TypeEngine[Any]) -> Subquery:
-        """A table out of a JSON array of arrays."""
-        given = bindparam(parameter, type_=Text())
-        cells: list[ColumnElement[Any]]
-        if self._is_sqlite:
-            rows = func.json_each(given).table_valued("value")
-            cells = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(len(columns))]
-        else:
-            rows = func.json_array_elements(cast(given, JSON)).table_valued("value")
-            cells = [
-                cast(func.json_extract_path_text(rows.c.value, str(number)), type_)
-                for number, type_ in enumerate(columns.values())
-            ]
-        return select(*(cell.label(name) for cell, name in zip(cells, columns, strict=True))).subquery()
-
-
-_STATEMENTS = {is_sqlite: _Statements(is_sqlite) for is_sqlite in (True, False)}
 
 
 class Store:
@@ -223,22 +100,34 @@ class Store:
 
     def __init__(self, adapter: str, *, is_sqlite: bool) -> None:
         self._adapter = adapter
-        self._statements = _STATEMENTS[is_sqlite]
+        self._statements = STATEMENTS[is_sqlite]
         self._messages: dict[int, Message] = {}
 
     async def claim(
-        self, db: AsyncConnection, limit: int, now: datetime, until: datetime, *, below: int = ANY_PRIORITY
+        self,
+        db: AsyncConnection,
+        limit: int,
+        now: datetime,
+        until: datetime,
+        *,
+        below: int = ANY_PRIORITY,
+        share: int = 1,
     ) -> list[Claimed]:
         """Up to `limit` deliveries that are due, in the order of sending; nobody else gets them before `until`.
 
-        With `below`, only those that would overtake a delivery of that priority.
+        With `below`, only those that would overtake a delivery of that priority. Up to `share` that say the same are
+        put into one call, and come again together; of such a call all come, even beyond `limit`.
         """
-        chosen = await db.scalar(
-            self._statements.choose, {"for_adapter": self._adapter, "now": now, "limit": limit, "below": below}
+        rows = _unpacked(
+            await db.scalar(
+                self._statements.choose, {"for_adapter": self._adapter, "now": now, "limit": limit, "below": below}
+            )
         )
-        rows: list[list[Any]] = orjson.loads(chosen) if chosen else []
         if not rows:
             return []
+        if calls := {row[-1] for row in rows if row[-1] is not None}:
+            mates = _unpacked(await db.scalar(self._statements.mates, {"calls": _packed([name] for name in calls)}))
+            rows = list({row[0]: row for row in rows + mates}.values())
         await db.execute(self._statements.take, {"rows": _packed([row[0]] for row in rows), "until": until})
         known = await self._read_messages(db, {row[2] for row in rows})
         claimed = [
@@ -252,6 +141,9 @@ class Store:
                     message_id=platform_id,
                     attempt=tries + 1,
                     uncertain=earlier is not None,
+                    priority=priority,
+                    reply_token=reply_token,
+                    shared_call=shared_call,
                 ),
                 message_key,
                 topic,
@@ -272,9 +164,14 @@ class Store:
                 tries,
                 platform_id,
                 earlier,
+                reply_token,
+                shared_call,
             ) in rows
         ]
         claimed.sort(key=lambda each: each.rank)  # an aggregate promises no order
+        if share > 1 and (together := name_calls(claimed, share)):
+            names = _packed((each.id, each.shared_call) for each in together)
+            await db.execute(self._statements.share, {"rows": names})
         return claimed
 
     async def _read_messages(self, db: AsyncConnection, ids: Collection[int]) -> dict[int, Message]:
@@ -312,6 +209,8 @@ class Store:
             for result in results
         )
         await db.execute(self._statements.log, {"rows": _packed(tries)})
+        if parted := [[result.claimed.delivery.id] for result in results if result.plainly]:
+            await db.execute(self._statements.part, {"rows": _packed(parted)})
 
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried; what was uncertain before stays so."""
@@ -319,7 +218,7 @@ class Store:
         uncertain = deliveries.c.id.in_([each.id for each in given if each.uncertain])
         await db.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_([each.id for each in given]), deliveries.c.state == _SENDING)
+            .where(deliveries.c.id.in_([each.id for each in given]), deliveries.c.state == SENDING)
             .values(state="queued", claimed_until=case((uncertain, deliveries.c.claimed_until), else_=None))
         )
 
@@ -327,7 +226,7 @@ class Store:
         """Keep claims of a process that is alive and slow."""
         await db.execute(
             update(deliveries)
-            .where(deliveries.c.id.in_(ids), deliveries.c.state == _SENDING)
+            .where(deliveries.c.id.in_(ids), deliveries.c.state == SENDING)
             .values(claimed_until=until)
         )
 
@@ -344,9 +243,14 @@ def _stays_uncertain(result: Result) -> bool:
 _BODIES = select(messages.c.id, messages.c.body).where(messages.c.id.in_(bindparam("ids", expanding=True)))
 _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
     deliveries.c.adapter == bindparam("for_adapter"),
-    deliveries.c.state == _QUEUED,
+    deliveries.c.state == QUEUED,
     deliveries.c.due_at > bindparam("now", type_=UtcDateTime),
 )
+
+
+def _unpacked(rows: str | None) -> list[list[Any]]:
+    unpacked: list[list[Any]] = orjson.loads(rows) if rows else []
+    return unpacked
 
 
 def _packed(rows: Iterable[Sequence[object]]) -> str:
@@ -367,7 +271,7 @@ async def rescue(db: AsyncConnection, now: datetime | None) -> int:
 
     `claimed_until` stays: it tells that the platform may have the message although nobody wrote it down.
     """
-    forfeit = deliveries.c.state == _SENDING
+    forfeit = deliveries.c.state == SENDING
     if now is not None:
         forfeit = and_(forfeit, deliveries.c.claimed_until <= now)
     freed = await db.execute(update(deliveries).where(forfeit).values(state="queued"))
