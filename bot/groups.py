@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, func, insert, select
@@ -32,13 +32,21 @@ async def all_groups(db: AsyncConnection) -> list[Group]:
     return [Group(*row) for row in rows]
 
 
+async def made(db: AsyncConnection, names: Collection[str]) -> dict[str, int]:
+    """The ids of groups by name; those that are not there yet are made."""
+    if not names:
+        return {}
+    query = select(groups.c.name, groups.c.id).where(groups.c.name.in_(names))
+    found = {row.name: row.id for row in await db.execute(query)}
+    if missing := sorted(set(names) - found.keys()):
+        await db.execute(insert(groups), [{"name": name} for name in missing])
+        found = {row.name: row.id for row in await db.execute(query)}
+    return found
+
+
 async def add(db: AsyncConnection, name: str, people: Sequence[int]) -> int:
     """Bring members into a group, which is made if there is none of that name; how many were not in it before."""
-    group_id = await db.scalar(select(groups.c.id).where(groups.c.name == name))
-    if group_id is None:
-        made = await db.execute(insert(groups).values(name=name))
-        assert made.inserted_primary_key is not None
-        group_id = int(made.inserted_primary_key[0])
+    group_id = (await made(db, {name}))[name]
     known = set(await db.scalars(select(group_members.c.member_id).where(group_members.c.group_id == group_id)))
     new = [
         {"group_id": group_id, "member_id": member_id} for member_id in dict.fromkeys(people) if member_id not in known

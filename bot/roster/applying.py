@@ -50,7 +50,9 @@ async def apply(db: AsyncConnection, clock: Clock, plan: Plan, *, by: str, many_
             if adapter not in plan.released.get(code, ())
         }
         # Who comes back in some years shall not find the rights of today.
-        touched.append(Touched(known.id, known.image, replace(known.image, active=False, roles={}, addresses=kept)))
+        touched.append(
+            Touched(known.id, known.image, replace(known.image, active=False, roles={}, addresses=kept, groups=()))
+        )
     await write(db, touched)
     return await _record(db, clock, plan, touched, by)
 
@@ -115,6 +117,7 @@ def _image(person: Person, before: Image, places: dict[DepartmentPath, int]) -> 
         email=before.email if person.email is None else person.email or None,
         roles=roles,
         addresses=addresses,
+        groups=before.groups if person.groups is None else tuple(sorted(person.groups)),
     )
 
 

@@ -10,6 +10,7 @@ import xlsxwriter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.roster.cells import harden
+from bot.roster.grouping import show_groups
 from bot.roster.headings import heading_of
 from bot.roster.model import FIELDS, Person, shown
 from bot.roster.roles import show_roles
@@ -59,6 +60,7 @@ def _table(people: Sequence[Person]) -> list[list[str]]:
             str(person.rank or ""),
             person.email or "",
             show_roles(person.roles or ()),
+            show_groups(person.groups or ()),
             *((person.addresses or {}).get(adapter, "") for adapter in adapters),
         ]
         rows.append([harden(cell) for cell in cells])

@@ -20,6 +20,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "rank": ("職位", "級", "職級", "等級", "rank"),
     "email": ("メール", "メールアドレス", "Eメール", "E-mail", "email", "mail"),
     "roles": ("権限", "役割", "ロール", "roles"),
+    "groups": ("グループ", "グループ名", "連絡グループ", "災害連絡グループ", "groups", "group"),
     "address:logochat": ("ログインID", "LoGoチャットID", "チャットID", "login"),
     "address:lineworks": ("LINE WORKS ID", "LINEWORKSのID"),
 }

@@ -13,8 +13,8 @@ from bot.errors import Refused
 DepartmentPath = tuple[str, ...]
 """A department as the names from the top of the tree down: ("総務部", "総務課", "庶務係")."""
 
-Field = Literal["name", "kana", "department", "post", "rank", "email", "roles"]
-FIELDS: tuple[Field, ...] = ("name", "kana", "department", "post", "rank", "email", "roles")
+Field = Literal["name", "kana", "department", "post", "rank", "email", "roles", "groups"]
+FIELDS: tuple[Field, ...] = ("name", "kana", "department", "post", "rank", "email", "roles", "groups")
 """What can be said about a member besides the staff number, in the order of the columns."""
 
 _SEPARATORS = re.compile(r"[/／>＞]")
@@ -25,7 +25,8 @@ _BREAKS = re.compile(r"\s*[\r\n\t]+\s*")
 class Person:
     """A member as one row describes them; None where the file does not speak of it.
 
-    `roles` are role names, `role@部/課` where the role holds in one subtree only. `addresses` maps adapter to the
+    `roles` are role names, `role@部/課` where the role holds in one subtree only; `groups` are the names of all groups
+    that they are in. `addresses` maps adapter to the
     platform's id, "" where the file says that there is none; adapters that the file does not name are not in it.
     """
 
@@ -37,6 +38,7 @@ class Person:
     rank: int | None = None
     email: str | None = None
     roles: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
     addresses: Mapping[str, str] | None = None
     row: int = 0  # where it stands in the file, as Excel numbers rows
 

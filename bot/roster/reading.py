@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.errors import Refused
 from bot.roster.cells import soften
 from bot.roster.grid import MAX_BYTES, Sheet, read_sheets
+from bot.roster.grouping import LONGEST_NAME, one_line, parse_groups
 from bot.roster.headings import Columns, find_columns
 from bot.roster.model import BrokenRoster, Person, Problem, Roster, Source, clean, folded, path_of
 from bot.roster.roles import parse_roles
@@ -19,6 +20,7 @@ MAX_PROBLEMS = 100
 
 _HEADING_ROWS = 30  # titles, dates and notes above the headings
 _LONGEST = 200
+_LONGEST_GROUPS = 2_000
 _DEEPEST = 8
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}")
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
@@ -88,6 +90,7 @@ class _Reader:
             rank=self._rank(cell["rank"], row) if "rank" in cell else None,
             email=self._email(cell["email"], row) if "email" in cell else None,
             roles=self._roles(cell["roles"], row) if "roles" in cell else None,
+            groups=self._groups(cell["groups"], row) if "groups" in cell else None,
             addresses=self._take_addresses(cell, row),
             row=row,
         )
@@ -95,9 +98,11 @@ class _Reader:
     def _cell(self, cells: Sequence[str], index: int, field: str, row: int) -> str:
         if (row, index) in self._broken:
             self._problem(row, field, "roster.cell_error")
-        value = soften(clean(cells[index])) if index < len(cells) else ""
-        if len(value) > _LONGEST:
-            self._problem(row, field, "roster.too_long", limit=_LONGEST)
+        text = cells[index] if index < len(cells) else ""
+        value = soften(clean(one_line(text) if field == "groups" else text))
+        longest = _LONGEST_GROUPS if field == "groups" else _LONGEST
+        if len(value) > longest:
+            self._problem(row, field, "roster.too_long", limit=longest)
         if _CONTROL.search(value):
             self._problem(row, field, "roster.control_character")
         private = _PRIVATE.search(value)
@@ -147,6 +152,13 @@ class _Reader:
         for name in unknown:
             self._problem(row, "roles", "roster.bad_role", value=name)
         return roles
+
+    def _groups(self, cell: str, row: int) -> frozenset[str]:
+        groups = parse_groups(cell)
+        for name in sorted(groups):
+            if len(name) > LONGEST_NAME:
+                self._problem(row, "groups", "roster.group_too_long", value=name[:LONGEST_NAME], limit=LONGEST_NAME)
+        return groups
 
     def _take_addresses(self, cell: Mapping[str, str], row: int) -> dict[str, str] | None:
         taken = {field.partition(":")[2]: value for field, value in cell.items() if field.startswith("address:")}

@@ -13,10 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.roster.model import DepartmentPath, Person, clean, folded, path_of
 from bot.roster.roles import role_in
-from bot.tables import addresses, departments, member_roles, members
+from bot.tables import addresses, departments, group_members, groups, member_roles, members
 
 # A role limited to a department that is gone must not come back as one that holds everywhere.
 _LOST: DepartmentPath = ("?",)
+
+
+TABLES = (departments, members, member_roles, addresses, groups, group_members)
+"""Everything that an import reads or writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Image:
     active: bool
     roles: Mapping[str, int | None]  # role to the department it is limited to
     addresses: Mapping[str, tuple[str, int]]  # adapter to address and preference
+    groups: tuple[str, ...] = ()  # names, in their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Directory:
 async def load_to_change(db: AsyncConnection) -> Directory:
     """The directory, which nobody else changes until this transaction ends; on SQLite that is so in any case."""
     if db.dialect.name == "postgresql":
-        tables = ", ".join(table.name for table in (departments, members, member_roles, addresses))
+        tables = ", ".join(table.name for table in TABLES)
         await db.execute(text(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE"))
     return await load(db)
 
@@ -70,6 +75,7 @@ async def load(db: AsyncConnection) -> Directory:
     # Whether somebody can be reached changes by itself and is no business of a roster.
     columns = (addresses.c.member_id, addresses.c.adapter, addresses.c.address, addresses.c.preference)
     address_rows = (await db.execute(select(*columns).order_by(*columns))).all()
+    group_rows = (await db.execute(_GROUPS)).all()
 
     paths = _paths({row.id: (row.name, row.parent_id) for row in tree})
     roles: dict[int, dict[str, int | None]] = defaultdict(dict)
@@ -78,6 +84,10 @@ async def load(db: AsyncConnection) -> Directory:
     places: dict[int, dict[str, tuple[str, int]]] = defaultdict(dict)
     for row in address_rows:
         places[row.member_id][row.adapter] = (row.address, row.preference)
+
+    belongs: dict[int, list[str]] = defaultdict(list)
+    for row in group_rows:
+        belongs[row.member_id].append(row.name)
 
     known = {}
     for row in people:
@@ -91,13 +101,14 @@ async def load(db: AsyncConnection) -> Directory:
             bool(row.active),
             roles.get(row.id, {}),
             places.get(row.id, {}),
+            tuple(sorted(belongs.get(row.id, ()))),
         )
         code = folded(row.code)
         known[code] = Known(row.id, image.active, _person(code, image, paths), image)
     by_path: dict[DepartmentPath, int] = {}
     for department_id, path in paths.items():
         by_path.setdefault(path, department_id)
-    everything = [[tuple(row) for row in rows] for rows in (tree, people, role_rows, address_rows)]
+    everything = [[tuple(row) for row in rows] for rows in (tree, people, role_rows, address_rows, group_rows)]
     fingerprint = hashlib.sha256(orjson.dumps(everything)).hexdigest()
     return Directory(known, by_path, frozenset(row.code for row in tree), fingerprint)
 
@@ -114,6 +125,7 @@ def _person(code: str, image: Image, paths: Mapping[int, DepartmentPath]) -> Per
         roles=frozenset(
             role_in(role, () if limit is None else paths.get(limit, _LOST)) for role, limit in image.roles.items()
         ),
+        groups=frozenset(map(folded, image.groups)),
         addresses={adapter: clean(address) for adapter, (address, _) in image.addresses.items()},
     )
 
@@ -131,3 +143,10 @@ def _paths(tree: Mapping[int, tuple[str, int | None]]) -> dict[int, DepartmentPa
             names.append(name)
         paths[department_id] = path_of(*reversed(names))
     return paths
+
+
+_GROUPS = (
+    select(group_members.c.member_id, groups.c.name)
+    .join(groups, groups.c.id == group_members.c.group_id)
+    .order_by(group_members.c.member_id, groups.c.id)
+)

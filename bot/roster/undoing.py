@@ -71,7 +71,7 @@ def _steps_back(touched: list[Touched], directory: Directory, import_id: int) ->
     now = {known.id: known for known in directory.members.values()}
     steps = []
     for step in touched:
-        gone = replace(step.after, active=False, roles={}, addresses={})
+        gone = replace(step.after, active=False, roles={}, addresses={}, groups=())
         steps.append(Touched(step.member_id, step.after, step.before or gone))
     changed = [
         step.after.name for step in touched if step.member_id not in now or now[step.member_id].image != step.after
@@ -94,7 +94,7 @@ def _image(stored: Mapping[str, Any] | None) -> Any:
     if stored is None:
         return None
     places = {adapter: (place[0], place[1]) for adapter, place in stored["addresses"].items()}
-    return Image(**{**stored, "addresses": places})
+    return Image(**{**stored, "addresses": places, "groups": tuple(stored.get("groups", ()))})
 
 
 def _stands() -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import groups
 from bot.roster.state import Image
-from bot.tables import addresses, member_roles, members
+from bot.tables import addresses, group_members, member_roles, members
 
 COLUMNS = ("name", "kana", "department_id", "post", "rank", "email", "active")
 
@@ -30,7 +31,7 @@ def columns_of(image: Image) -> dict[str, Any]:
 
 
 async def write(db: AsyncConnection, steps: Sequence[Touched]) -> None:
-    """Write what differs; of new members, whose own row must stand already, roles and addresses.
+    """Write what differs; of new members, whose own row must stand already, roles, groups and addresses.
 
     All removals come before the first insert, so that two members can swap an address.
     """
@@ -49,8 +50,12 @@ async def write(db: AsyncConnection, steps: Sequence[Touched]) -> None:
     roles_after = {(s.member_id, *role) for s in steps for role in s.after.roles.items()}
     places_before = {(s.member_id, *_flat(place)) for s in steps if s.before for place in s.before.addresses.items()}
     places_after = {(s.member_id, *_flat(place)) for s in steps for place in s.after.addresses.items()}
+    ids = await groups.made(db, {name for step in steps for name in _groups_of(step)})
+    groups_before = {(ids[name], s.member_id) for s in steps if s.before for name in s.before.groups}
+    groups_after = {(ids[name], s.member_id) for s in steps for name in s.after.groups}
     for table, names, before, after in (
         (member_roles, ("member_id", "role", "department_id"), roles_before, roles_after),
+        (group_members, ("group_id", "member_id"), groups_before, groups_after),
         (addresses, ("member_id", "adapter", "address", "preference"), places_before, places_after),
     ):
         first, second = (table.c[name] for name in names[:2])
@@ -61,6 +66,10 @@ async def write(db: AsyncConnection, steps: Sequence[Touched]) -> None:
         )
         new = [dict(zip(names, row, strict=True)) for row in sorted(after - before, key=repr)]
         await _each(db, insert(table), new)
+
+
+def _groups_of(step: Touched) -> tuple[str, ...]:
+    return (*step.after.groups, *(step.before.groups if step.before else ()))
 
 
 async def _each(db: AsyncConnection, statement: Any, rows: list[dict[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import delete, event, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
+from bot import groups as named_groups
 from bot.clock import ManualClock
 from bot.directory import Entry, member_at, member_by_code, save
 from bot.errors import Refused
@@ -30,9 +31,11 @@ from bot.roster import (
     to_xlsx,
     undo,
 )
+from bot.roster.grouping import parse_groups, show_groups
+from bot.roster.model import folded
 from bot.roster.state import load
 from bot.storage import Database
-from bot.tables import addresses, departments, member_roles, members
+from bot.tables import addresses, departments, group_members, groups, member_roles, members
 from bot.texts import Texts
 from tests.roster.conftest import Importer
 
@@ -512,3 +515,91 @@ async def test_an_export_opens_in_excel_with_bom_and_harmless_cells(database: Da
         assert (await load(db)).members["0001"].person.name == '=HYPERLINK("x")'
     assert data.startswith(b"\xef\xbb\xbf")
     assert data.decode("utf-8-sig").split("\r\n")[1].startswith('"0001","\'=HYPERLINK(""x"")","\'@a","総務部","\'-"')
+
+
+# -------------------------------------------------------------------- groups
+
+
+GROUPED = """職員番号,氏名,所属,グループ
+1,青木,総務課,災害連絡用・消防団
+2,井上,税務課,"消防団、
+水防団"
+3,上田,税務課,
+"""
+
+
+async def groups_of(database: Database) -> dict[str, set[str]]:
+    query = (
+        select(members.c.code, groups.c.name)
+        .join(group_members, group_members.c.member_id == members.c.id)
+        .join(groups, groups.c.id == group_members.c.group_id)
+    )
+    found: dict[str, set[str]] = {}
+    async with database.snapshot() as db:
+        for row in await db.execute(query):
+            found.setdefault(row.code, set()).add(row.name)
+    return found
+
+
+FIRST_GROUPS = {"1": {"災害連絡用", "消防団"}, "2": {"消防団", "水防団"}}
+
+
+async def test_a_column_of_groups_is_imported_shown_and_undone(
+    database: Database, clock: ManualClock, bring_in: Importer
+) -> None:
+    await bring_in(GROUPED)
+    assert await groups_of(database) == FIRST_GROUPS
+    changed = GROUPED.replace("災害連絡用・消防団", "災害連絡用；避難所班").replace('"消防団、\n水防団"', "")
+    intended = await plan_of(database, changed)
+    said = "\n".join(describe(intended, Texts("bot.roster")))
+    assert "グループ「消防団; 災害連絡用」→「災害連絡用; 避難所班」" in said
+    assert "グループ「水防団; 消防団」→「なし」" in said
+    number = await apply_plan(database, clock, intended)
+    assert await groups_of(database) == {"1": {"災害連絡用", "避難所班"}}
+    await undo_last(database, clock, number)
+    assert await groups_of(database) == FIRST_GROUPS
+
+
+async def test_groups_stay_as_they_are_where_a_file_does_not_speak_of_them(
+    database: Database, bring_in: Importer
+) -> None:
+    await bring_in(GROUPED)
+    await bring_in("職員番号,氏名,所属\n1,青木,税務課\n2,井上,税務課\n3,上田,税務課\n")
+    assert await groups_of(database) == FIRST_GROUPS
+
+
+async def test_whoever_leaves_is_in_no_group_and_is_in_theirs_again_when_it_is_undone(
+    database: Database, clock: ManualClock, bring_in: Importer
+) -> None:
+    await bring_in(GROUPED)
+    await bring_in("職員番号,氏名,所属\n2,井上,税務課\n")
+    assert await groups_of(database) == {"2": {"消防団", "水防団"}}
+    await undo_last(database, clock)
+    assert await groups_of(database) == FIRST_GROUPS
+
+
+async def test_a_change_of_groups_between_preview_and_import_is_noticed(
+    database: Database, clock: ManualClock, bring_in: Importer
+) -> None:
+    await bring_in(GROUPED)
+    intended = await plan_of(database, GROUPED.replace("上田", "植田"))
+    async with database.transaction() as db:
+        await named_groups.remove(db, "消防団", [(await load(db)).members["1"].id])
+    with pytest.raises(Refused, match=r"roster\.changed_meanwhile"):
+        await apply_plan(database, clock, intended)
+
+
+def test_a_group_with_too_long_a_name_is_named_by_row_and_column() -> None:
+    with pytest.raises(BrokenRoster) as caught:
+        read(f"職員番号,氏名,所属,グループ\n1,青木,総務課,消防団・{'あ' * 41}\n".encode(), "x.csv")
+    (line,) = describe_problems(caught.value, Texts("bot.roster"))[1:]
+    assert "行2・列「グループ」" in line
+
+
+NAMES = st.text("消防団・、;, 女aA「", min_size=1, max_size=6).filter(lambda name: bool(name.strip()))
+
+
+@given(st.frozensets(NAMES, max_size=4))
+def test_groups_are_read_as_they_are_shown(names: frozenset[str]) -> None:
+    known = {folded(name) for name in names}
+    assert parse_groups(show_groups(known)) == known
