@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from bot.outbox.circuit import CircuitHook, CircuitPolicy, Standing
+from bot.outbox.hooks import SentDelivery, SentHook
 from bot.outbox.outbox import Attempt, DeadDelivery, Outbox
 from bot.outbox.pacing import Pacer
 from bot.outbox.retry import RetryPolicy
-from bot.outbox.sender import SentDelivery, SentHook
 
-__all__ = ["Attempt", "DeadDelivery", "Outbox", "Pacer", "RetryPolicy", "SentDelivery", "SentHook"]
+__all__ = [
+    "Attempt",
+    "CircuitHook",
+    "CircuitPolicy",
+    "DeadDelivery",
+    "Outbox",
+    "Pacer",
+    "RetryPolicy",
+    "SentDelivery",
+    "SentHook",
+    "Standing",
+]

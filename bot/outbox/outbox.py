@@ -17,8 +17,10 @@ from bot.adapter import Adapter
 from bot.clock import Clock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
+from bot.outbox.circuit import Circuit, CircuitHook, CircuitPolicy, Standing
+from bot.outbox.hooks import SentHook
 from bot.outbox.retry import RetryPolicy
-from bot.outbox.sender import LEASE, POLL, Sender, SentHook
+from bot.outbox.sender import LEASE, POLL, Sender
 from bot.outbox.store import rescue
 from bot.storage import Database
 from bot.tables import attempts, deliveries, messages
@@ -67,6 +69,7 @@ class Outbox:
         activity: Activity,
         policy: RetryPolicy | None = None,
         *,
+        circuit: CircuitPolicy | None = None,
         random: Random | None = None,
         poll: timedelta = POLL,
     ) -> None:
@@ -78,6 +81,9 @@ class Outbox:
         self._random = random or Random()  # noqa: S311 - spreads retries, keeps no secret
         self._poll = poll
         self._hooks: list[SentHook] = []
+        circuit = circuit or CircuitPolicy()
+        self._circuits = {name: Circuit(clock, circuit) for name in self._adapters}
+        self._circuit_hooks: list[CircuitHook] = []
         self._senders: dict[str, Sender] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -143,6 +149,22 @@ class Outbox:
         """
         self._hooks.append(hook)
 
+    # ------------------------------------------------------------ platforms
+
+    @property
+    def standings(self) -> dict[str, Standing]:
+        """Whether each platform works, as far as this process can tell."""
+        return {name: circuit.standing for name, circuit in self._circuits.items()}
+
+    @property
+    def down(self) -> frozenset[str]:
+        """The platforms that are down."""
+        return frozenset(name for name, circuit in self._circuits.items() if circuit.state == "down")
+
+    def on_circuit(self, hook: CircuitHook) -> None:
+        """Call `hook(adapter, standing)` when a platform goes down, after each failed probe, and when it is back."""
+        self._circuit_hooks.append(hook)
+
     # ----------------------------------------------------------------- life
 
     async def start(self) -> None:
@@ -163,6 +185,8 @@ class Outbox:
                 policy=self._policy,
                 random=self._random,
                 hooks=self._hooks,
+                circuit=self._circuits[name],
+                circuit_hooks=self._circuit_hooks,
                 poll=self._poll,
             )
             self._tasks.append(asyncio.create_task(sender.run(), name=f"outbox {name}"))

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.activity import Activity, Alarm
 from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
 from bot.clock import Clock
-from bot.messages import Address
+from bot.outbox.circuit import Circuit, CircuitHook
+from bot.outbox.hooks import SentHook, run_hooks
 from bot.outbox.pacing import Pacer
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
@@ -46,21 +45,6 @@ AFTER_TROUBLE = timedelta(seconds=1)
 """How long to wait before the database is tried again after an error."""
 
 
-@dataclass(frozen=True, slots=True)
-class SentDelivery:
-    """A delivery that has just been recorded as sent; `platform_id` is the platform's id of the message."""
-
-    delivery_id: int
-    adapter: str
-    topic: str | None
-    platform_id: str | None
-    address: Address
-    finished_at: datetime
-
-
-SentHook = Callable[[AsyncConnection, Sequence[SentDelivery]], Awaitable[None]]
-
-
 class Sender:
     """Sends what the outbox holds for one adapter."""
 
@@ -74,6 +58,8 @@ class Sender:
         policy: RetryPolicy,
         random: Random,
         hooks: Sequence[SentHook],
+        circuit: Circuit,
+        circuit_hooks: Sequence[CircuitHook] = (),
         poll: timedelta = POLL,
     ) -> None:
         self._database = database
@@ -83,6 +69,9 @@ class Sender:
         self._policy = policy
         self._random = random
         self._hooks = hooks
+        self._circuit = circuit
+        self._circuit_hooks = circuit_hooks
+        self._told_down = False
         self._poll = poll
         capabilities = adapter.capabilities
         self._store = Store(adapter.name, is_sqlite=database.is_sqlite)
@@ -132,7 +121,7 @@ class Sender:
         """Do what is to be done now; the moment at which to look again."""
         now = self._clock.now()
         if self._look_at is not None and self._look_at <= now:
-            self._look = True
+            self._look, self._look_at = True, None
         try:
             if self._wants_turn(now):
                 await self._turn()
@@ -157,19 +146,27 @@ class Sender:
             return True
         if self._must_give_back():
             return bool(self._ready)
+        if self._circuit.probes:
+            return len(self._ready) > 1 or (self._look and not self._ready)
         return self._look and (self._rung or len(self._ready) <= self._ahead // 2)
 
     def _must_give_back(self) -> bool:
-        """Whether what is claimed had better wait in the database: we stop, or the platform wants a long rest."""
+        """Whether what is claimed had better wait in the database: we stop, or the platform is to be left alone."""
         rest = self._pacer.next_at
-        return self._stopping or (rest is not None and rest > self._clock.now() + LEASE / 2)
+        return self._stopping or self._between_probes() or (rest is not None and rest > self._clock.now() + LEASE / 2)
+
+    def _between_probes(self) -> bool:
+        """Whether the platform is ill, and a call is under way that will tell more or it is too early for another."""
+        return self._circuit.probes and (bool(self._calls) or self._circuit.next_at is not None)
 
     async def _turn(self) -> None:
         results, self._results, self._oldest = self._results, [], None
-        giving_back = self._must_give_back()
-        give_back, self._ready = (self._ready, []) if giving_back else ([], self._ready)
-        wanted, below = self._ahead - len(self._ready), ANY_PRIORITY
-        if wanted <= 0:  # enough is claimed, so take only what overtakes it
+        giving_back, probing = self._must_give_back(), self._circuit.probes
+        kept = 0 if giving_back else 1 if probing else len(self._ready)
+        spare = max(0, len(self._ready) - kept)  # the next to go stands at the end
+        give_back, self._ready = self._ready[:spare], self._ready[spare:]
+        wanted, below = (1 if probing else self._ahead) - len(self._ready), ANY_PRIORITY
+        if wanted <= 0 and not probing:  # enough is claimed, so take only what overtakes it
             wanted, below = self._concurrency, self._ready[0].priority
         self._look = self._rung = False
         claimed: list[Claimed] = []
@@ -178,49 +175,41 @@ class Sender:
             async with self._database.transaction() as db:
                 if results:
                     await self._store.record(db, results)
-                    await self._run_hooks(db, results)
+                    await run_hooks(db, self._hooks, self._adapter.name, results)
                 if give_back:
                     await self._store.release(db, give_back)
-                if not giving_back:
+                if not giving_back and wanted > 0:
                     now = self._clock.now()
                     claimed = await self._store.claim(db, wanted, now, now + LEASE, below=below)
                     if len(claimed) < wanted:
                         next_due = await self._store.next_due(db, now)
         except BaseException:
             self._results = results + self._results
-            self._ready += give_back
+            self._ready = give_back + self._ready
             self._look = True
             raise
         if claimed:
-            # The next to go stands at the end. Both parts are in order already, so sorting merges them.
+            # Both parts are in order already, so sorting merges them.
             self._ready = sorted([*self._ready, *reversed(claimed)], key=lambda each: each.rank, reverse=True)
         if giving_back or below != ANY_PRIORITY or len(claimed) == wanted:
             self._look = True  # there is more, or nobody has looked
         else:
             self._look_at = next_due
+        if results or give_back:
+            self._tell_standing()
 
-    async def _run_hooks(self, db: AsyncConnection, results: Sequence[Result]) -> None:
-        sent = [
-            SentDelivery(
-                result.claimed.delivery.id,
-                self._adapter.name,
-                result.claimed.topic,
-                result.platform_id,
-                result.claimed.delivery.address,
-                result.finished_at,
-            )
-            for result in results
-            if result.state == "sent" and result.claimed.delivery.action == "send"
-        ]
-        if not sent:
+    def _tell_standing(self) -> None:
+        """Tell those who asked, once it is in the database, what is left at a platform that is down, or is back."""
+        standing = self._circuit.standing
+        if not (standing.is_down or self._told_down):
             return
-        for hook in self._hooks:
-            try:
-                async with db.begin_nested():
-                    await hook(db, sent)
-            except Exception:
-                # Were the whole turn lost with it, one mistake in book-keeping would stop emergencies, too.
-                log.exception("outbox.hook_failed", adapter=self._adapter.name, hook=repr(hook))
+        if standing.is_down != self._told_down:
+            log.warning(
+                "outbox.platform_down" if standing.is_down else "outbox.platform_back", adapter=self._adapter.name
+            )
+        self._told_down = standing.is_down
+        for hook in self._circuit_hooks:
+            hook(self._adapter.name, standing)
 
     async def _keep_claims(self) -> None:
         """Renew what is claimed before its lease runs out, where another process could take it."""
@@ -238,9 +227,8 @@ class Sender:
         moments = [moment for moment in (self._look_at,) if moment is not None]
         if self._results and self._oldest is not None:
             moments.append(self._oldest + LINGER)
-        pause = self._pacer.next_at
-        if pause is not None and (self._ready or self._look):
-            moments.append(pause)
+        if self._ready or self._look:
+            moments += [each for each in (self._pacer.next_at, self._circuit.next_at) if each is not None]
         if not self._database.is_sqlite:
             self._look = True
             moments.append(self._clock.now() + self._poll)
@@ -272,11 +260,12 @@ class Sender:
 
     def _take(self) -> list[Claimed]:
         """What goes into the next call: one delivery, or on a platform with multicast those that say the same."""
-        if not self._ready or self._stopping or not self._pacer.take():
+        if not self._ready or self._stopping or self._between_probes() or not self._pacer.take():
             return []
+        self._circuit.begin()
         first = self._ready.pop()
         batch = [first]
-        if self._batch_size > 1:
+        if self._batch_size > 1 and not self._circuit.probes:
             alike = [each for each in reversed(self._ready) if _may_share_a_call(first, each)][: self._batch_size - 1]
             taken = {each.delivery.id for each in alike}
             self._ready = [each for each in self._ready if each.delivery.id not in taken]
@@ -299,6 +288,7 @@ class Sender:
 
     def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
         now = self._clock.now()
+        self._circuit.note(outcomes, started_at)
         if self._oldest is None:
             self._oldest = now
         for claimed, outcome in zip(batch, outcomes, strict=True):
@@ -310,19 +300,16 @@ class Sender:
             return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
         if isinstance(outcome, Rejected):
             return Result(claimed, "dead", "rejected", started_at, now, reason=outcome.reason)
+        failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
         if outcome.after is not None:
-            until = now + outcome.after
+            failed.outcome, failed.due_at = "snooze", now + outcome.after
             # The platform is tired of us as a whole, so the other deliveries rest as well.
-            self._pacer.pause(until)
-            return Result(
-                claimed, "queued", "snooze", started_at, now, until, outcome.reason, uncertain=outcome.uncertain
-            )
-        wait = self._policy.wait(claimed.attempts + 1, self._random)
-        if wait is None:
-            return Result(claimed, "dead", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
-        return Result(
-            claimed, "queued", "retry", started_at, now, now + wait, outcome.reason, uncertain=outcome.uncertain
-        )
+            self._pacer.pause(failed.due_at)
+        elif (wait := self._policy.wait(claimed.attempts + 1, self._random)) is not None:
+            failed.due_at = now + wait
+        else:
+            failed.state = "dead"
+        return failed
 
 
 def _may_share_a_call(first: Claimed, other: Claimed) -> bool:

@@ -1,0 +1,55 @@
+"""What the outbox tells the rest of the house about messages that have been sent, while it writes that down."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.messages import Address
+from bot.outbox.store import Result
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SentDelivery:
+    """A delivery that has just been recorded as sent; `platform_id` is the platform's id of the message."""
+
+    delivery_id: int
+    adapter: str
+    topic: str | None
+    platform_id: str | None
+    address: Address
+    finished_at: datetime
+
+
+SentHook = Callable[[AsyncConnection, Sequence[SentDelivery]], Awaitable[None]]
+
+
+async def run_hooks(db: AsyncConnection, hooks: Sequence[SentHook], adapter: str, results: Sequence[Result]) -> None:
+    """Call every hook with what was sent; one that raises leaves nothing behind."""
+    sent = [
+        SentDelivery(
+            result.claimed.delivery.id,
+            adapter,
+            result.claimed.topic,
+            result.platform_id,
+            result.claimed.delivery.address,
+            result.finished_at,
+        )
+        for result in results
+        if result.state == "sent" and result.claimed.delivery.action == "send"
+    ]
+    if not sent:
+        return
+    for hook in hooks:
+        try:
+            async with db.begin_nested():
+                await hook(db, sent)
+        except Exception:
+            # Were the whole turn lost with it, one mistake in book-keeping would stop emergencies, too.
+            log.exception("outbox.hook_failed", adapter=adapter, hook=repr(hook))
