@@ -37,9 +37,13 @@ class Capabilities:
     idempotent: bool = False
     """Whether a repeated `Delivery.key` is recognised, so that a retry can never be a second message."""
     rate: float | None = None
-    """Calls a second at most, kept by even spacing; None for no known limit."""
+    """Calls a second at most, of all processes on one database together, evenly spaced; None for no known limit."""
+    sustained: float | None = None
+    """Calls a second at most on average over half an hour, where that is less; what is urgent may go beyond it."""
     concurrency: int = 32
     """Calls under way at once."""
+    body_limit: int | None = None
+    """Bytes of one webhook request that the platform may send, where that is more than the server's usual limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,7 @@ def build_server(
 def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_limit: int = BODY_LIMIT) -> Answer:
     """The handler of one adapter's webhook."""
     name = adapter.name
+    body_limit = max(body_limit, adapter.capabilities.body_limit or 0)
     answers = adapter if isinstance(adapter, Answers) else None
     accepted, unsigned, malformed, too_large, unavailable = (
         metrics.requests.labels(name, answer)

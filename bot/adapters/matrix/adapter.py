@@ -1,0 +1,338 @@
+"""Matrix: an application service on a homeserver such as Synapse, speaking as one user of its namespace.
+
+The homeserver puts transactions to `/webhooks/matrix/_matrix/app/v1/transactions/…`: `/webhooks/matrix` stands at the
+end of the registration's `url`. Their ids say nothing, because Synapse on SQLite begins to count anew at every start:
+an event's own id is its key. `Matrix.listen` fetches what never arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import orjson
+import structlog
+
+from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Sent
+from bot.adapters.matrix import wire
+from bot.adapters.matrix.catching_up import CatchingUp
+from bot.adapters.matrix.homeserver import DEVICE, Homeserver, MatrixProblem
+from bot.adapters.matrix.places import Places
+from bot.adapters.matrix.reading import Reader, Unplaced
+from bot.adapters.matrix.rooms import Rooms
+from bot.clock import Clock, SystemClock
+from bot.errors import ConfigurationError, InboxUnavailable, MalformedPayload
+from bot.events import Event
+from bot.texts import Texts
+
+log = structlog.get_logger(__name__)
+
+TRANSACTION_LIMIT = 16 * 1_024 * 1_024
+"""Bytes of one transaction: a hundred events of 64 KiB and what comes with them. Refused, it would come for ever."""
+FIRST_RETRY = timedelta(seconds=1)
+LAST_RETRY = timedelta(minutes=1)
+
+Take = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+class Matrix:
+    """One bot on one homeserver.
+
+    `homeserver` is its address for clients, such as `https://matrix.example.jp`; `as_token` and `hs_token` stand in
+    the registration that `kairanban matrix registration` writes, as does `appservice`, its id. `user` is the bot's full
+    id. Every `catch_up_every` the homeserver is asked for what it may have dropped. `stamp_with_clock` gives events the
+    clock's time in place of the server's, for rehearsals in virtual time.
+    """
+
+    def __init__(
+        self,
+        homeserver: str,
+        as_token: str,
+        hs_token: str,
+        user: str,
+        *,
+        name: str = "matrix",
+        appservice: str = "kairanban",
+        display_name: str = "回覧板",
+        clock: Clock | None = None,
+        texts: Texts | None = None,
+        room_size: int = 350,
+        timeout: timedelta = timedelta(seconds=10),
+        concurrency: int = 8,
+        catch_up_every: timedelta = timedelta(minutes=1),
+        stamp_with_clock: bool = False,
+    ) -> None:
+        self.name = name
+        self.capabilities = Capabilities(
+            room_size=room_size,
+            native_receipts=True,
+            buttons=wire.POLL_ANSWERS,
+            text_length=10_000,
+            deletes=True,
+            idempotent=True,
+            concurrency=concurrency,
+            body_limit=TRANSACTION_LIMIT,
+        )
+        root = _checked_root(homeserver)
+        _check_user(user)
+        for what, token in (("as_token", as_token), ("hs_token", hs_token)):
+            if not token or not token.isascii() or any(letter.isspace() for letter in token):
+                raise ConfigurationError(f"The {what} of {name} must be the one in the registration file, unchanged.")
+        self.user = user
+        self._authorization = f"Bearer {hs_token}".encode()
+        self._key = wire.button_key(hs_token)
+        self._appservice = appservice
+        self._display_name = display_name
+        self._clock = clock or SystemClock()
+        self._texts = texts or Texts("bot")
+        self._every = catch_up_every
+        self._gap = asyncio.Event()
+        self._being_readied = asyncio.Lock()
+        self._homeserver = Homeserver(root, as_token, user, timeout=timeout, on_gap=self._gap.set)
+        self._rooms = Rooms()
+        self._reader = Reader(
+            name, user, display_name, self._key, self._rooms, self._clock if stamp_with_clock else None
+        )
+        self._places = Places(self._homeserver, user, self._rooms)
+        self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places.admit)
+
+    def __repr__(self) -> str:
+        return f"<Matrix {self.name}: {self.user}>"
+
+    # ------------------------------------------------------------- incoming
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the homeserver's token came with it; Matrix signs no bodies."""
+        given = headers.get("Authorization")
+        if given is None:  # a plain dict is case-sensitive, HTTP is not
+            given = next((value for name, value in headers.items() if name.lower() == "authorization"), "")
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self._authorization)
+
+    def answer(self, method: str, path: str, body: bytes) -> Reply | None:
+        """What an application service answers: transactions, a ping, and whether a user or an alias is ours."""
+        match method, *path.removeprefix("/_matrix/app/v1/").split("/"):
+            case "PUT", "transactions", _:
+                return Reply(events=True)
+            case "POST", "ping":
+                return Reply()
+            case "GET", "users", user if unquote(user) == self.user:
+                return Reply()
+            case "GET", "users" | "rooms", _:
+                return Reply(b'{"errcode":"M_NOT_FOUND","error":"The bot makes its rooms before it names them."}', 404)
+        return None
+
+    def parse(self, body: bytes) -> Sequence[Event]:
+        """The events of a transaction. What cannot be placed yet is left to `listen`, which is rung."""
+        try:
+            document = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise MalformedPayload(f"The body of a transaction must be JSON: {error}.") from None
+        events = document.get("events") if isinstance(document, dict) else None
+        if not isinstance(events, list):
+            raise MalformedPayload("A transaction must be an object with a list of `events`.")
+        if not self._rooms.known:
+            self._gap.set()  # whose pair talk a room is will be known in a moment; until then the homeserver keeps it
+            return []
+        found: list[Event] = []
+        for raw in events:
+            try:
+                event = self._reader.read(raw)
+            except Unplaced:
+                self._gap.set()
+                continue
+            if event is not None:
+                found.append(event)
+            elif _concerns(raw, self.user):
+                self._gap.set()
+        return found + self._reads(document.get("ephemeral"))
+
+    def _reads(self, ephemeral: object) -> list[Event]:
+        reads: dict[str, Event] = {}
+        for each in ephemeral if isinstance(ephemeral, list) else ():
+            if not isinstance(each, dict) or each.get("type") != "m.receipt":
+                continue
+            room = self._rooms[str(each.get("room_id"))]
+            for event, person, at in self._reader.receipts(each.get("content")):
+                messages = room.unread(person, event, room.reported)
+                if messages is None:
+                    self._gap.set()
+                    continue
+                for message in messages:
+                    read = self._reader.has_read(room.id, message, person, at)
+                    reads.setdefault(read.key, read)
+                if messages:
+                    room.reported[person] = messages[-1]
+        return list(reads.values())
+
+    async def listen(self, take: Take) -> None:
+        """Fetch what never arrived: now, after every gap, and once in a while."""
+        reachable = False
+        retry = FIRST_RETRY
+        while True:
+            self._gap.clear()
+            try:
+                await self._ready()
+                await self._catching_up.run(take)
+                if not reachable:
+                    reachable = await self._reachable()
+            except (MatrixProblem, InboxUnavailable) as error:
+                log.warning("matrix.catching_up_failed", adapter=self.name, error=str(error))
+                reachable = False
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                log.error("matrix.answer_not_understood", adapter=self.name, error=repr(error))
+                reachable = False
+            retry = FIRST_RETRY if reachable else min(retry * 2, LAST_RETRY)
+            await self._rest(self._every if reachable else min(retry, self._every))
+
+    async def _rest(self, pause: timedelta) -> None:
+        timer = self._clock.call_at(self._clock.now() + pause, self._gap.set)
+        try:
+            await self._gap.wait()
+        finally:
+            timer.cancel()
+
+    async def _reachable(self) -> bool:
+        """Let the homeserver call us once. If it had given us up for a while, it begins again at once."""
+        try:
+            await self._homeserver.call("POST", "appservice", self._appservice, "ping", body={}, version="v1")
+        except MatrixProblem as problem:
+            log.warning("matrix.cannot_be_reached", adapter=self.name, error=str(problem))
+            return False
+        return True
+
+    async def _ready(self) -> None:
+        """Have an account, a device and the list of pair talks; at the first need, and again until it works."""
+        async with self._being_readied:
+            if self._rooms.known:
+                return
+            localpart = self.user[1:].partition(":")[0]
+            account = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
+            if await self._unless("M_USER_IN_USE", "POST", "register", body=account):
+                await self._homeserver.call(
+                    "PUT", "profile", self.user, "displayname", body={"displayname": self._display_name}
+                )
+            if not await self._unless("M_NOT_FOUND", "GET", "devices", DEVICE):
+                identifier = {"type": "m.id.user", "user": localpart}
+                login = {"type": "m.login.application_service", "identifier": identifier, "device_id": DEVICE}
+                await self._homeserver.call("POST", "login", body=login)
+            self._homeserver.with_device = True
+            self._rooms.learn(await self._unless("M_NOT_FOUND", "GET", "user", self.user, "account_data", "m.direct"))
+
+    async def _unless(
+        self, errcode: str, method: str, *path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The answer to a call, or nothing where it fails for this reason."""
+        try:
+            return await self._homeserver.call(method, *path, body=body)
+        except MatrixProblem as problem:
+            if problem.errcode == errcode:
+                return {}
+            raise
+
+    # ------------------------------------------------------------- outgoing
+
+    async def open(self) -> None:
+        await self._homeserver.open(self.capabilities.concurrency + 4)
+
+    async def close(self) -> None:
+        await self._homeserver.close()
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Send or take back each delivery."""
+        return [await self._carry_out(delivery) for delivery in batch]
+
+    async def _carry_out(self, delivery: Delivery) -> Outcome:
+        try:
+            await self._ready()
+            if delivery.action == "delete":
+                return await self._take_back(delivery)
+            to = delivery.address
+            room = to.id if to.kind == "room" else await self._places.direct(to.id)
+            return await self._say(room, delivery)
+        except MatrixProblem as problem:
+            return problem.as_outcome()
+
+    async def _say(self, room: str, delivery: Delivery) -> Outcome:
+        message = delivery.message
+        event = await self._put_event(room, wire.MESSAGE, wire.message_content(message), delivery.key)
+        if message.buttons:
+            question = self._texts("matrix.choose")
+            poll = wire.poll_content(message.buttons, question, room, event, self._key)
+            await self._put_event(room, wire.POLL, poll, f"{delivery.key} poll")
+        return Sent(wire.message_id(room, event))
+
+    async def _put_event(self, room: str, kind: str, content: wire.Content, key: str) -> str:
+        answer = await self._homeserver.call("PUT", "rooms", room, "send", kind, _transaction(key), body=content)
+        event = answer.get("event_id")
+        if not isinstance(event, str) or not event:
+            # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
+            raise MatrixProblem("The homeserver took the message but its answer could not be read.", 200)
+        return event
+
+    async def _take_back(self, delivery: Delivery) -> Outcome:
+        room, event = wire.room_and_event(delivery.message_id or "")
+        if not event:
+            return Rejected("There is no message id to take back.")
+        polls: dict[str, Any] = {}
+        if delivery.message.buttons:
+            polls = await self._homeserver.call(
+                "GET", "rooms", room, "relations", event, "m.reference", wire.POLL, version="v1"
+            )
+        own = [poll["event_id"] for poll in polls.get("chunk", ()) if poll["sender"] == self.user]
+        for gone in (event, *own):
+            transaction = _transaction(f"{delivery.key} {gone}")
+            await self._unless("M_NOT_FOUND", "PUT", "rooms", room, "redact", gone, transaction, body={})
+        return Sent()
+
+    # --------------------------------------------------------- rooms, reads
+
+    async def create_room(self, title: str, members: Sequence[str], *, key: str) -> str:
+        await self._ready()
+        return await self._places.create(title, members, key=key)
+
+    async def add_to_room(self, room: str, members: Sequence[str]) -> None:
+        await self._ready()
+        await self._places.bring_in(room, members)
+
+    async def remove_from_room(self, room: str, members: Sequence[str]) -> None:
+        await self._ready()
+        await self._places.take_out(room, members)
+
+    async def room_members(self, room: str) -> Sequence[str]:
+        await self._ready()
+        return await self._places.members(room)
+
+    async def readers(self, message_id: str) -> Sequence[str]:
+        await self._ready()
+        room, event = wire.room_and_event(message_id)
+        return await self._catching_up.readers(room, event)
+
+
+def _transaction(key: str) -> str:
+    """A client's transaction id: the delivery's key, in letters that an address can hold."""
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def _concerns(event: object, user: str) -> bool:
+    """Whether the bot itself was invited, or sent away."""
+    return isinstance(event, dict) and event.get("type") == wire.MEMBER and event.get("state_key") == user
+
+
+def _checked_root(homeserver: str) -> str:
+    parts = urlsplit(homeserver)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigurationError(
+            "The homeserver's address must be its root, such as https://matrix.example.jp, without a user or a token."
+        )
+    return homeserver.rstrip("/")
+
+
+def _check_user(user: str) -> None:
+    localpart, separator, server = user[1:].partition(":")
+    if not (user.startswith("@") and localpart and separator and server) or any(letter.isspace() for letter in user):
+        raise ConfigurationError("The bot's user must be a full Matrix id, such as @kairanban:example.jp.")

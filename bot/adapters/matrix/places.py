@@ -1,0 +1,174 @@
+"""Where the bot speaks: rooms that it makes, pair talk with each person, and who is in them.
+
+A room is named by an alias made of its key: after a crash the same key finds the room that is already there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from bot.adapters.matrix import wire
+from bot.adapters.matrix.homeserver import Homeserver, MatrixProblem
+from bot.adapters.matrix.rooms import Rooms
+
+log = structlog.get_logger(__name__)
+
+_AT_ONCE = 4
+_INSIDE = frozenset({"join", "invite"})
+
+
+class Places:
+    """Rooms of the bot `user`."""
+
+    def __init__(self, homeserver: Homeserver, user: str, rooms: Rooms) -> None:
+        self._homeserver = homeserver
+        self._user = user
+        self._localpart, _, self._server = user[1:].partition(":")
+        self._rooms = rooms
+        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._saving = asyncio.Lock()
+        self._saved: dict[str, list[str]] | None = None
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+
+    # ------------------------------------------------------------- pair talk
+
+    async def direct(self, person: str) -> str:
+        """The room of the pair talk with a person, who is in it or invited; made if there is none."""
+        room = self._rooms.direct(person)
+        if room is not None and self._rooms.is_inside(person):
+            return room
+        async with self._making[person]:
+            room = self._rooms.direct(person)
+            if room is None:
+                room = await self._make_direct(person)
+            elif not self._rooms.is_inside(person):
+                await self._make_sure_of(person, room)
+            self._rooms.moved(person, inside=True)
+        await self._save_directs()
+        return room
+
+    async def _make_direct(self, person: str) -> str:
+        room, is_new = await self._make(
+            f"direct {person}", {"is_direct": True, "invite": [person], "preset": "private_chat"}
+        )
+        if is_new:
+            self._rooms[room].load((), b"")  # nothing has been said there yet
+        else:
+            await self._make_sure_of(person, room)
+        self._rooms.add_direct(person, room, first=True)
+        return room
+
+    async def _make_sure_of(self, person: str, room: str) -> None:
+        """Invite somebody who has left the pair talk, or never was in it."""
+        try:
+            state = await self._homeserver.call("GET", "rooms", room, "state", wire.MEMBER, person)
+        except MatrixProblem as problem:
+            if problem.status != 404:
+                raise
+            state = {}
+        if state.get("membership") not in _INSIDE:
+            await self._invite(room, person)
+
+    async def _save_directs(self) -> None:
+        """Keep the list of pair talks where clients keep theirs; those who wait share one write."""
+        async with self._saving:
+            directs = self._rooms.directs()
+            if directs != self._saved:
+                await self._homeserver.call("PUT", "user", self._user, "account_data", "m.direct", body=directs)
+                self._saved = directs
+
+    async def admit(self, room: str, state: Sequence[Mapping[str, Any]]) -> None:
+        """Answer an invitation: yes to people of our own server, no to strangers and to rooms that we cannot read."""
+        try:
+            await self._answer_invitation(room, state)
+        except MatrixProblem as problem:
+            if problem.status is None or problem.status >= 500 or problem.status == 429:
+                raise
+            log.warning("matrix.invitation_failed", room=room, error=str(problem))  # taken back meanwhile, or broken
+
+    async def _answer_invitation(self, room: str, state: Sequence[Mapping[str, Any]]) -> None:
+        invitation = next(event for event in state if event["type"] == wire.MEMBER and event["state_key"] == self._user)
+        person = str(invitation["sender"])
+        direct = invitation["content"].get("is_direct") is True
+        encrypted = any(event["type"] == "m.room.encryption" for event in state)
+        if encrypted or person.partition(":")[2] != self._server:
+            log.info("matrix.invitation_declined", room=room, person=person, encrypted=encrypted)
+            await self._homeserver.call("POST", "rooms", room, "leave", body={})
+            if encrypted and direct and person.partition(":")[2] == self._server:
+                await self.direct(person)  # here we can talk
+            return
+        await self._homeserver.call("POST", "rooms", room, "join", body={})
+        if direct and self._rooms.add_direct(person, room):
+            await self._save_directs()
+
+    # ---------------------------------------------------------------- rooms
+
+    async def create(self, title: str, members: Sequence[str], *, key: str) -> str:
+        """A room with these members; the same key gives the same room."""
+        # Whoever is invited sees what was said since; whoever joins later sees no old alarm that looks new.
+        history = {"type": "m.room.history_visibility", "content": {"history_visibility": "invited"}}
+        room, is_new = await self._make(
+            f"room {key}",
+            {"name": title, "invite": list(members), "preset": "private_chat", "initial_state": [history]},
+        )
+        if not is_new:
+            await self.bring_in(room, members)
+        return room
+
+    async def _make(self, key: str, wishes: Mapping[str, Any]) -> tuple[str, bool]:
+        """The room of a key, and whether it was made just now."""
+        alias = f"{self._localpart}_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+        try:
+            made = await self._homeserver.call(
+                "POST", "createRoom", body={**wishes, "room_alias_name": alias}, patience=12
+            )
+        except MatrixProblem as problem:
+            if problem.errcode != "M_ROOM_IN_USE":
+                raise
+            found = await self._homeserver.call("GET", "directory", "room", f"#{alias}:{self._server}")
+            return str(found["room_id"]), False
+        return str(made["room_id"]), True
+
+    async def members(self, room: str) -> list[str]:
+        """Who is in a room or invited, without the bot."""
+        answer = await self._homeserver.call("GET", "rooms", room, "members", query={"not_membership": "leave"})
+        return [
+            event["state_key"]
+            for event in answer["chunk"]
+            if event["content"].get("membership") in _INSIDE and event["state_key"] != self._user
+        ]
+
+    async def bring_in(self, room: str, members: Sequence[str]) -> None:
+        """Invite those who are not in the room."""
+        present = set(await self.members(room)) if members else set()
+        await self._all(self._invite(room, person) for person in members if person not in present)
+
+    async def take_out(self, room: str, members: Sequence[str]) -> None:
+        """Remove those who are in the room."""
+        present = set(await self.members(room)) if members else set()
+        await self._all(
+            self._homeserver.call("POST", "rooms", room, "kick", body={"user_id": person})
+            for person in members
+            if person in present
+        )
+
+    async def _invite(self, room: str, person: str) -> None:
+        await self._homeserver.call("POST", "rooms", room, "invite", body={"user_id": person})
+
+    async def _all(self, calls: Any) -> None:
+        """Make all calls, a few at once; the first failure is raised when they are done."""
+
+        async def one(call: Any) -> None:
+            async with self._at_once:
+                await call
+
+        results = await asyncio.gather(*map(one, calls), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result

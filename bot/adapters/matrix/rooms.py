@@ -1,0 +1,139 @@
+"""What the adapter remembers of rooms: whose pair talk each is, and in which order the bot's messages stand there.
+
+All of it can be asked of the homeserver again; nothing here must survive a restart. A receipt for an event says that
+everything before it is read too, so who knows the order of the bot's messages knows which of them a receipt means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.adapters.matrix import wire
+
+LOOK_BACK = 200
+"""The bot's messages in a room that are remembered after a start: a first receipt reaches so far back."""
+
+
+@dataclass(slots=True)
+class Room:
+    """One room. `sent` are the ids of the bot's messages in the server's order, once `loaded`."""
+
+    id: str
+    loaded: bool = False
+    sent: list[str] = field(default_factory=list)
+    upto: dict[str, int] = field(default_factory=dict)
+    """How many of `sent` stand at or before an event; for every event of the bot, and for others that were asked."""
+    reported: dict[str, str] = field(default_factory=dict)
+    """The last message that each person is known to have read, as the webhook reported it: may be ahead of the log."""
+    confirmed: dict[str, str] = field(default_factory=dict)
+    """The same, as catching up reported it and the log has it."""
+    choices: tuple[str, tuple[str, ...]] | None = None
+    """The message that has buttons, and their data, if it is the last thing that the bot said here."""
+    latest: int = 0
+    """When the bot spoke last, by the server's clock in milliseconds."""
+
+    def load(self, events: Sequence[Mapping[str, Any]], key: bytes) -> None:
+        """Take the bot's messages as the server tells them, oldest first, in place of what was known."""
+        self.loaded = True
+        self.sent, self.upto, self.choices, self.latest = [], {}, None, 0
+        for event in events:
+            self._append(event, key)
+
+    def note(self, event: Mapping[str, Any], key: bytes) -> None:
+        """The bot has said something here. If it is not the latest thing, something was missed: forget it all."""
+        if not self.loaded:
+            return
+        if event["event_id"] not in self.upto:
+            if event["origin_server_ts"] < self.latest:
+                self.loaded = False
+                return
+            self._append(event, key)
+        elif event["origin_server_ts"] == self.latest:
+            self._offer(event, key)
+
+    def _append(self, event: Mapping[str, Any], key: bytes) -> None:
+        if event["type"] == wire.MESSAGE:
+            self.sent.append(event["event_id"])
+        self.upto[event["event_id"]] = len(self.sent)
+        self.latest = max(self.latest, event["origin_server_ts"])
+        self._offer(event, key)
+
+    def _offer(self, event: Mapping[str, Any], key: bytes) -> None:
+        is_poll = event["type"] in wire.POLLS
+        self.choices = wire.choices(event["content"], self.id, key) if is_poll else None
+
+    def unread(self, person: str, event: str, before: Mapping[str, str]) -> Sequence[str] | None:
+        """The messages that a receipt for `event` means, beyond those read `before`; None if the order is unknown."""
+        if not self.loaded:
+            return None
+        already = self.upto.get(before.get(person, ""), 0)
+        if already >= len(self.sent):
+            return ()
+        position = self.upto.get(event)
+        return None if position is None else self.sent[already:position]
+
+
+class Rooms:
+    """Every room that was heard of, and which of them are pair talk. Nothing is `known` before `learn`."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, Room] = {}
+        self._people: dict[str, str] = {}
+        self._directs: dict[str, list[str]] = {}
+        self._inside: set[str] = set()
+        self.known = False
+
+    def learn(self, directs: Mapping[str, Any]) -> None:
+        """Take over the account data `m.direct`: the rooms of each person, the one to write to first."""
+        self.known = True
+        for person, rooms in directs.items():
+            for room in rooms if isinstance(rooms, list) else ():
+                self.add_direct(person, str(room))
+
+    def directs(self) -> dict[str, list[str]]:
+        """The account data `m.direct`."""
+        return {person: list(rooms) for person, rooms in self._directs.items()}
+
+    def add_direct(self, person: str, room: str, *, first: bool = False) -> bool:
+        """A room is the pair talk with a person; whether that is new."""
+        rooms = self._directs.setdefault(person, [])
+        if room in rooms:
+            return False
+        rooms.insert(0 if first else len(rooms), room)
+        self._people[room] = person
+        return True
+
+    def drop_direct(self, room: str) -> None:
+        """The bot is in this room no longer."""
+        self._rooms.pop(room, None)
+        person = self._people.pop(room, None)
+        if person is not None:
+            self._directs[person].remove(room)
+
+    def direct(self, person: str) -> str | None:
+        """Where the person is written to."""
+        rooms = self._directs.get(person)
+        return rooms[0] if rooms else None
+
+    def person(self, room: str) -> str | None:
+        """Whose pair talk a room is; None for a room of several."""
+        return self._people.get(room)
+
+    def is_inside(self, person: str) -> bool:
+        """Whether somebody is known to be in their pair talk, or invited."""
+        return person in self._inside
+
+    def moved(self, person: str, *, inside: bool) -> None:
+        """Somebody has come into their pair talk, or has left it."""
+        if inside:
+            self._inside.add(person)
+        else:
+            self._inside.discard(person)
+
+    def __getitem__(self, room: str) -> Room:
+        found = self._rooms.get(room)
+        if found is None:
+            found = self._rooms[room] = Room(room)
+        return found
