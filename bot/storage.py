@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
+from bot.lines import WRITES, Lines
 from bot.sqlite import DRIVER
 
 BUSY_TIMEOUT = timedelta(seconds=30)
@@ -67,6 +68,7 @@ class Database:
         self._engine = engine
         self._write_lock: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
         self._callbacks: dict[AsyncConnection, list[Callable[[], None]]] = {}
+        self._lines = Lines(engine) if self.is_sqlite else None
 
     @classmethod
     def open(cls, url: str, *, durability: Durability = "full", on_loop: bool = False) -> Database:
@@ -76,8 +78,8 @@ class Database:
         for rehearsals in virtual time.
         """
         if url.startswith("sqlite"):
-            # Every reader keeps its own connection: opening one for each glance costs more than the glance. The driver
-            # would begin transactions by itself, and deferred ones; without an isolation level it leaves that to us.
+            # The driver would begin transactions by itself, and deferred ones; without an isolation level it leaves
+            # that to us.
             engine = create_async_engine(
                 make_url(url).set(drivername=DRIVER),
                 pool_size=32,
@@ -101,22 +103,21 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """A connection whose changes are committed together at the end, or not at all if the block raises."""
         if self._write_lock is None:
-            async with self._begin() as connection:
+            async with self._engine.connect() as connection, self._committed(connection):
                 yield connection
         else:
-            async with self._write_lock, self._begin() as connection:
+            assert self._lines is not None
+            async with self._write_lock, self._lines.line(writes=True) as connection, self._committed(connection):
                 yield connection
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[AsyncConnection]:
-        async with self._engine.connect() as connection:
-            await connection.execution_options(kairanban_writes=True)
-            callbacks = self._callbacks[connection] = []
-            try:
-                yield connection
-                await connection.commit()
-            finally:
-                del self._callbacks[connection]
+    async def _committed(self, connection: AsyncConnection) -> AsyncIterator[None]:
+        callbacks = self._callbacks[connection] = []
+        try:
+            yield
+            await connection.commit()
+        finally:
+            del self._callbacks[connection]
         for callback in callbacks:
             callback()
 
@@ -132,9 +133,12 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A connection to read with; what others write meanwhile does not show."""
+        if self._lines is not None:
+            async with self._lines.line(writes=False) as connection:
+                yield connection
+            return
         async with self._engine.connect() as connection:
-            if not self.is_sqlite:  # where a snapshot is the nature of every reader
-                await connection.execution_options(isolation_level="REPEATABLE READ")
+            await connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     async def create_tables(self) -> None:
@@ -143,6 +147,8 @@ class Database:
             await connection.run_sync(metadata.create_all)
 
     async def close(self) -> None:
+        if self._lines is not None:
+            await self._lines.close()
         await self._engine.dispose()
 
 
@@ -163,5 +169,7 @@ def _speak_sqlite(engine: AsyncEngine, synchronous: Literal["FULL", "OFF"]) -> N
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("kairanban_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction:  # a prepared statement may have begun it
+            writes = connection.get_execution_options().get(WRITES, False)
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
