@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.errors import KairanbanError
-from config.commands import audit, broadcast, chat, check, jma, queues, roster, serve, survey, trial
+from config.commands import audit, broadcast, chat, check, jma, new_adapter, queues, roster, serve, survey, trial
 
 app = typer.Typer(
     name="kairanban",
@@ -24,6 +24,7 @@ app.command("serve", help="ボットを動かします (--demo: チャットサ�
 )
 app.command("chat", help="デモの職員としてボットと話します / talk to the bot as one of the demo's staff")(chat.chat)
 app.command("check", help="設定に足りないものを教えます / say what is missing in the settings")(check.check)
+app.command("new-adapter", help="アダプターのひな形を作ります / begin an adapter of your own")(new_adapter.new_adapter)
 app.add_typer(broadcast.app, name="broadcast")
 app.add_typer(roster.app, name="roster")
 app.add_typer(audit.app, name="audit")

@@ -74,7 +74,7 @@ class House:
 
 def adapters_from(settings: Settings, clock: Clock) -> list[Adapter]:
     """The platforms that the settings name. Raises ConfigurationError for a secret that cannot be read."""
-    tables = (*settings.platforms(), settings.mail)
+    tables = (*settings.platforms(), settings.mail, *settings.others())
     return [table.build(clock) for table in tables if table is not None]
 
 

@@ -22,7 +22,7 @@ from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
 from broadcasts.templates import TemplateError, load_templates
-from config.platforms import LogoChatTable, MailTable, PlatformTable, Table
+from config.platforms import LogoChatTable, MailTable, OtherTable, PlatformTable, Table
 
 DEFAULT_FILE = Path("kairanban.toml")
 
@@ -160,6 +160,7 @@ class Settings(BaseSettings):
     escalation: EscalationTable = EscalationTable()
     mail: MailTable | None = None
     jma: JmaTable = JmaTable()
+    adapters: dict[str, dict[str, Any]] = Field(default={}, repr=False)  # secrets may stand in them
 
     @classmethod
     def settings_customise_sources(
@@ -196,9 +197,13 @@ class Settings(BaseSettings):
         """The chat platforms that the settings name, without e-mail."""
         return tuple(table for table in (self.logochat,) if table is not None)
 
+    def others(self) -> tuple[OtherTable, ...]:
+        """The adapters that other packages bring."""
+        return tuple(OtherTable(name, values) for name, values in self.adapters.items())
+
     def problems(self) -> Iterator[str]:
         """A sentence for each thing that is missing or would fail at start-up; none means ready."""
-        if not self.platforms():
+        if not self.platforms() and not self.others():
             yield (
                 "接続先がありません。[logochat] に base_url とトークン、署名の鍵を書いてください。 "
                 "/ There is no platform: write a table such as [logochat] with base_url, token_file and secret_file."
@@ -210,6 +215,8 @@ class Settings(BaseSettings):
                         yield f"[{table.TABLE}] {name} が空です。 / [{table.TABLE}] {name} is empty."
                 except ConfigurationError as error:
                     yield f"[{table.TABLE}] {name} が読めません。 / {error}"
+        for other in self.others():
+            yield from other.problems()
         folder = self.storage.folder
         existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), None)
         if existing is None or not os.access(existing, os.W_OK):

@@ -22,9 +22,12 @@ SettingsFile = Annotated[
 def check(settings: SettingsFile = None) -> None:
     """Print a sentence for each problem; exit code 1 if there is one."""
     console = Console(soft_wrap=True, highlight=False)
-    problems = list(Settings.load(settings).problems())
+    found = Settings.load(settings)
+    problems = list(found.problems())
     for problem in problems:
         console.print(f"[yellow]・[/]{escape(problem)}")
     if problems:
         raise typer.Exit(1)
+    names = [table.TABLE for table in found.platforms()] + [other.name for other in found.others()]
+    console.print(f"接続先 / platforms: {', '.join(names)}")
     console.print("設定はそろっています。kairanban serve で動かせます。 / All is there: kairanban serve.")

@@ -48,7 +48,7 @@ def serve(
 
 async def _serve(settings: Settings) -> None:
     problems = list(settings.problems())
-    if not settings.platforms():
+    if not (settings.platforms() or settings.others()):
         raise ConfigurationError("\n".join(problems))
     console = Console(soft_wrap=True, highlight=False)
     async with open_house(settings) as house:

@@ -1,5 +1,5 @@
 """Pigeon for Kairanban."""
 
-from kairanban_pigeon.adapter import Pigeon
+from .adapter import Pigeon
 
 __all__ = ["Pigeon"]

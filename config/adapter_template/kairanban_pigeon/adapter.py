@@ -16,13 +16,19 @@ from typing import Any
 
 import aiohttp
 import orjson
-from multidict import CIMultiDict
-
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload
-from bot.events import ButtonPressed, Event, MemberJoined, MessageRead, MessageReceived, Unknown
+from bot.events import (
+    ButtonPressed,
+    Event,
+    MemberJoined,
+    MessageRead,
+    MessageReceived,
+    Unknown,
+)
 from bot.messages import Message
+from multidict import CIMultiDict
 
 SIGNATURE = "X-Pigeon-Signature"
 

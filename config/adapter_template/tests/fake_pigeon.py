@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
-
 from bot.testing.conformance import Behaviour
 
 TOKEN = "token-of-the-bot"

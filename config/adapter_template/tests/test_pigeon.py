@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import orjson
 import pytest
-from fake_pigeon import SECRET, TOKEN, running_pigeon
-from kairanban_pigeon import Pigeon
-
 from bot.clock import ManualClock
 from bot.errors import ConfigurationError
 from bot.events import MessageReceived
 from bot.testing.conformance import AdapterCase, SignedBody
+from fake_pigeon import SECRET, TOKEN, running_pigeon
+
+from kairanban_pigeon import Pigeon
 
 
 def event(number: int, kind: str, **values: object) -> dict[str, object]:
