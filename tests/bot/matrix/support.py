@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
+from bot import Bot, Router
 from bot.adapters.matrix import Matrix
 from bot.adapters.matrix.registration import Registration
 from bot.adapters.matrix.wire import POLL, REFERENCE
+from bot.app import serving
 from bot.testing.synapse import HOST, SERVER_NAME, Synapse, free_port
 
 PATIENCE = 60.0
@@ -27,19 +31,36 @@ async def until(condition: Callable[[], Awaitable[object]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def registered(folder: Path) -> tuple[Registration, int, Path]:
-    """A registration in a file, and the port at which Synapse will look for the bot."""
-    port = free_port()
-    registration = Registration(SERVER_NAME, f"http://{HOST}:{port}/webhooks/matrix")
-    file = folder / "kairanban.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
-    file.write_text(registration.as_yaml(), encoding="utf-8")
-    return registration, port, file
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A bot that Synapse knows: its registration, and the port at which Synapse looks for it."""
+
+    registration: Registration
+    port: int
+
+    @classmethod
+    def new(cls, localpart: str = "kairanban") -> Account:
+        port = free_port()
+        url = f"http://{HOST}:{port}/webhooks/matrix"
+        return cls(Registration(SERVER_NAME, url, localpart, id=localpart), port)
+
+    def write(self, folder: Path) -> Path:
+        """The registration in a file of its own."""
+        file = folder / f"{self.registration.localpart}.yaml"
+        file.write_text(self.registration.as_yaml(), encoding="utf-8")
+        return file
+
+    def adapter(self, homeserver: str, **settings: Any) -> Matrix:
+        """The bot's adapter."""
+        mine = self.registration
+        return Matrix(homeserver, mine.as_token, mine.hs_token, mine.user, appservice=mine.id, **settings)
 
 
-def adapter(synapse: Synapse, registration: Registration, **settings: Any) -> Matrix:
-    """The adapter for a registration."""
-    return Matrix(synapse.url, registration.as_token, registration.hs_token, registration.user, **settings)
+@asynccontextmanager
+async def running(router: Router, matrix: Matrix, account: Account, folder: Path) -> AsyncIterator[Bot]:
+    """The bot at work where Synapse looks for it."""
+    async with Bot(router, [matrix], storage=folder) as bot, serving(bot.web_server(), HOST, account.port):
+        yield bot
 
 
 class Person:
@@ -87,7 +108,7 @@ class Person:
             event
             for event in self.events.values()
             if event["type"] == "m.room.message"
-            and event["sender"].startswith("@kairanban:")
+            and event["sender"].startswith("@kairanban")
             and "body" in event["content"]
             and (reference is None or event["content"].get(REFERENCE) == reference)
         ]
