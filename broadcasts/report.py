@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, case, func, select, true
+from sqlalchemy import Row, and_, bindparam, case, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
 from bot.tables import deliveries, departments, members
+from broadcasts import tree
 from broadcasts.aftermath import Aftermath, aftermath
-from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts
+from broadcasts.escalation.standing import rungs
+from broadcasts.escalation.wording import reference
+from broadcasts.tables import broadcast_recipients, broadcasts, rooms
 from broadcasts.tallies import Tally, tally
-from broadcasts.tree import Branch, branches
+from broadcasts.tree import Branch
 
 READ_WITHIN = {
     "5m": timedelta(minutes=5),
@@ -87,17 +90,13 @@ async def latest(db: AsyncConnection) -> int | None:
 
 async def status(db: AsyncConnection, broadcast_id: int) -> Status | None:
     """Where a notice stands, or None if there is none of that number that was ever sent."""
-    notice = (
-        await db.execute(select(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.sent_at.is_not(None)))
-    ).first()
+    notice = (await db.execute(_NOTICE, {"broadcast_id": broadcast_id})).first()
     return None if notice is None else await _status(db, notice)
 
 
 async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
-    counts = await by_department(db, notice.id)
-    unreachable = await db.scalar(
-        select(func.count()).where(recipient.broadcast_id == notice.id, recipient.adapter.is_(None))
-    )
+    counts = await tree.counts(db, notice.id)
+    recipients = sum(each.recipients for each in counts.values())
     return Status(
         id=notice.id,
         kind=notice.kind,
@@ -105,11 +104,11 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         text=notice.text,
         sent_at=notice.sent_at,
         reminders=notice.reminders,
-        recipients=sum(each.recipients for each in counts),
-        read=sum(each.read for each in counts),
-        unreachable=unreachable or 0,
+        recipients=recipients,
+        read=sum(each.read for each in counts.values()),
+        unreachable=recipients - sum(each.reachable for each in counts.values()),
         waiting=await _waiting(db, notice.id),
-        departments=await branches(db, notice.id),
+        departments=await tree.branches(db, counts),
         tally=await tally(db, notice),
         afterwards=await aftermath(db, notice),
     )
@@ -129,27 +128,10 @@ async def by_department(db: AsyncConnection, broadcast_id: int) -> list[Departme
 
 async def _waiting(db: AsyncConnection, broadcast_id: int) -> int:
     """How many recipients' notice is still in the outbox."""
-    queued = (
-        select(deliveries.c.adapter, deliveries.c.kind, deliveries.c.key)
-        .join(broadcast_messages, broadcast_messages.c.message_id == deliveries.c.message_id)
-        .where(
-            broadcast_messages.c.broadcast_id == broadcast_id,
-            broadcast_messages.c.purpose == "notice",
-            deliveries.c.action == "send",
-            deliveries.c.state.in_(("queued", "sending")),
-        )
-    )
-    persons = 0
-    room_ids: list[int] = []
-    for _, kind, key in await db.execute(queued):
-        if kind == "person":
-            persons += 1
-        else:
-            room_ids.append(int(key.rpartition(":")[2]))
-    in_rooms = await db.scalar(
-        select(func.count()).where(recipient.broadcast_id == broadcast_id, recipient.room_id.in_(room_ids))
-    )
-    return persons + (in_rooms or 0)
+    here = {"broadcast_id": broadcast_id, "topic": f"broadcast:{broadcast_id}"}
+    by_kind: dict[str, int] = {row.kind: row.queued for row in await db.execute(_QUEUED, here)}
+    in_rooms = await db.scalar(_IN_QUEUED_ROOMS, here) if "room" in by_kind else 0
+    return by_kind.get("person", 0) + (in_rooms or 0)
 
 
 async def unread(db: AsyncConnection, broadcast_id: int, within: Collection[int] | None = None) -> list[Unread]:
@@ -221,5 +203,24 @@ async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
             f"broadcast:{notice.id}",
             *(f"reminder:{notice.id}:{number}" for number in range(1, notice.reminders + 1)),
             *(f"correction:{notice.id}:{number}" for number in range(1, notice.corrections + 1)),
+            *(reference(notice.id, rung.number) for rung in await rungs(db, notice.id) if rung.silent),
         ],
     }
+
+
+# Built once: `/既読` is asked again and again while ten thousand receipts arrive.
+_NOTICE = select(broadcasts).where(broadcasts.c.id == bindparam("broadcast_id"), broadcasts.c.sent_at.is_not(None))
+_queued = and_(
+    deliveries.c.topic == bindparam("topic"),
+    deliveries.c.state.in_(("queued", "sending")),
+    deliveries.c.action == "send",
+)
+_QUEUED = select(deliveries.c.kind, func.count().label("queued")).where(_queued).group_by(deliveries.c.kind)
+_IN_QUEUED_ROOMS = select(func.count()).where(
+    recipient.broadcast_id == bindparam("broadcast_id"),
+    recipient.room_id.in_(
+        select(rooms.c.id)
+        .join(deliveries, and_(deliveries.c.adapter == rooms.c.adapter, deliveries.c.address == rooms.c.platform_id))
+        .where(_queued, deliveries.c.kind == "room")
+    ),
+)

@@ -32,19 +32,33 @@ class Branch:
         return self.recipients - self.read
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """A department's own recipients; `reachable` have an address somewhere."""
+
+    recipients: int
+    read: int
+    reachable: int
+
+
 _COUNTS = (
-    select(recipient.department_id, func.count(), func.count(recipient.read_at))
+    select(recipient.department_id, func.count(), func.count(recipient.read_at), func.count(recipient.adapter))
     .where(recipient.broadcast_id == bindparam("broadcast_id"))
     .group_by(recipient.department_id)
 )
+_NOBODY = Counts(0, 0, 0)
 _DEPARTMENTS = select(departments.c.id, departments.c.parent_id, departments.c.name).order_by(
     departments.c.position, departments.c.id
 )
 
 
-async def branches(db: AsyncConnection, broadcast_id: int) -> list[Branch]:
+async def counts(db: AsyncConnection, broadcast_id: int) -> dict[int, Counts]:
+    """A notice's recipients by department (id): one walk over them, from which every other figure is summed."""
+    return {row[0]: Counts(*row[1:]) for row in await db.execute(_COUNTS, {"broadcast_id": broadcast_id})}
+
+
+async def branches(db: AsyncConnection, counts: Mapping[int, Counts]) -> list[Branch]:
     """Every department with recipients in or below it, from the top, in the order in which the city prints them."""
-    counts = {row[0]: (row[1], row[2]) for row in await db.execute(_COUNTS, {"broadcast_id": broadcast_id})}
     names: dict[int, str] = {}
     children: dict[int | None, list[int]] = defaultdict(list)
     for number, parent, name in await db.execute(_DEPARTMENTS):
@@ -58,17 +72,17 @@ def _grow(
     above: tuple[str, ...],
     names: Mapping[int, str],
     children: Mapping[int | None, Sequence[int]],
-    counts: Mapping[int, tuple[int, int]],
+    counts: Mapping[int, Counts],
 ) -> Iterator[Branch]:
     for number in level:
         path = (*above, names[number])
         below = list(_grow(children.get(number, ()), path, names, children, counts))
-        own, own_read = counts.get(number, (0, 0))
+        own = counts.get(number, _NOBODY)
         direct = [branch for branch in below if branch.depth == len(path)]
-        recipients = own + sum(branch.recipients for branch in direct)
+        recipients = own.recipients + sum(branch.recipients for branch in direct)
         if recipients:
-            read = own_read + sum(branch.read for branch in direct)
-            yield Branch(number, names[number], path, len(above), recipients, read, own)
+            read = own.read + sum(branch.read for branch in direct)
+            yield Branch(number, names[number], path, len(above), recipients, read, own.recipients)
             yield from below
 
 

@@ -249,6 +249,17 @@ async def test_a_recalled_notice_climbs_no_further(city: City) -> None:
         assert await city.rungs(number) == [("chat", 0, 0), ("mail", 0, 0), ("liaison", 0, 0)]
 
 
+async def test_a_report_names_the_references_of_the_rungs_that_were_climbed(city: City) -> None:
+    ladder = (Rung("chat", MINUTE), Rung("mail", 2 * MINUTE), Rung("liaison", timedelta(hours=5)))
+    async with city.running({"emergency": ladder, "notice": ladder}):
+        number = await city.send()
+        await city.advance(3 * MINUTE)
+        (summary,) = await city.broadcasts.summaries()
+        assert summary["topics"][-2:] == [f"escalation:{number}:1", f"escalation:{number}:2"]
+        sent = {message.reference for platform in (city.chat, city.other, city.mail) for message in platform.sent}
+        assert sent <= set(summary["topics"])
+
+
 async def test_an_emergency_overtakes_on_every_rung_and_a_notice_does_not(city: City) -> None:
     ladder = (Rung("chat", MINUTE), Rung("mail", 2 * MINUTE))
     async with city.running({"emergency": ladder, "notice": ladder}):

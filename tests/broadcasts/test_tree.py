@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from bot.directory import HEADQUARTERS, Entry
 from bot.storage import Database
 from bot.tables import departments
-from broadcasts.tree import Branch, branches, found, subtree
+from broadcasts.tree import Branch, branches, counts, found, subtree
 from tests.broadcasts.support import city_hall, entry
 from tests.broadcasts.test_chat import chat
 
@@ -41,7 +41,7 @@ async def test_every_level_counts_everybody_below_it(database: Database) -> None
         await hall.read("k1", reference=f"broadcast:{number}")
         await hall.read("b1", reference=f"broadcast:{number}")
         async with database.snapshot() as db:
-            tree = await branches(db, number)
+            tree = await branches(db, await counts(db, number))
         seen = {"/".join(each.path): (each.depth, each.read, each.recipients, each.own) for each in tree}
         assert seen == {
             "建設部": (0, 2, 6, 1),
