@@ -56,6 +56,8 @@ class SignedBody:
     events: int
     unknown: int = 0
     """How many of the events are of a kind that the adapter does not know."""
+    covers_body: bool = True
+    """Whether the signature depends on the body; a platform that only sends a token along has none that does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,10 @@ class AdapterConformance:
 
     async def test_it_refuses_everything_else(self, case: AdapterCase) -> None:
         for request in case.signed:
+            other_bodies = (request.body + b" ", b"") if request.covers_body else ()
             forged = [
                 ({}, request.body),
-                (request.headers, request.body + b" "),
-                (request.headers, b""),
+                *((request.headers, body) for body in other_bodies),
                 *((dict.fromkeys(request.headers, wrong), request.body) for wrong in ("", "x", "sha256=", "署名")),
                 ({name: value[:-1] for name, value in request.headers.items()}, request.body),
             ]

@@ -158,15 +158,13 @@ class Matrix:
                 continue
             room = self._rooms[str(each.get("room_id"))]
             for event, person, at in self._reader.receipts(each.get("content")):
-                messages = room.unread(person, event, room.reported)
+                messages = room.report(person, event)
                 if messages is None:
                     self._gap.set()
                     continue
                 for message in messages:
                     read = self._reader.has_read(room.id, message, person, at)
                     reads.setdefault(read.key, read)
-                if messages:
-                    room.reported[person] = messages[-1]
         return list(reads.values())
 
     async def listen(self, take: Take) -> None:

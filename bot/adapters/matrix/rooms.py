@@ -25,10 +25,10 @@ class Room:
     sent: list[str] = field(default_factory=list)
     upto: dict[str, int] = field(default_factory=dict)
     """How many of `sent` stand at or before an event; for every event of the bot, and for others that were asked."""
-    reported: dict[str, str] = field(default_factory=dict)
-    """The last message that each person is known to have read, as the webhook reported it: may be ahead of the log."""
+    reported: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """The last receipt of each person that the webhook brought; the last message read before it, and with it."""
     confirmed: dict[str, str] = field(default_factory=dict)
-    """The same, as catching up reported it and the log has it."""
+    """The last message that each person has read, as catching up reported it and the log has it."""
     choices: tuple[str, tuple[str, ...]] | None = None
     """The message that has buttons, and their data, if it is the last thing that the bot said here."""
     latest: int = 0
@@ -64,15 +64,23 @@ class Room:
         is_poll = event["type"] in wire.POLLS
         self.choices = wire.choices(event["content"], self.id, key) if is_poll else None
 
-    def unread(self, person: str, event: str, before: Mapping[str, str]) -> Sequence[str] | None:
-        """The messages that a receipt for `event` means, beyond those read `before`; None if the order is unknown."""
+    def report(self, person: str, event: str) -> Sequence[str] | None:
+        """The messages that a receipt means beyond those reported before; None if the order is not known.
+
+        The same receipt twice says the same twice: the log may have refused it the first time.
+        """
         if not self.loaded:
             return None
-        already = self.upto.get(before.get(person, ""), 0)
+        receipt, before, last = self.reported.get(person, ("", "", ""))
+        before = before if receipt == event else last
+        already = self.upto.get(before, 0)
         if already >= len(self.sent):
             return ()
         position = self.upto.get(event)
-        return None if position is None else self.sent[already:position]
+        messages = None if position is None else self.sent[already:position]
+        if messages:
+            self.reported[person] = (event, before, messages[-1])
+        return messages
 
 
 class Rooms:

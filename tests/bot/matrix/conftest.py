@@ -13,7 +13,7 @@ import pytest
 from bot.testing.synapse import Synapse, installed
 from tests.bot.matrix.support import Account, Person, person
 
-ACCOUNTS = 24
+ACCOUNTS = 80
 
 
 @dataclass

@@ -71,7 +71,7 @@ class Person:
     def __init__(self, session: aiohttp.ClientSession, synapse: Synapse, login: str, token: str) -> None:
         self._session = session
         self._synapse = synapse
-        self._token = token
+        self.headers = {"Authorization": f"Bearer {token}"}
         self._since: str | None = None
         self._invited: set[str] = set()
         self.id = synapse.mxid(login)
@@ -82,8 +82,7 @@ class Person:
         self, method: str, *path: str, body: object = None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         address = f"{self._synapse.url}/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with self._session.request(method, address, json=body, params=query, headers=headers) as response:
+        async with self._session.request(method, address, json=body, params=query, headers=self.headers) as response:
             answer: dict[str, Any] = await response.json()
             assert response.status == 200, answer
             return answer
