@@ -32,9 +32,9 @@ from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageRe
 API = "https://slack.com/api"
 WINDOW = timedelta(minutes=5)  # what is older may be a replay (Verifying requests from Slack)
 SECTION = 3_000  # characters in a block (Block Kit, section)
-# Errors worth another try: those of Slack that pass, and those that people mend at the app; no message is at fault.
-PASSING = {"fatal_error", "internal_error", "rate_limited", "ratelimited", "request_timeout", "service_unavailable"}
-MENDABLE = {"account_inactive", "invalid_auth", "missing_scope", "not_authed", "token_expired", "token_revoked"}
+# Errors after which the thing may be done all the same, and those that pass or that people mend at the app.
+UNCERTAIN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable"}
+PASSING = {"rate_limited", "ratelimited", "invalid_auth", "missing_scope", "token_expired", "token_revoked"}
 
 
 class Slack:
@@ -42,12 +42,10 @@ class Slack:
 
     def __init__(self, token: str, secret: str, clock: Clock, *, api: str = API, timeout: float = 10.0) -> None:
         self.name = "slack"
-        # No receipts, no idempotency key. About one message a second in each channel and "several hundred a minute" in
-        # all (Rate limits). Texts are cut off after 40,000 signs, of which an escaped `&` takes five.
+        # No receipts and no idempotency key. A text has 40,000 signs at most, of which an escaped `&` takes five.
         self.capabilities = Capabilities(buttons=25, text_length=7_500, deletes=True, rate=5.0, concurrency=8)
         self._headers, self._secret = {"Authorization": f"Bearer {token}"}, secret.encode()
-        self._clock, self._api = clock, api
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._clock, self._api, self._timeout = clock, api, aiohttp.ClientTimeout(total=timeout)
         self._session: aiohttp.ClientSession | None = None
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
@@ -86,15 +84,13 @@ class Slack:
         kind = f"{event['type']}/{event['subtype']}" if event.get("subtype") else event["type"]
         before = event.get("previous_message", {})
         bots = {each["user_id"] for each in envelope.get("authorizations", []) if each.get("is_bot")}
-        person = event.get("user", before.get("user"))
-        if "bot_id" in event or "bot_id" in before or person in bots:
-            return []  # our own deeds, and those of other bots: two that answer each other never stop
-        channel, direct = event["channel"], event.get("channel_type") == "im"
+        person, channel = event.get("user", before.get("user")), event["channel"]
+        direct = event.get("channel_type") == "im"
+        if "bot_id" in event or "bot_id" in before or person in bots or (event["type"] == "message" and not direct):
+            return []  # bots that answer each other never stop; talk in a channel for the bot is an app_mention as well
         # Slack sends an event up to three times more, under the same event_id.
         common = self._common(envelope["event_id"], person, channel, direct, envelope["event_time"])
         match kind:
-            case "message" | "message/file_share" if not direct:
-                return []  # an app_mention comes as well if it is for the bot
             case "message" | "message/file_share" | "app_mention":
                 text = event.get("text", "")
                 for bot in bots:
@@ -144,18 +140,21 @@ class Slack:
                     return Retry("Slack is busy.", after=timedelta(seconds=int(response.headers["Retry-After"])))
                 if response.status != 200:
                     problem = f"Slack answered {response.status}."
-                    return Retry(problem) if response.status >= 500 else Rejected(problem)
+                    return Retry(problem, uncertain=True) if response.status >= 500 else Rejected(problem)
                 answer = await response.json(content_type=None)
                 if answer["ok"]:  # a ts is unique in its channel only
                     return Sent(f"{answer['channel']}:{answer['ts']}")
                 error = str(answer["error"])[:100]
         except (aiohttp.ClientError, TimeoutError, OSError) as failure:
-            return Retry(f"Slack is out of reach ({type(failure).__name__}).")
+            reached = not isinstance(failure, aiohttp.ClientConnectorError)
+            return Retry(f"Slack: {type(failure).__name__}", uncertain=reached)
         except (KeyError, TypeError, ValueError):
-            return Retry("Slack's answer could not be read.")
+            return Retry("Slack's answer could not be read.", uncertain=True)
         if (method, error) == ("chat.delete", "message_not_found"):
             return Sent()  # taken back already is taken back
-        return Retry(f"Slack: {error}") if error in PASSING | MENDABLE else Rejected(f"Slack: {error}")
+        if error in UNCERTAIN | PASSING:
+            return Retry(f"Slack: {error}", uncertain=error in UNCERTAIN)
+        return Rejected(f"Slack: {error}")
 
 
 def _envelope(body: bytes) -> dict[str, Any]:
@@ -174,7 +173,8 @@ def _request(delivery: Delivery) -> tuple[str, dict[str, object]]:
     if delivery.action == "delete":
         channel, _, ts = (delivery.message_id or "").partition(":")
         return "chat.delete", {"channel": channel, "ts": ts}
-    message, text = delivery.message, delivery.message.text
+    message = delivery.message
+    text = f"（もう一度お送りします）\n{message.text}" if delivery.uncertain else message.text
     mentions = " ".join(f"<@{person}>" for person in message.mentions)
     line = f"{mentions} {text.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}".lstrip()
     # A person's id as channel is the pair talk with them.

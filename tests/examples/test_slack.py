@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class TestSlack(AdapterConformance):
                 platform=slack,
                 person="U1",
                 secrets=[TOKEN, SECRET],
-                signed=[SignedBody(signed(body, START), body, *counts) for body, *counts in bodies],
+                signed=[SignedBody(signed(body, START), body, events, unknown) for body, events, unknown in bodies],
                 failures=["busy", "broken", "cut", "silent", "refusing", "gibberish"],
             )
 
@@ -219,6 +220,22 @@ async def test_the_longest_message_with_the_most_buttons_keeps_slacks_limits() -
         *sections, actions = post["blocks"]
         assert [len(section["text"]["text"]) for section in sections] == [len("<@U2>"), 3_000, 3_000, 1_500]
         assert [element["value"] for element in actions["elements"]] == ["x" * 300] * 25
+
+
+async def test_a_try_whose_answer_was_lost_is_told_to_the_next_which_tells_the_reader() -> None:
+    async with running_slack() as platform:
+        slack = adapter(platform, timeout=0.3)
+        for behaviour in ("broken", "cut", "silent", "gibberish"):
+            platform.behave(behaviour)
+            [outcome] = await sent(slack, delivery(Message(text="a")))
+            assert isinstance(outcome, Retry)
+            assert outcome.uncertain, behaviour
+        platform.behave("well")
+        again = replace(delivery(Message(text="a")), attempt=2, uncertain=True)
+        await sent(slack, again)
+        assert platform.texts()[-1:] == ["（もう一度お送りします）\na"]
+    [outcome] = await sent(slack, delivery(Message(text="a")))
+    assert outcome == Retry("Slack: ClientConnectorError", uncertain=False)
 
 
 @pytest.mark.parametrize(

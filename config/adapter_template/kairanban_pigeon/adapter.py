@@ -136,7 +136,9 @@ class Pigeon:
                         return Sent()
                     return _declined(response)
             body = _body(delivery.address.kind, delivery.address.id, delivery.message)
-            headers = {"Idempotency-Key": delivery.key}  # never another in another try
+            # The same key in every try, so that a second try can be no second message. A platform without such a key
+            # gets Retry(…, uncertain=True) below, and a text that says "again" where `delivery.uncertain` is set.
+            headers = {"Idempotency-Key": delivery.key}
             async with self._session.post(self._messages, json=body, headers=headers) as response:
                 if response.status not in {200, 201}:
                     return _declined(response)
