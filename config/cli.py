@@ -9,7 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from bot.errors import KairanbanError
-from config.commands import audit, broadcast, chat, check, jma, new_adapter, queues, roster, serve, survey, trial
+from config.commands import (
+    audit,
+    broadcast,
+    chat,
+    check,
+    jma,
+    matrix,
+    new_adapter,
+    queues,
+    roster,
+    serve,
+    survey,
+    trial,
+)
 
 app = typer.Typer(
     name="kairanban",
@@ -29,6 +42,7 @@ app.add_typer(broadcast.app, name="broadcast")
 app.add_typer(roster.app, name="roster")
 app.add_typer(audit.app, name="audit")
 app.add_typer(jma.app, name="jma")
+app.add_typer(matrix.app, name="matrix")
 app.add_typer(queues.inbox, name="inbox")
 app.add_typer(queues.outbox, name="outbox")
 app.add_typer(survey.app, name="survey")

@@ -3,6 +3,7 @@
 from config.platforms.base import HttpUrl, PlatformTable, Table
 from config.platforms.logochat import LogoChatTable
 from config.platforms.mail import MailTable
+from config.platforms.matrix import MatrixTable
 from config.platforms.other import OtherTable
 
-__all__ = ["HttpUrl", "LogoChatTable", "MailTable", "OtherTable", "PlatformTable", "Table"]
+__all__ = ["HttpUrl", "LogoChatTable", "MailTable", "MatrixTable", "OtherTable", "PlatformTable", "Table"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -62,6 +63,25 @@ class Registration:
                 "rooms": [],
             },
         }
+
+    @staticmethod
+    def read(file: Path) -> dict[str, Any]:
+        """What stands in a registration file. Raises ConfigurationError for one that cannot be used."""
+        try:
+            document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigurationError(f"The registration cannot be read: {error.strerror}: {file}") from error
+        except (yaml.YAMLError, UnicodeDecodeError):
+            raise ConfigurationError(f"The registration {file} is no YAML.") from None  # its text has secrets in it
+        missing = [
+            name
+            for name in ("id", "as_token", "hs_token")
+            if not isinstance(document, dict) or not isinstance(document.get(name), str)
+        ]
+        if missing:
+            raise ConfigurationError(f"The registration {file} has no {', '.join(missing)}.")
+        found: dict[str, Any] = document
+        return found
 
     def as_yaml(self) -> str:
         """The same as a file."""
