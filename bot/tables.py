@@ -165,6 +165,15 @@ attempts = Table(
     Column("reason", Text, nullable=False, server_default=text("''")),
 )
 
+# Where the calls of an adapter stand that all processes share; only where there can be several.
+paces = Table(
+    "paces",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next_at", UtcDateTime, nullable=False),  # the next moment that nobody has booked
+    Column("settled_at", UtcDateTime, nullable=False),  # until when the calls have run ahead of the sustained pace
+)
+
 # ------------------------------------------------------------------- events
 
 handled_events = Table(

@@ -22,9 +22,10 @@ import structlog
 from bot.activity import Activity, Alarm
 from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
 from bot.clock import Clock
+from bot.messages import Priority
 from bot.outbox.circuit import Circuit, CircuitHook
 from bot.outbox.hooks import SentHook, run_hooks
-from bot.outbox.pacing import Pacer
+from bot.outbox.pacing import pacer_for
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
 from bot.storage import Database
@@ -75,7 +76,7 @@ class Sender:
         self._poll = poll
         capabilities = adapter.capabilities
         self._store = Store(adapter.name, is_sqlite=database.is_sqlite)
-        self._pacer = Pacer(clock, capabilities.rate)
+        self._pacer = pacer_for(database, adapter.name, capabilities, clock)
         self._concurrency = capabilities.concurrency
         self._batch_size = capabilities.batch_size
         self._ahead = AHEAD
@@ -126,6 +127,7 @@ class Sender:
             if self._wants_turn(now):
                 await self._turn()
             await self._keep_claims()
+            await self._pacer.prepare(len(self._ready), urgent=self._is_urgent())
         except Exception:
             log.exception("outbox.turn_failed", adapter=self._adapter.name)
             if self._stopping:
@@ -260,7 +262,12 @@ class Sender:
 
     def _take(self) -> list[Claimed]:
         """What goes into the next call: one delivery, or on a platform with multicast those that say the same."""
-        if not self._ready or self._stopping or self._between_probes() or not self._pacer.take():
+        if (
+            not self._ready
+            or self._stopping
+            or self._between_probes()
+            or not self._pacer.take(urgent=self._is_urgent())
+        ):
             return []
         self._circuit.begin()
         first = self._ready.pop()
@@ -273,6 +280,9 @@ class Sender:
         for each in batch:
             self._under_way[each.delivery.id] = each
         return batch
+
+    def _is_urgent(self) -> bool:
+        return bool(self._ready) and self._ready[-1].priority <= Priority.EMERGENCY
 
     async def _send(self, batch: Sequence[Claimed]) -> Sequence[Outcome]:
         try:

@@ -120,6 +120,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
     )
     op.create_table(
+        "paces",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("next_at", UtcDateTime(), nullable=False),
+        sa.Column("settled_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_paces")),
+    )
+    op.create_table(
         "rooms",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("audience_key", sa.Text(), nullable=False),
@@ -723,6 +730,7 @@ def downgrade() -> None:
     op.drop_index("ix_rooms_platform_id", table_name="rooms")
     op.drop_index("ix_rooms_audience_key", table_name="rooms")
     op.drop_table("rooms")
+    op.drop_table("paces")
     op.drop_table("messages")
     op.drop_index("ix_jma_telegrams_action", table_name="jma_telegrams")
     op.drop_table("jma_telegrams")
