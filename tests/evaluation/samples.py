@@ -1,4 +1,4 @@
-"""A small trial by hand: four people, two months, three notices, two surveys."""
+"""A small trial by hand: four people, two months, three notices of which one was recalled, two surveys."""
 
 from __future__ import annotations
 
@@ -56,6 +56,8 @@ def facts(**changes: object) -> Facts:
           (("", 5, 1), ("", 60, 2), ("", None, 1))),
         Wait(2, "everybody", "", 61, 3),
         Wait(2, "everybody", "", None, 1),
+        Wait(3, "everybody", "", 1, 1),
+        Wait(3, "everybody", "", None, 3),
         *(Wait(1, "skill", label, minutes, 1) for label, minutes in (("高い", 5), ("高い", 60), ("", 60), ("", None))),
     ]  # fmt: skip
     everything = Facts(
@@ -70,7 +72,8 @@ def facts(**changes: object) -> Facts:
         ),
         notices=(
             Notice(1, "notice", "健康診断の予約", SENT, 1, 4, 3),
-            Notice(2, "emergency", "=cmd|' /C calc'!A0", NIGHT, 4, 4, 3, recalled=True),
+            Notice(3, "emergency", "誤って送った連絡", NIGHT, 0, 4, 1, recalled=True),
+            Notice(2, "emergency", "=cmd|' /C calc'!A0", NIGHT, 4, 4, 3),
         ),
         waits=waits,
         replies=(

@@ -152,3 +152,8 @@ class Facts:
     def waits_of(self, trait: str) -> list[Wait]:
         """How long people took, told apart by a trait."""
         return [wait for wait in self.waits if wait.trait == trait]
+
+    def waits_that_count(self, trait: str) -> list[Wait]:
+        """The same without recalled notices: who had not read one by then never could, and is no measure of reach."""
+        recalled = {notice.id for notice in self.notices if notice.recalled}
+        return [wait for wait in self.waits_of(trait) if wait.notice not in recalled]

@@ -107,7 +107,7 @@ def reckon(facts: Facts, contentment: Contentment, saving: Saving, plan: Plan) -
     values: dict[str, float | None] = {}
     values |= _adoption(facts)
     kinds = {notice.id: notice.kind for notice in facts.notices}
-    by_kind = reach.together(facts.waits_of(EVERYBODY), lambda wait: kinds[wait.notice])
+    by_kind = reach.together(facts.waits_that_count(EVERYBODY), lambda wait: kinds[wait.notice])
     for kind in KINDS:
         values |= _reach(kind, by_kind.get(kind, Reach()))
     values |= {"undelivered": facts.undelivered}

@@ -28,7 +28,7 @@ def chapter(make: Maker, facts: Facts) -> Chapter:
 
 
 def _tables(make: Maker, facts: Facts) -> Iterator[Table]:
-    everybody = facts.waits_of(EVERYBODY)
+    everybody = facts.waits_that_count(EVERYBODY)
     notices = {notice.id: notice for notice in facts.notices}
 
     def grouped(
@@ -54,7 +54,7 @@ def _tables(make: Maker, facts: Facts) -> Iterator[Table]:
         lambda hour: hour,
     )
     for trait in TRAITS:
-        found = together(facts.waits_of(trait), lambda wait: wait.label)
+        found = together(facts.waits_that_count(trait), lambda wait: wait.label)
         if not any(found):
             continue
         order = [group.label for group in facts.having(trait)]
@@ -70,7 +70,7 @@ def _tables(make: Maker, facts: Facts) -> Iterator[Table]:
             charted=["within_1h", "within_24h"],
             trait=make.texts(f"trait.{trait}"),
         )
-    one_by_one = together(everybody, lambda wait: wait.notice)
+    one_by_one = together(facts.waits_of(EVERYBODY), lambda wait: wait.notice)
     yield make.table(
         "reach_notices",
         make.columns({"sent_at": "text", "kind": "text", "title": "words", **MEASURES, "reminders": "count"}),
