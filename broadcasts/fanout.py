@@ -8,13 +8,15 @@ delivery's key is made of it: no second run can queue a second copy.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
+    Insert,
     Select,
     Subquery,
     Text,
@@ -27,6 +29,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Message, Priority
@@ -71,9 +74,18 @@ async def fingerprint(
     return digest.hexdigest()[:16]
 
 
-def first_addresses(adapters: Sequence[str]) -> Subquery:
-    """Where each member is best reached: their first reachable address on a platform that is plugged in."""
+def first_addresses(
+    adapters: Sequence[str] | BindParameter[Sequence[str]], *, avoiding: Collection[str] = ()
+) -> Subquery:
+    """Where each member is best reached: their first reachable address on a platform that is plugged in.
+
+    A platform of `avoiding` (it is down) is somebody's best only if they have no other.
+    """
     better = addresses.alias("better")
+    ranks = [
+        (*([case((each.c.adapter.in_(avoiding), 1), else_=0)] if avoiding else []), each.c.preference, each.c.adapter)
+        for each in (better, addresses)
+    ]
     # Not a window function: this form is answered from the key of `addresses`, member by member, on both databases.
     overruled = (
         select(better.c.member_id)
@@ -81,7 +93,7 @@ def first_addresses(adapters: Sequence[str]) -> Subquery:
             better.c.member_id == addresses.c.member_id,
             better.c.reachable,
             better.c.adapter.in_(adapters),
-            tuple_(better.c.preference, better.c.adapter) < tuple_(addresses.c.preference, addresses.c.adapter),
+            tuple_(*ranks[0]) < tuple_(*ranks[1]),
         )
         .exists()
     )
@@ -218,6 +230,17 @@ async def insert_deliveries(
     return int(inserted.rowcount)
 
 
+def insert_once(chosen: Select[Any]) -> Mapping[str, Insert]:
+    """Deliveries out of a SELECT, a statement for each dialect; a key that is there already is passed over."""
+    columns = list(chosen.selected_columns.keys())
+    return {
+        name: dialect.insert(deliveries)
+        .from_select(columns, chosen, include_defaults=False)
+        .on_conflict_do_nothing(index_elements=["key"])
+        for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+    }
+
+
 def room_key(token: str, room_id: ColumnElement[Any]) -> ColumnElement[str]:
     """The delivery key of a notice to a room."""
     return literal(f"{token}:room:") + cast(room_id, Text)
@@ -228,9 +251,20 @@ def person_key(token: str, member_id: ColumnElement[Any], purpose: str = "person
     return literal(f"{token}:{purpose}:") + cast(member_id, Text)
 
 
+def moved_key(
+    token: ColumnElement[str], delivery_id: ColumnElement[Any], member_id: ColumnElement[Any]
+) -> ColumnElement[str]:
+    """The delivery key of the copy that a member gets instead of a delivery."""
+    return token + literal(":moved:") + cast(delivery_id, Text) + literal(":") + cast(member_id, Text)
+
+
 def notice_key(token: str) -> ColumnElement[str]:
     """The delivery key of a notice to a row of `broadcast_recipients`, by room or by pair talk."""
     return case(
+        (
+            recipients.instead_of.is_not(None),
+            moved_key(literal(token), recipients.instead_of, recipients.member_id),
+        ),
         (recipients.room_id.is_(None), person_key(token, recipients.member_id)),
         else_=room_key(token, recipients.room_id),
     )

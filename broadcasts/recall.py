@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Text, and_, bindparam, case, cast, func, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
@@ -258,23 +257,12 @@ _word = (
 )
 
 
-def _queue(chosen: Any) -> dict[str, Any]:
-    """Deliveries out of a SELECT, once: a key that is there already is passed over."""
-    columns = list(chosen.selected_columns.keys())
-    return {
-        name: dialect.insert(deliveries)
-        .from_select(columns, chosen, include_defaults=False)
-        .on_conflict_do_nothing(index_elements=["key"])
-        for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-    }
-
-
 _deletion = _recalled.add_columns(literal("delete").label("action"), deliveries.c.platform_id).where(
     _deletable, deliveries.c.platform_id.is_not(None)
 )
-_DELETE_ALL = _queue(_deletion.where(broadcasts.c.id == bindparam("broadcast_id")))
-_DELETE_LATE = _queue(_deletion.where(_late))
-_WITHDRAW_LATE = _queue(
+_DELETE_ALL = fanout.insert_once(_deletion.where(broadcasts.c.id == bindparam("broadcast_id")))
+_DELETE_LATE = fanout.insert_once(_deletion.where(_late))
+_WITHDRAW_LATE = fanout.insert_once(
     _recalled.with_only_columns(
         *(column if column.key != "message_id" else _word.label("message_id") for column in _recalled.selected_columns)
     ).where(_late, ~_deletable, _notice_messages.c.purpose == "notice")

@@ -39,6 +39,7 @@ from broadcasts.questions import Question, question_of
 from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.recall import Recalls
 from broadcasts.reminders import ReminderPolicy
+from broadcasts.rerouting import Rerouting
 from broadcasts.responses import Responses
 from broadcasts.schedules import Schedules
 from broadcasts.tables import broadcasts
@@ -114,6 +115,7 @@ class Broadcasts:
         self._loop = Loop("reminders", self._remind, clock, activity, after_failure=AFTER_FAILURE)
         self.texts = texts
         self.rooms = RoomKeeper(database, self._adapters, clock, activity, self._wording)
+        self._rerouting = Rerouting(database, outbox, self._adapters, clock, activity, self._wording)
         self.dialogues = Dialogues(database, clock)
         self.approvals = Approvals(outbox, self._adapters, clock, texts, self._settings.approval)
         self.schedules = Schedules(outbox, self._adapters, clock, texts, self._send_scheduled)
@@ -382,12 +384,14 @@ class Broadcasts:
     async def start(self) -> None:
         """Begin to keep the rooms and to send reminders that are due, also those from before a restart."""
         await self.rooms.start()
+        await self._rerouting.start()
         await self._agenda.start()
         await self._loop.start()
 
     async def stop(self) -> None:
         """End both."""
         await self.rooms.stop()
+        await self._rerouting.stop()
         await self._agenda.stop()
         await self._loop.stop()
 

@@ -61,6 +61,7 @@ broadcast_recipients = Table(
     Column("department_id", BigInteger, nullable=False),  # as it was when the notice went out
     Column("adapter", Text),  # NULL: nowhere to reach them
     Column("room_id", BigInteger),  # NULL: by pair talk
+    Column("instead_of", BigInteger),  # the delivery given up for this address (rerouting); NULL: as it went out
     Column("read_at", UtcDateTime),  # the earliest read
     sqlite_with_rowid=False,
 )

@@ -13,6 +13,8 @@ from broadcasts.questions import Question
 
 __all__ = ["PRIORITIES", "Kind", "Wording", "beginning"]
 
+ACKNOWLEDGE = "broadcast:read:"
+"""What the data of the button begins with by which people say that they have read."""
 QUOTED = 40
 """Characters of a notice by which a correction names it."""
 
@@ -73,15 +75,34 @@ class Wording:
         """The message with a button to say that one has read it, where the platform does not tell by itself."""
         if message.buttons or adapter.capabilities.native_receipts or not adapter.capabilities.buttons:
             return message  # an answer to a question counts as a read
-        button = Button(label=self._texts("notice.acknowledge"), data=f"broadcast:read:{broadcast_id}")
+        button = Button(label=self._texts("notice.acknowledge"), data=f"{ACKNOWLEDGE}{broadcast_id}")
         return message.model_copy(update={"buttons": (button,)})
 
-    def longest(self, kind: Kind, text: str, rounds: int, question: Question | None = None) -> int:
-        """Characters of the longest message that the notice will ever be."""
+    def elsewhere(self, message: Message, broadcast_id: int, adapter: Adapter, *, uncertain: bool) -> Message:
+        """A message as it goes to another platform than it was made for.
+
+        `uncertain`: the first platform may have it. Then it says that it may be the second copy; said once, it stays.
+        """
+        text = message.text
+        if uncertain and self._texts("moved.perhaps_twice") not in text:
+            text = self.perhaps_twice(text)
+        own = [button for button in message.buttons if not button.data.startswith(ACKNOWLEDGE)]
+        moved = message.model_copy(update={"text": text, "buttons": tuple(own), "quote": None})
+        return self.for_platform(moved, broadcast_id, adapter)
+
+    def perhaps_twice(self, text: str) -> str:
+        """A text that says of itself that it may be the second copy."""
+        return f"{text}\n\n{self._texts('moved.perhaps_twice')}"
+
+    def longest(
+        self, kind: Kind, text: str, rounds: int, question: Question | None = None, *, platforms: int = 1
+    ) -> int:
+        """Characters of the longest message that the notice will ever be; with several platforms, also when moved."""
         forms = [self.notice(0, kind, text, question)]
         if rounds:
             forms.append(self.reminder(0, kind, text, rounds, question))
-        return max(len(form.text) for form in forms)
+        longest = max((form.text for form in forms), key=len)
+        return len(longest if platforms == 1 else self.perhaps_twice(longest))
 
     def room_title(self, department: str | None, number: int) -> str:
         """The title of the `number`th room (from 1) of a department, or of all staff."""

@@ -214,18 +214,20 @@ async def city_hall(
     people: Sequence[Entry],
     *,
     platform: Platform | None = None,
+    others: Sequence[Platform] = (),
     settings: BroadcastSettings | None = None,
     clock: ManualClock | None = None,
 ) -> AsyncIterator[Hall]:
-    """A running hall whose rooms are ready."""
+    """A running hall whose rooms are ready; `others` are platforms beside the first."""
     platform = platform or Platform()
     clock = clock or ManualClock(START)
     activity = Activity()
     async with database.transaction() as db:
         await directory.save(db, people)
     # In virtual time every look counts: an hour of looking each second would be 3,600 of them.
-    outbox = Outbox(database, {"chat": platform}, clock, activity, poll=timedelta(hours=6))
-    broadcasts = Broadcasts(database, outbox, {"chat": platform}, clock, activity, Texts("broadcasts"), settings)
+    platforms = {each.name: each for each in (platform, *others)}
+    outbox = Outbox(database, platforms, clock, activity, poll=timedelta(hours=6))
+    broadcasts = Broadcasts(database, outbox, platforms, clock, activity, Texts("broadcasts"), settings)
     await outbox.start()
     await broadcasts.start()
     hall = Hall(database, clock, activity, outbox, platform, broadcasts)

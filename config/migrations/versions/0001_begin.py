@@ -546,6 +546,7 @@ def upgrade() -> None:
         sa.Column("department_id", sa.BigInteger(), nullable=False),
         sa.Column("adapter", sa.Text(), nullable=True),
         sa.Column("room_id", sa.BigInteger(), nullable=True),
+        sa.Column("instead_of", sa.BigInteger(), nullable=True),
         sa.Column("read_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["broadcast_id"], ["broadcasts.id"], name=op.f("fk_broadcast_recipients_broadcast_id")),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_broadcast_recipients_member_id")),
