@@ -117,7 +117,10 @@ async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> Non
         async with asyncio.timeout(SETTLE_LIMIT):
             while True:
                 await activity.idle()
-                if rehearsal.frames_received == stage.service.frames_sent:
+                if (
+                    rehearsal.commands_sent == stage.service.frames_taken
+                    and rehearsal.frames_received == stage.service.frames_sent
+                ):
                     return
                 await asyncio.sleep(0)  # the frames are in the loopback's buffers; a turn of the loop brings them on
     except TimeoutError:

@@ -1,12 +1,13 @@
 """The staff's application: one person's HTTP calls and WebSocket to the chat service, and the administrator's calls.
 
-Every call is a real request. `Wires` is what the staff share, as the people of one office share its network: a pool of
-connections and counters of requests and frames.
+Every call is a real request, and what is done all day goes over the real WebSocket. `Wires` is what the staff share,
+as the people of one office share its network: a pool of connections, and counters of requests and frames.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -35,7 +36,9 @@ class Wires:
         self._http: aiohttp.ClientSession | None = None
         self._sockets: aiohttp.ClientSession | None = None
         self.requests = 0
+        self.commands = 0
         self.frames = 0
+        self.problems: Counter[str] = Counter()
 
     async def __aenter__(self) -> Wires:
         self._http = aiohttp.ClientSession(
@@ -139,9 +142,9 @@ class StaffClient:
         """The pair talk with a person or a bot; its room id."""
         return str((await self._call("POST", "/v1/pairs", {"user_id": user_id}))["room_id"])
 
-    async def write(self, room: str, **message: object) -> str:
-        """Send text, a stamp or a location, with `quote` and `mentions` if wished; the message's id."""
-        return str((await self._call("POST", f"/v1/rooms/{room}/messages", message))["message_id"])
+    async def write(self, room: str, **message: object) -> None:
+        """Send text, a stamp or a location, with `quote` and `mentions` if wished."""
+        await self._command({"do": "write", "room_id": room, **message})
 
     async def send_file(self, room: str, name: str, content: bytes) -> None:
         """Send one small file."""
@@ -151,18 +154,27 @@ class StaffClient:
 
     async def read(self, room: str, message_id: str) -> None:
         """Everything in the room up to this message is read."""
-        await self._call("POST", f"/v1/rooms/{room}/read", {"message_id": message_id})
+        await self._command({"do": "read", "room_id": room, "message_id": message_id})
 
     async def press(self, message_id: str, data: str) -> None:
         """Press a button of a message."""
-        await self._call("POST", f"/v1/messages/{message_id}/buttons", {"data": data})
+        await self._command({"do": "press", "message_id": message_id, "data": data})
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         return await self._wires.call(method, path, self._token, body)
 
+    async def _command(self, command: Mapping[str, object]) -> None:
+        """Say over the WebSocket what would be a request of its own otherwise; a refusal comes as a frame."""
+        assert self._socket is not None
+        self._wires.commands += 1
+        await self._socket.send_str(orjson.dumps(command).decode())
+
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         async for frame in socket:
-            self._on_frame(orjson.loads(frame.data))
+            heard = orjson.loads(frame.data)
+            if heard["type"] == "problem":
+                self._wires.problems[str(ServiceProblem(heard["status"], heard["detail"]))] += 1
+            self._on_frame(heard)
             self._wires.frames += 1  # after it was heard: whoever counts frames knows that they have had their effect
 
 

@@ -122,6 +122,11 @@ class Rehearsal:
         """Frames that have come in over the WebSockets and have had their effect."""
         return self._wires.frames
 
+    @property
+    def commands_sent(self) -> int:
+        """Frames that the people have sent over the WebSockets."""
+        return self._wires.commands
+
     async def create_accounts(self) -> list[Account]:
         """Give every person an account, as the trial's organiser does; for the bot's directory, too."""
         people = self.people
@@ -145,7 +150,8 @@ class Rehearsal:
                 self._log.statistics = await self._wires.call("GET", "/v1/admin/statistics", self._admin_token)
             finally:
                 await asyncio.gather(*(actor.client.close() for actor in self._actors.values()))
-        self._log.requests = self._wires.requests
+        self._log.requests = self._wires.requests + self._wires.commands
+        self._log.problems.update(self._wires.problems)
         self._log.frames = self._wires.frames
         return self._log
 

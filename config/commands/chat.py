@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bot.errors import KairanbanError
 from config.loops import run
@@ -34,6 +34,8 @@ async def _chat(service: str, login: str, password: str, bot: str) -> None:
 
         def show(frame: Mapping[str, Any]) -> None:
             """What is on the screen has been read, and the service is told so."""
+            if frame["type"] == "problem":
+                console.print(f"[red]{frame['status']} {escape(frame['detail'])}[/]")
             if frame["type"] == "message" and frame["message"]["sender"] != client.user_id:
                 screen.show(frame["message"])
                 tasks.create_task(_read(client, frame["message"]))
@@ -54,22 +56,18 @@ async def _chat(service: str, login: str, password: str, bot: str) -> None:
 
 
 async def _read(client: StaffClient, message: Mapping[str, Any]) -> None:
-    with suppress(ServiceProblem):  # taken back meanwhile
-        await client.read(message["room_id"], message["message_id"])
+    await client.read(message["room_id"], message["message_id"])
 
 
 async def _say(client: StaffClient, room: str, line: str, screen: Screen) -> None:
     if not line.strip():
         return
     button = screen.button(line)
-    try:
-        if button is not None:
-            await client.press(screen.message_id, button)
-        else:
-            # A terminal has one line; the two characters \n stand for a new one.
-            await client.write(room, text=line.replace("\\n", "\n"))
-    except ServiceProblem as problem:
-        console.print(f"[red]{problem}[/]")
+    if button is not None:
+        await client.press(screen.message_id, button)
+    else:
+        # A terminal has one line; the two characters \n stand for a new one.
+        await client.write(room, text=line.replace("\\n", "\n"))
 
 
 class Screen:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from trial.service import accounts, hub, models
+from trial.service import accounts, commands, hub, models
 from trial.service.calls import Core, Route, respond
 from trial.service.problems import BadRequest, Unauthorized
 from trial.service.store import transaction
 
 FIRST_FRAME_SECONDS = 10
+FRAME_BYTES = 65_536
+"""More than the longest message that may be written."""
 
 
 class FirstFrame(BaseModel):
@@ -42,7 +44,7 @@ async def _logout(core: Core, request: web.Request, who: str) -> web.StreamRespo
 
 async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResponse:
     """The token comes in the first frame, because addresses end up in logs and headers cannot be set by browsers."""
-    socket = web.WebSocketResponse(compress=False, max_msg_size=4_096, heartbeat=60, timeout=hub.CLOSE_SECONDS)
+    socket = web.WebSocketResponse(compress=False, max_msg_size=FRAME_BYTES, heartbeat=60, timeout=hub.CLOSE_SECONDS)
     if not socket.can_prepare(request).ok:
         raise BadRequest("Open this address as a WebSocket.")
     await socket.prepare(request)
@@ -59,12 +61,26 @@ async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResp
     if who is None:
         await socket.close(code=hub.UNAUTHORIZED, message=b'The first frame is {"token": "<session token>"}.')
         return socket
-    await core.hub.serve(who, socket, models.Ready(user_id=who).model_dump_json().encode())
+    person = who
+
+    def take(data: str | bytes) -> bytes | None:
+        problem = commands.carry_out(core, person, data)
+        return None if problem is None else problem.model_dump_json().encode()
+
+    await core.hub.serve(who, socket, models.Ready(user_id=who).model_dump_json().encode(), take)
     return socket
 
 
 ROUTES = (
     Route("POST", "/v1/login", "Sign in", _login, "anyone", body=models.Login, answer=models.Session, special=True),
     Route("POST", "/v1/logout", "Sign out", _logout, status=204, special=True),
-    Route("GET", "/v1/ws", "What happens, as frames over a WebSocket", _websocket, "anyone", status=101, special=True),
+    Route(
+        "GET",
+        "/v1/ws",
+        "What happens, as frames over a WebSocket, and the quick acts: read, press, write",
+        _websocket,
+        "anyone",
+        status=101,
+        special=True,
+    ),
 )

@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trial.service import accounts, files, messages, models, notes, reads, rooms, uploads
 from trial.service.calls import DOWNLOAD, UPLOAD, Call, Route
-from trial.service.messages import Draft
 
 
 class Query(BaseModel):
@@ -75,10 +74,7 @@ def _history(call: Call, given: PageQuery) -> models.Messages:
 
 
 def _send(call: Call, given: models.SendMessage) -> models.SentMessage:
-    draft = Draft(
-        text=given.text, stamp=given.stamp, location=given.location, quote=given.quote, mentions=given.mentions
-    )
-    return messages.send(call.change, call.who, _entered(call), draft)
+    return messages.send(call.change, call.who, _entered(call), messages.drafted(given))
 
 
 def _delete(call: Call) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -81,6 +81,7 @@ class Hub:
     def __init__(self, activity: Activity) -> None:
         self.activity = activity
         self.frames_sent = 0
+        self.frames_taken = 0
         self._connections: dict[str, set[Connection]] = {}
         self._sockets: set[web.WebSocketResponse] = set()
 
@@ -96,16 +97,24 @@ class Hub:
         for connection in self._connections.get(member, ()):
             connection.close(farewell)
 
-    async def serve(self, member: str, socket: web.WebSocketResponse, greeting: bytes) -> None:
-        """Keep a signed-in person's connection until it ends."""
+    async def serve(
+        self, member: str, socket: web.WebSocketResponse, greeting: bytes, take: Callable[[str | bytes], bytes | None]
+    ) -> None:
+        """Keep a signed-in person's connection until it ends.
+
+        `take` is given each frame that comes, and may answer with one.
+        """
         connection = Connection(self, socket)
         self._connections.setdefault(member, set()).add(connection)
         self._sockets.add(socket)
         connection.push(greeting)
         writer = asyncio.create_task(connection.write())
         try:
-            async for _ in socket:
-                pass  # whatever a client says after it has signed in is passed over
+            async for frame in socket:
+                answer = take(frame.data)
+                if answer is not None:
+                    connection.push(answer)
+                self.frames_taken += 1  # once it has had its effect
         finally:
             self._sockets.discard(socket)
             mine = self._connections[member]

@@ -23,6 +23,7 @@ from trial.service.models import (
     MessageFrame,
     Messages,
     Place,
+    SendMessage,
     SentBroadcast,
     SentMessage,
 )
@@ -59,6 +60,13 @@ class Seen:
     room: int
     sender: str
     message: Message = field(repr=False)
+
+
+def drafted(given: SendMessage) -> Draft:
+    """What a person asked to send."""
+    return Draft(
+        text=given.text, stamp=given.stamp, location=given.location, quote=given.quote, mentions=given.mentions
+    )
 
 
 def send(change: Change, sender: str, room: int, draft: Draft) -> SentMessage:

@@ -378,6 +378,14 @@ class Ready(Answer):
     user_id: str
 
 
+class ProblemFrame(Answer):
+    """A command over the WebSocket was refused, and has changed nothing; `detail` says what to mend."""
+
+    type: Literal["problem"] = "problem"
+    status: int
+    detail: str
+
+
 class MessageFrame(Answer):
     type: Literal["message"] = "message"
     message: Message

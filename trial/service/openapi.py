@@ -25,6 +25,7 @@ NOTICE = (
 
 _FRAMES: tuple[type[BaseModel], ...] = (
     models.Ready,
+    models.ProblemFrame,
     models.MessageFrame,
     models.ReadFrame,
     models.DeletedFrame,

@@ -63,6 +63,11 @@ class ChatService:
         """WebSocket frames handed to the network since this object was made."""
         return self._hub.frames_sent
 
+    @property
+    def frames_taken(self) -> int:
+        """WebSocket frames that came from people and have had their effect."""
+        return self._hub.frames_taken
+
     def app(self) -> web.Application:
         """The whole service as an aiohttp application: it opens its database on start-up and closes it on clean-up."""
         app = web.Application(client_max_size=self._limits.body_bytes)
