@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
@@ -104,6 +105,33 @@ def test_a_rest_gives_no_right_to_a_burst() -> None:
     assert [pacer.take() for _ in range(5)] == [True, False, False, False, False]
 
 
+@given(st.floats(0.5, 20), st.lists(st.tuples(st.integers(0, 4_000), st.integers(1, 900)), max_size=8))
+def test_no_half_hour_has_more_calls_than_the_sustained_rate_allows(
+    sustained: float, spells: list[tuple[int, int]]
+) -> None:
+    clock = ManualClock(START)
+    pacer = Pacer(clock, sustained * 2, sustained)
+    taken: deque[datetime] = deque()
+    for rest, calls in [*spells, (0, 2_000)]:
+        clock.advance(timedelta(seconds=rest))
+        for _ in range(calls):
+            clock.advance_to(pacer.next_at or clock.now())
+            assert pacer.take()
+            taken.append(clock.now())
+            while taken[0] <= clock.now() - timedelta(minutes=30):
+                taken.popleft()
+            assert len(taken) <= sustained * 1_800 + 1
+
+
+def test_after_a_rest_the_full_rate_is_there_at_once() -> None:
+    clock = ManualClock(START)
+    pacer = Pacer(clock, 4, 2)
+    for _ in range(1_200):
+        clock.advance_to(pacer.next_at or clock.now())
+        assert pacer.take()
+    assert clock.now() - START <= timedelta(seconds=300), "A city hall's whole staff, at the full rate."
+
+
 def test_without_a_rate_only_a_pause_holds_back() -> None:
     clock = ManualClock(START)
     pacer = Pacer(clock, None)
@@ -122,3 +150,5 @@ def test_without_a_rate_only_a_pause_holds_back() -> None:
 def test_a_rate_that_makes_no_sense_is_refused(rate: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         Pacer(ManualClock(START), rate)
+    with pytest.raises(ValueError, match="above 0"):
+        Pacer(ManualClock(START), 1, rate)
