@@ -138,6 +138,7 @@ async def test_a_platform_that_is_tired_rests_the_process_and_then_goes_on(datab
     await office.advance(19 * SECOND)
     assert len(office.adapter.sent) == 1
     await office.put("first", priority=Priority.EMERGENCY)
+    await office.activity.idle()
     await office.advance(10 * SECOND)
     assert len(office.adapter.sent) == 10
     assert office.adapter.texts[1] == "first"
