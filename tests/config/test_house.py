@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -14,11 +15,9 @@ SAMPLE = Path(__file__).parent.parent.parent / "config" / "kairanban.example.tom
 
 
 def everything(folder: Path) -> Settings:
-    """The sample with its optional part switched on."""
-    lines = SAMPLE.read_text(encoding="utf-8").splitlines()
-    start = next(place for place, line in enumerate(lines) if line.startswith("# ここから下は"))
-    optional = [line.removeprefix("# ") for line in lines[start + 1 :] if line != "#"]
-    values = tomllib.loads("\n".join(optional))
+    """The sample with every line of settings that stands in a comment switched on, as somebody might."""
+    values = tomllib.loads(re.sub(r"^# (?=\[|\w+ = )", "", SAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    del values["broadcasts"]["templates"], values["surveys"]["definitions"]  # folders that are not there
     (folder / "mail.password").write_text("not-a-secret", encoding="utf-8")
     values["mail"]["password_file"] = str(folder / "mail.password")
     values["jma"]["folder"] = str(folder / "telegrams")
