@@ -118,7 +118,8 @@ async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> Non
             while True:
                 await activity.idle()
                 if (
-                    rehearsal.commands_sent == stage.service.frames_taken
+                    activity.is_idle
+                    and rehearsal.commands_sent == stage.service.frames_taken
                     and rehearsal.frames_received == stage.service.frames_sent
                 ):
                     return

@@ -62,7 +62,11 @@ async def play(
             )
 
         async def settle() -> None:
-            while not service.activity.is_idle or service.frames_sent != rehearsal.frames_received:
+            while (
+                not service.activity.is_idle
+                or service.frames_taken != rehearsal.commands_sent
+                or service.frames_sent != rehearsal.frames_received
+            ):
                 await service.activity.idle()
                 await asyncio.sleep(0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from trial.service import Limits, Rate
 
-from .conftest import City, Client
+from .conftest import City
 from .test_conversation import connect, frames
 
 
