@@ -72,6 +72,7 @@ class LineWorks:
             buttons=wire.BUTTONS,
             text_length=wire.TEXT_LENGTH - len(self._again),
             rate=requests_per_minute * PACE / 60,
+            sustained=requests_per_minute / 2 / 60,
             concurrency=16,
         )
         self._bot_id = bot_id
