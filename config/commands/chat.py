@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+import aiohttp
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -25,11 +26,13 @@ def chat(
     bot: Annotated[str, typer.Option(help="話す相手 / whom to talk to")] = "b1",
 ) -> None:
     """Talk with the bot: type a line to send it, a number to press that button, Ctrl-D to leave."""
-    run(_chat(service, login, password, bot))
+    run(talk(service, login, password, bot))
 
 
-async def _chat(service: str, login: str, password: str, bot: str) -> None:
+async def talk(service: str, login: str, password: str, bot: str) -> None:
+    """Send what is typed and show what comes until the input ends; KairanbanError if the service will not have us."""
     screen = Screen()
+    problem: Exception | None = None
     async with Wires(service) as wires, asyncio.TaskGroup() as tasks:
 
         def show(frame: Mapping[str, Any]) -> None:
@@ -49,10 +52,14 @@ async def _chat(service: str, login: str, password: str, bot: str) -> None:
             )
             while line := await asyncio.to_thread(sys.stdin.readline):
                 await _say(client, room, line.rstrip("\n"), screen)
-        except ServiceProblem as problem:
-            raise KairanbanError(str(problem)) from None
+        except (ServiceProblem, aiohttp.ClientError) as error:
+            problem = error  # raised below: a task group would wrap it
         finally:
             await client.close()
+    if isinstance(problem, ServiceProblem):
+        raise KairanbanError(str(problem))
+    if problem is not None:
+        raise KairanbanError(f"There is no chat service at {service}. Is kairanban serve --demo running, and there?")
 
 
 async def _read(client: StaffClient, message: Mapping[str, Any]) -> None:

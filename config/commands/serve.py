@@ -101,7 +101,7 @@ def _introduce(stage: Stage, folder: Path, people: list[Person]) -> None:
     console.print(
         "試すには / to try it, in another terminal:\n"
         f"  kairanban chat {head.login} --service {stage.service.url}\n"
-        "打ち込む言葉 / what to type:  /一斉 本文   /既読   /アンケート   /ヘルプ\n"
+        "打ち込む言葉 / what to type:  /一斉 本文   /既読   /予約   /アンケート   /ヘルプ\n"
         "終わるには / to stop: Ctrl-C"
     )
 
