@@ -21,12 +21,13 @@ from bot.errors import Refused
 from bot.messages import Message
 from bot.outbox import Outbox
 from bot.tables import addresses
-from broadcasts import fanout
+from broadcasts import fanout, validation
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.questions import question_of
 from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.recall import Note, Require, rooms_of
 from broadcasts.tables import broadcast_corrections, broadcast_recipients, broadcasts, room_places, rooms
+from broadcasts.validation import Finding
 from broadcasts.wording import Wording
 
 recipient = broadcast_recipients.c
@@ -34,7 +35,10 @@ recipient = broadcast_recipients.c
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A correction as people will see it; `read` are those who have read the original, `number` is None for a draft."""
+    """A correction as people will see it; `read` are those who have read the original, `number` is None for a draft.
+
+    `warnings` is what is odd about its text, for the author to see before they send it.
+    """
 
     id: int
     broadcast_id: int
@@ -45,6 +49,7 @@ class Correction:
     read: int
     number: int | None = None
     held_until: datetime | None = None
+    warnings: Sequence[Finding] = ()
 
 
 class Corrections:
@@ -77,9 +82,12 @@ class Corrections:
         if not text:
             raise Refused("correction.empty", id=notice.id)
         limit = min(adapter.capabilities.text_length for adapter in self._adapters.values())
-        excess = len(self._message(notice, text, notice.corrections + 1).text) - limit
+        message = self._message(notice, text, notice.corrections + 1)
+        excess = self._wording.length(message, platforms=len(self._adapters)) - limit
         if excess > 0:
             raise Refused("refused.too_long", limit=limit, excess=excess)
+        for finding in validation.errors(text):
+            raise Refused(finding.key, found=finding.found)
         stored = await db.execute(
             insert(broadcast_corrections).values(
                 broadcast_id=notice.id, text=text, author_id=member.id, created_at=self._clock.now()
@@ -139,6 +147,7 @@ class Corrections:
             read=read,
             number=number,
             held_until=released if released > now else None,
+            warnings=validation.warnings(text),
         )
 
     async def _queue(self, db: AsyncConnection, notice: Row[Any], message: Message, number: int, now: datetime) -> None:

@@ -2,7 +2,8 @@
 
 What is queued is cancelled. What was sent is deleted, or, on a platform that cannot delete, followed by a word that
 withdraws it. Nobody knows of a delivery that is under way, or that is tried again, whether the platform has it: it is
-left to the outbox, whose key tells, and is deleted in the very transaction that records it as sent.
+left to the outbox, whose key tells, and is deleted in the very transaction that records it as sent. The same goes for
+what rerouting gave up without knowing: it is queued again where a second try under its key is recognised.
 
 The step of the state from `sent` to `recalled` decides: a second recall finds nothing to do.
 """
@@ -71,6 +72,8 @@ class Recalls:
     ) -> None:
         self._outbox = outbox
         self._deleting = tuple(name for name, adapter in adapters.items() if adapter.capabilities.deletes)
+        self._undeletable = tuple(sorted(adapters.keys() - set(self._deleting)))
+        self._recognising = tuple(name for name in self._deleting if adapters[name].capabilities.idempotent)
         self._clock = clock
         self._wording = wording
         self._require = require
@@ -100,6 +103,7 @@ class Recalls:
         if won.rowcount == 0:
             return found
         await self._empty_queue(db, notice.id, now)
+        await db.execute(_ASK_AGAIN, {"broadcast_id": notice.id, "recognising": list(self._recognising), "now": now})
         await db.execute(_DELETE_ALL[db.dialect.name], {"broadcast_id": notice.id, **self._how(now)})
         await self._withdraw(db, notice, now)
         self._outbox.ring_after_commit(db)
@@ -166,12 +170,13 @@ class Recalls:
             )
         )
         how: dict[str, Any] = {"topic": message.reference, "priority": PRIORITIES[notice.kind], "now": now}
-        for name in await fanout.used_adapters(db, notice.id):
-            if name in self._deleting:
-                continue
+        for name in self._undeletable:  # also where nobody gets it any more: whoever was moved may have it twice
             here = theirs.where(deliveries.c.adapter == name)
             await fanout.insert_deliveries(db, here.where(deliveries.c.kind == "person"), plain, name, **how)
-            for room in (await db.execute(rooms_of(notice, name))).all():
+            used = (await db.execute(rooms_of(notice, name))).all()
+            left = deliveries.c.address.not_in([room.platform_id for room in used])
+            await fanout.insert_deliveries(db, here.where(deliveries.c.kind == "room", left), plain, name, **how)
+            for room in used:
                 quoting = message.model_copy(update={"quote": room.message})
                 number = await fanout.add_message(db, notice.id, "correction", quoting, now)
                 one = here.where(deliveries.c.kind == "room", deliveries.c.address == room.platform_id)
@@ -197,7 +202,7 @@ class Recalls:
         return {"deleting": list(self._deleting), "now": now}
 
 
-def _messages_of(broadcast_id: int) -> Any:
+def _messages_of(broadcast_id: Any) -> Any:
     return select(broadcast_messages.c.message_id).where(broadcast_messages.c.broadcast_id == broadcast_id)
 
 
@@ -244,6 +249,16 @@ _deletable = deliveries.c.adapter.in_(bindparam("deleting", expanding=True))
 _late = and_(
     deliveries.c.id.in_(bindparam("deliveries", expanding=True)),
     broadcasts.c.id.in_(bindparam("broadcasts", expanding=True)),
+)
+_ASK_AGAIN = (
+    update(deliveries)
+    .where(
+        deliveries.c.message_id.in_(_messages_of(bindparam("broadcast_id"))),
+        deliveries.c.state == "cancelled",
+        deliveries.c.claimed_until.is_not(None),
+        deliveries.c.adapter.in_(bindparam("recognising", expanding=True)),
+    )
+    .values(state="queued", due_at=bindparam("now"), finished_at=None)
 )
 _word = (
     select(func.min(broadcast_messages.c.message_id))

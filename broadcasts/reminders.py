@@ -6,7 +6,7 @@ processes that wake together send one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,10 +61,12 @@ async def queue_due(
     now: datetime,
     *,
     quiet: QuietHours | None = None,
+    down: Collection[str] = (),
 ) -> int:
     """Queue every round that is due, in the rhythm of each notice's kind; how many messages that makes.
 
     A round that comes due in quiet hours is put off until they end, and goes to those who have not read by then.
+    Everybody gets it where they can be reached now: platforms that are `down` only where there is no other.
     """
     await receipts.apply(db)
     due = (
@@ -101,7 +103,7 @@ async def queue_due(
             text = notice.corrected_text or notice.text
             message = wording.reminder(notice.id, notice.kind, text, number, question_of(notice))
             message = wording.for_platform(message, notice.id, adapters[name])
-            targets = _unread(notice.id, notice.token, number, name, tuple(adapters))
+            targets = _unread(notice.id, notice.token, number, name, tuple(adapters), down)
             if await db.scalar(select(targets.limit(1).exists())) is not True:
                 continue
             sent += await fanout.insert_deliveries(
@@ -124,7 +126,7 @@ async def queue_due(
 
 
 def _unread(
-    broadcast_id: int, token: str, number: int, adapter: str, adapters: tuple[str, ...]
+    broadcast_id: int, token: str, number: int, adapter: str, adapters: tuple[str, ...], down: Collection[str]
 ) -> Select[tuple[str, str, str]]:
     """(key, kind, address) of those whom a round reaches on one platform.
 
@@ -132,7 +134,7 @@ def _unread(
     would get all of them at once. A message that could not be delivered leaves them in: this is its second chance.
     """
     recipient = broadcast_recipients.c
-    home = fanout.first_addresses(adapters)
+    home = fanout.first_addresses(adapters, avoiding=down)
     waiting = select(deliveries.c.key).where(deliveries.c.state.in_(("queued", "sending")))
     last_key = fanout.person_key(token, recipient.member_id, f"reminder:{number - 1}")
     return (

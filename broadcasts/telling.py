@@ -30,7 +30,7 @@ async def tell(
     `key` makes them unique for ever.
     """
     reached = 0
-    home = first_addresses(adapters)
+    home = first_addresses(adapters, avoiding=outbox.down)
     for number, message in enumerate(said):
         stored = await db.execute(insert(messages).values(body=message.model_dump_json(), created_at=now))
         assert stored.inserted_primary_key is not None

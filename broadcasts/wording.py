@@ -94,15 +94,18 @@ class Wording:
         """A text that says of itself that it may be the second copy."""
         return f"{text}\n\n{self._texts('moved.perhaps_twice')}"
 
+    def length(self, message: Message, *, platforms: int) -> int:
+        """Characters of a message; with several platforms, of what it becomes when it is moved to another."""
+        return len(message.text if platforms == 1 else self.perhaps_twice(message.text))
+
     def longest(
         self, kind: Kind, text: str, rounds: int, question: Question | None = None, *, platforms: int = 1
     ) -> int:
-        """Characters of the longest message that the notice will ever be; with several platforms, also when moved."""
+        """Characters of the longest message that the notice will ever be."""
         forms = [self.notice(0, kind, text, question)]
         if rounds:
             forms.append(self.reminder(0, kind, text, rounds, question))
-        longest = max((form.text for form in forms), key=len)
-        return len(longest if platforms == 1 else self.perhaps_twice(longest))
+        return max(self.length(form, platforms=platforms) for form in forms)
 
     def room_title(self, department: str | None, number: int) -> str:
         """The title of the `number`th room (from 1) of a department, or of all staff."""
