@@ -20,7 +20,7 @@ def bot_at(works: FakeLineWorks, **options: Any) -> LineWorks:
     """An adapter for the fake, not open yet; it does not wait long for an answer."""
     given: dict[str, Any] = {
         "clock": works.clock,
-        "timeout": timedelta(milliseconds=300),
+        "timeout": timedelta(seconds=1),
         "api": works.api,
         "token_url": works.token_url,
     }
