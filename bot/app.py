@@ -179,6 +179,7 @@ class Bot:
             self.metrics,
             checks={"database": self._database_answers, "inbox": self._inbox_open, "dispatch": self._dispatch_alive},
             refresh=self._count,
+            remarks=self._platforms,
             body_limit=self._body_limit,
         )
 
@@ -192,7 +193,18 @@ class Bot:
     async def _dispatch_alive(self) -> bool:
         return self.dispatcher.is_alive
 
+    def _platforms(self) -> list[str]:
+        """How each platform stands, a line each."""
+        return [
+            f"platform {name}: ok"
+            if standing.since is None
+            else f"platform {name}: {standing.state} since {standing.since:%Y-%m-%d %H:%M:%S} UTC"
+            for name, standing in self.outbox.standings.items()
+        ]
+
     async def _count(self) -> None:
+        for name, standing in self.outbox.standings.items():
+            self.metrics.platform_up.labels(name).set(not standing.is_down)
         self.metrics.failed.set(len(await self.inbox.failed(1_000)))
         table = deliveries.c
         async with self.database.snapshot() as db:

@@ -52,6 +52,12 @@ class Metrics:
         self.deliveries = Gauge(
             "kairanban_deliveries", "Messages in the outbox by state.", ["adapter", "state"], registry=self.registry
         )
+        self.platform_up = Gauge(
+            "kairanban_platform_up",
+            "1 while calls to a platform succeed, 0 while it is down and its members are reached elsewhere.",
+            ["adapter"],
+            registry=self.registry,
+        )
 
     def watch_backlog(self, size: Callable[[], int]) -> None:
         """Ask `size` for the backlog at every scrape."""

@@ -44,9 +44,14 @@ def build_server(
     *,
     checks: Mapping[str, Check],
     refresh: Callable[[], Awaitable[None]],
+    remarks: Callable[[], Sequence[str]] = tuple,
     body_limit: int = BODY_LIMIT,
 ) -> web.Server:
-    """The server, to be made in the running loop. `checks` say whether a part is ready; `refresh` updates gauges."""
+    """The server, to be made in the running loop.
+
+    `checks` say whether a part is ready, `refresh` updates gauges, `remarks` are lines about what is no reason to be
+    not ready: a platform that is down must not take the others' webhooks with it.
+    """
 
     async def healthz(request: web.BaseRequest) -> web.Response:
         return web.Response(text="ok\n")
@@ -54,6 +59,7 @@ def build_server(
     async def readyz(request: web.BaseRequest) -> web.Response:
         states = {name: await _passes(check) for name, check in checks.items()}
         lines = "".join(f"{name}: {'ok' if state else 'not ready'}\n" for name, state in states.items())
+        lines += "".join(f"{remark}\n" for remark in remarks())
         return web.Response(status=200 if all(states.values()) else 503, text=lines)
 
     async def prometheus(request: web.BaseRequest) -> web.Response:

@@ -20,7 +20,7 @@ from bot.adapters.mail import Mail
 from bot.clock import Clock, SystemClock
 from bot.directory import link_addresses
 from bot.inbox import SqliteInbox
-from bot.outbox import Outbox
+from bot.outbox import CircuitPolicy, Outbox
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
@@ -104,7 +104,8 @@ async def open_house(
         chosen = adapters_from(settings, clock) if adapters is None else adapters
         plugged = {adapter.name: adapter for adapter in chosen}
         texts = Texts("bot", "broadcasts", "surveys", language=settings.language)
-        outbox = Outbox(database, plugged, clock, activity)
+        circuit = CircuitPolicy(after=settings.failover.after, probe=settings.failover.probe)
+        outbox = Outbox(database, plugged, clock, activity, circuit=circuit)
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((name for name in plugged if name not in chats), None)

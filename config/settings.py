@@ -81,6 +81,13 @@ class BroadcastsTable(RemindersTable):
         return self
 
 
+class FailoverTable(Table):
+    """When members are reached at their next address because a platform is down."""
+
+    after: timedelta = Field(default=timedelta(seconds=20), gt=timedelta(0), le=timedelta(minutes=10))
+    probe: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=10))
+
+
 class SurveysTable(Table):
     definitions: Path = Path(__file__).parent / "surveys"
     reminder_interval: timedelta = timedelta(days=2)
@@ -158,6 +165,7 @@ class Settings(BaseSettings):
     lineworks: LineWorksTable | None = None
     matrix: MatrixTable | None = None
     broadcasts: BroadcastsTable = BroadcastsTable()
+    failover: FailoverTable = FailoverTable()
     surveys: SurveysTable = SurveysTable()
     escalation: EscalationTable = EscalationTable()
     mail: MailTable | None = None

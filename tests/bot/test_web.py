@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from bot import Context, Router
+from bot.adapter import Retry
 from bot.events import EVENT, MessageReceived, Unknown
 from bot.inbox.file import EventFile
 from bot.testing import Harness
@@ -171,11 +172,34 @@ async def test_health_and_readiness_tell_apart_alive_and_able() -> None:
         await harness.inbox.close()
         async with client.get("/readyz") as response:
             assert response.status == 503
-            assert await response.text() == "database: ok\ninbox: not ready\ndispatch: ok\n"
+            assert await response.text() == "database: ok\ninbox: not ready\ndispatch: ok\nplatform fake: ok\n"
         await harness.database.close()
         await harness.bot.dispatcher.stop()
         async with client.get("/healthz") as response:
             assert response.status == 200
+
+
+async def test_a_platform_that_is_down_is_named_and_leaves_the_bot_ready() -> None:
+    router = Router()
+
+    @router.command("ping")
+    async def ping(ctx: Context[MessageReceived]) -> None:
+        await ctx.reply("pong")
+
+    async with door(router) as (harness, client):
+        harness.platform.respond = lambda _: Retry("The connection failed.")
+        began = harness.clock.now()
+        await harness.post("alice", "/ping")
+        await harness.advance(timedelta(minutes=1))
+        async with client.get("/readyz") as response:
+            assert response.status == 200
+            assert f"platform fake: down since {began:%Y-%m-%d %H:%M:%S} UTC" in await response.text()
+        async with client.get("/metrics") as response:
+            assert 'kairanban_platform_up{adapter="fake"} 0.0' in await response.text()
+        harness.platform.respond = None
+        await harness.advance(timedelta(minutes=1))
+        async with client.get("/metrics") as response:
+            assert 'kairanban_platform_up{adapter="fake"} 1.0' in await response.text()
 
 
 async def test_readiness_survives_a_check_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
