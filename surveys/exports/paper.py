@@ -53,8 +53,8 @@ class Paper:
 class Block:
     """A table ready to be drawn: a title, header rows, lines, how many leading columns are labels, and remarks below.
 
-    `chart` is the slice of the lines, labels first and counts second, that a chart draws; None for no chart. `totals`
-    are the lines that sum up others.
+    `chart` is the slice of the lines, labels first and counts second, that a chart draws; None for no chart. `compared`
+    are columns of shares that a chart draws beside each other, line by line. `totals` are the lines that sum up others.
     """
 
     title: str
@@ -62,6 +62,7 @@ class Block:
     lines: tuple[tuple[Field, ...], ...]
     labels: int = 1
     chart: tuple[int, int] | None = None
+    compared: tuple[int, ...] = ()
     totals: frozenset[int] = frozenset()
     remarks: tuple[str, ...] = ()
 

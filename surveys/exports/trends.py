@@ -30,12 +30,20 @@ def _block(trend: Trend, texts: Texts) -> Block:
     header += (texts("survey.months.change"), texts("survey.months.p"), texts("survey.months.verdict"))
     lines = [(line.label, *_fields(line, texts)) for line in trend.lines]
     totals = frozenset({len(lines)})
+    hidden = not lines or any(HIDDEN in line for line in lines)
     answered = [HIDDEN if count is None else count for count in trend.answered]
     lines.append((texts("survey.months.answered"), *_spread(answered), None, None, None))
     if any(mean is not None for mean in trend.means):
         means = [None if mean is None else round(mean, 2) for mean in trend.means]
         lines.append((texts("survey.paper.mean"), *_spread(means), None, None, None))
-    return Block(trend.text, tuple(header), tuple(lines), totals=totals, remarks=tuple(_remarks(trend, texts)))
+    return Block(
+        trend.text,
+        tuple(header),
+        tuple(lines),
+        compared=() if hidden else tuple(range(2, 2 + 2 * len(trend.months), 2)),
+        totals=totals,
+        remarks=tuple(_remarks(trend, texts)),
+    )
 
 
 def _fields(line: Line, texts: Texts) -> Iterator[Field]:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-import subprocess
 import zipfile
 from html.parser import HTMLParser
-from pathlib import Path
 
 import openpyxl
 import orjson
@@ -150,18 +147,6 @@ def test_the_workbook_has_a_sheet_a_chapter_numbers_as_numbers_and_native_charts
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         charts = [name for name in archive.namelist() if name.startswith("xl/charts/chart")]
     assert len(charts) == sum(bool(table.charted) for chapter in written().chapters for table in chapter.tables)
-
-
-if shutil.which("soffice"):
-    # Defined only where LibreOffice is installed: continuous integration takes a skipped test for a failed one.
-
-    def test_libreoffice_opens_the_workbook(tmp_path: Path) -> None:
-        file = tmp_path / "evaluation.xlsx"
-        file.write_bytes(to_xlsx(written()))
-        home = f"-env:UserInstallation=file://{tmp_path}/home"
-        command = ["soffice", home, "--headless", "--convert-to", "pdf", "--outdir", str(tmp_path), str(file)]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        assert (tmp_path / "evaluation.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_a_trial_in_which_nothing_happened_has_papers_too() -> None:

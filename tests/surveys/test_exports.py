@@ -87,7 +87,7 @@ def test_hidden_counts_are_marked_and_explained() -> None:
 def test_the_workbook_opens_with_tables_on_sheets_and_native_charts() -> None:
     data = to_xlsx(paper(), TEXTS)
     book = openpyxl.load_workbook(io.BytesIO(data))
-    assert book.sheetnames == ["単純集計", "クロス集計1", "クロス集計2"]
+    assert book.sheetnames == ["単純集計", "クロス集計1", "クロス集計2", "クロス集計2（構成比）"]
     simple_sheet = book["単純集計"]
     values = [[cell.value for cell in row] for row in simple_sheet.iter_rows(max_col=3)]
     assert values[0][0] == "試行アンケート"
@@ -103,10 +103,11 @@ def test_the_workbook_opens_with_tables_on_sheets_and_native_charts() -> None:
     assert [str(area) for area in book["クロス集計2"].merged_cells.ranges if str(area).startswith("A")]
     assert simple_sheet.page_setup.paperSize == 9
     assert simple_sheet.page_setup.fitToHeight == 0
-    assert book["クロス集計1"].page_setup.orientation == "landscape"
+    assert book["クロス集計1"].page_setup.orientation == "portrait"
+    assert book["クロス集計2"].page_setup.orientation == "landscape"
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         charts = [name for name in archive.namelist() if name.startswith("xl/charts/chart")]
-    assert len(charts) == 3
+    assert len(charts) == 4
 
 
 def test_the_page_is_self_contained_and_escapes_what_people_wrote() -> None:
