@@ -179,7 +179,7 @@ class LineWorks:
                 break
         if 200 <= status < 300:
             return answer
-        raise _Declined(_outcome(status, answer, reset))
+        raise _Declined(_outcome(status, answer, reset, acts=method != "GET"))
 
     async def _request(
         self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, token: str
@@ -194,10 +194,10 @@ class LineWorks:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _Declined(Retry(f"LINE WORKS cannot be reached ({type(error).__name__}).")) from None
         except TimeoutError:
-            raise _Declined(Retry("LINE WORKS did not answer in time.", uncertain=True)) from None
+            raise _Declined(Retry("LINE WORKS did not answer in time.", uncertain=method != "GET")) from None
         except (aiohttp.ClientError, OSError) as error:
             reason = f"The connection to LINE WORKS was cut ({type(error).__name__})."
-            raise _Declined(Retry(reason, uncertain=True)) from None
+            raise _Declined(Retry(reason, uncertain=method != "GET")) from None
 
 
 class _Declined(KairanbanError):
@@ -208,14 +208,15 @@ class _Declined(KairanbanError):
         super().__init__(outcome.reason)
 
 
-def _outcome(status: int, answer: bytes, reset: str | None) -> Retry | Rejected:
+def _outcome(status: int, answer: bytes, reset: str | None, *, acts: bool) -> Retry | Rejected:
+    """What an answer other than 2xx means; `acts`: the call would have changed something."""
     reason = _reason(status, answer)
     if status == 429:
         return Retry(reason, after=_wait(reset))
     if status == 401:  # with a new token, too: the app or its scopes are being changed
         return Retry(reason)
     if status >= 500 or status == 408:
-        return Retry(reason, uncertain=True)
+        return Retry(reason, uncertain=acts)
     if status < 400:
         return Retry(reason)
     return Rejected(reason)
@@ -226,7 +227,7 @@ def _reason(status: int, answer: bytes) -> str:
         problem = wire.Problem.model_validate_json(answer)
     except ValidationError:
         problem = wire.Problem()
-    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400])))
+    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400].rstrip("."))))
     return f"LINE WORKS answered {status}{' ' if words else ''}{words}."
 
 
