@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+import socket
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -37,6 +39,9 @@ from bot.events import (
 
 ANSWER_LIMIT = 1_000_000
 """Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
+
+_NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+"""Failures before anything was sent."""
 
 _KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
 _KNOWN_TYPES = frozenset({"message", "button", "read", "joined", "left", "deleted"})
@@ -249,14 +254,14 @@ class LogoChat:
             status, answer, answered = await self._posting().post(_send_body(delivery), headers)
             wait = answered.get("Retry-After")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Retry(_describe(error))
+            return Retry(_describe(error), uncertain=not isinstance(error, _NEVER_ARRIVED))
         if not 200 <= status < 300:
             return self._declined(status, answer, wait)
         try:
             return Sent(str(orjson.loads(answer)["message_id"]))
         except (orjson.JSONDecodeError, KeyError, TypeError):
             # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
-            return Retry("The service took the message but its answer could not be read.")
+            return Retry("The service took the message but its answer could not be read.", uncertain=True)
 
     async def _call(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
@@ -277,7 +282,7 @@ class LogoChat:
             return Retry(reason, after=self._wait(wait))
         # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
         if status >= 500 or status in {401, 408, 409, 425}:
-            return Retry(reason)
+            return Retry(reason, uncertain=status not in {401, 425, 503})
         return Rejected(reason)
 
     def _wait(self, value: str | None) -> timedelta | None:
