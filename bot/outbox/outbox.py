@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import structlog
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.activity import Activity, Alarm
@@ -254,11 +254,17 @@ class Outbox:
             ]
 
     async def replay(self, ids: Collection[int]) -> int:
-        """Send dead deliveries again, with all their attempts anew and the same key; how many were dead."""
+        """Send dead deliveries again, with all their attempts anew and the same key; how many were dead.
+
+        Those who shared a call with one of them come along: the call's key stands for all of them.
+        """
+        calls = select(deliveries.c.shared_call).where(
+            deliveries.c.id.in_(ids), deliveries.c.shared_call.is_not(None), deliveries.c.state == "dead"
+        )
         async with self._database.transaction() as db:
             revived = await db.execute(
                 update(deliveries)
-                .where(deliveries.c.id.in_(ids), deliveries.c.state == "dead")
+                .where(or_(deliveries.c.id.in_(ids), deliveries.c.shared_call.in_(calls)), deliveries.c.state == "dead")
                 .values(state="queued", attempts=0, due_at=self._clock.now(), finished_at=None)
             )
             self.ring_after_commit(db)

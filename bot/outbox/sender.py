@@ -149,7 +149,7 @@ class Sender:
         if self._must_give_back():
             return bool(self._ready)
         if self._circuit.probes:
-            return len(self._ready) > 1 or (self._look and not self._ready)
+            return len(self._ready) > len(self._next_call()) or (self._look and not self._ready)
         return self._look and (self._rung or len(self._ready) <= self._ahead // 2)
 
     def _must_give_back(self) -> bool:
@@ -164,12 +164,16 @@ class Sender:
     async def _turn(self) -> None:
         results, self._results, self._oldest = self._results, [], None
         giving_back, probing = self._must_give_back(), self._circuit.probes
-        kept = 0 if giving_back else 1 if probing else len(self._ready)
-        spare = max(0, len(self._ready) - kept)  # the next to go stands at the end
-        give_back, self._ready = self._ready[:spare], self._ready[spare:]
+        give_back: list[Claimed] = []
+        if giving_back:
+            give_back, self._ready = self._ready, []
+        elif probing:
+            give_back, self._ready = self._parted()
         wanted, below = (1 if probing else self._ahead) - len(self._ready), ANY_PRIORITY
         if wanted <= 0 and not probing:  # enough is claimed, so take only what overtakes it
-            wanted, below = self._concurrency, self._ready[0].priority
+            wanted, below = max(self._concurrency, self._batch_size), self._ready[0].priority
+        if wanted > self._batch_size:
+            wanted -= wanted % self._batch_size  # full calls, as far as there is enough for them
         self._look = self._rung = False
         claimed: list[Claimed] = []
         next_due: datetime | None = None
@@ -182,7 +186,8 @@ class Sender:
                     await self._store.release(db, give_back)
                 if not giving_back and wanted > 0:
                     now = self._clock.now()
-                    claimed = await self._store.claim(db, wanted, now, now + LEASE, below=below)
+                    share = 1 if probing else self._batch_size
+                    claimed = await self._store.claim(db, wanted, now, now + LEASE, below=below, share=share)
                     if len(claimed) < wanted:
                         next_due = await self._store.next_due(db, now)
         except BaseException:
@@ -193,7 +198,7 @@ class Sender:
         if claimed:
             # Both parts are in order already, so sorting merges them.
             self._ready = sorted([*self._ready, *reversed(claimed)], key=lambda each: each.rank, reverse=True)
-        if giving_back or below != ANY_PRIORITY or len(claimed) == wanted:
+        if giving_back or below != ANY_PRIORITY or len(claimed) >= wanted:
             self._look = True  # there is more, or nobody has looked
         else:
             self._look_at = next_due
@@ -270,19 +275,32 @@ class Sender:
         ):
             return []
         self._circuit.begin()
-        first = self._ready.pop()
-        batch = [first]
-        if self._batch_size > 1 and not self._circuit.probes:
-            alike = [each for each in reversed(self._ready) if _may_share_a_call(first, each)][: self._batch_size - 1]
-            taken = {each.delivery.id for each in alike}
-            self._ready = [each for each in self._ready if each.delivery.id not in taken]
-            batch += alike
+        batch = self._next_call()
+        if len(batch) == 1:
+            self._ready.pop()
+        else:
+            self._ready, _ = self._parted()
         for each in batch:
             self._under_way[each.delivery.id] = each
         return batch
 
     def _is_urgent(self) -> bool:
         return bool(self._ready) and self._ready[-1].priority <= Priority.EMERGENCY
+
+    def _next_call(self) -> list[Claimed]:
+        """What goes into the next call. Those that share one are never parted, not even for a probe."""
+        if not self._ready:
+            return []
+        name = self._ready[-1].delivery.shared_call  # the next to go stands at the end
+        if name is None:
+            return [self._ready[-1]]
+        return [each for each in reversed(self._ready) if each.delivery.shared_call == name]
+
+    def _parted(self) -> tuple[list[Claimed], list[Claimed]]:
+        """What is ready, without the next call, and the next call, both in the order of `_ready`."""
+        chosen = {each.delivery.id for each in self._next_call()}
+        rest = [each for each in self._ready if each.delivery.id not in chosen]
+        return rest, [each for each in self._ready if each.delivery.id in chosen]
 
     async def _send(self, batch: Sequence[Claimed]) -> Sequence[Outcome]:
         try:
@@ -301,31 +319,28 @@ class Sender:
         self._circuit.note(outcomes, started_at)
         if self._oldest is None:
             self._oldest = now
+        wait: timedelta | None = None  # one for the whole call, so that those who share it come due together
+        if any(type(outcome) is Retry and outcome.after is None for outcome in outcomes):
+            wait = self._policy.wait(batch[0].attempts + 1, self._random)
         for claimed, outcome in zip(batch, outcomes, strict=True):
             del self._under_way[claimed.delivery.id]
-            self._results.append(self._judge(claimed, outcome, started_at, now))
+            self._results.append(self._judge(claimed, outcome, started_at, now, wait))
 
-    def _judge(self, claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime) -> Result:
+    def _judge(
+        self, claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime, wait: timedelta | None
+    ) -> Result:
         if isinstance(outcome, Sent):
             return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
         if isinstance(outcome, Rejected):
             return Result(claimed, "dead", "rejected", started_at, now, reason=outcome.reason)
         failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
+        failed.plainly = outcome.plainly
         if outcome.after is not None:
             failed.outcome, failed.due_at = "snooze", now + outcome.after
             # The platform is tired of us as a whole, so the other deliveries rest as well.
             self._pacer.pause(failed.due_at)
-        elif (wait := self._policy.wait(claimed.attempts + 1, self._random)) is not None:
+        elif wait is not None:
             failed.due_at = now + wait
         else:
             failed.state = "dead"
         return failed
-
-
-def _may_share_a_call(first: Claimed, other: Claimed) -> bool:
-    """Whether a multicast can carry both: the same message, the same thing to do with it, to people or to rooms."""
-    return (
-        first.message_key == other.message_key
-        and first.delivery.action == other.delivery.action
-        and first.delivery.address.kind == other.delivery.address.kind
-    )
