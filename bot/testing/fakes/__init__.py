@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.testing.fakes.line import FakeLine
 from bot.testing.fakes.lineworks import FakeLineWorks
 
-__all__ = ["FakeLineWorks"]
+__all__ = ["FakeLine", "FakeLineWorks"]

@@ -1,0 +1,467 @@
+"""LINE Messaging API: signed callbacks in; answers by reply token, push and multicast out.
+
+LINE tells nobody who has read a bot's message, so a button says it. How nobody gets a message twice:
+
+- Push and multicast carry a retry key, made of the delivery's own key, or of the name of the call that it shares: the
+  outbox keeps those who shared a call together until LINE has said yes or no to it. LINE answers a key that it has
+  accepted with 409, which is success.
+- A reply takes no retry key, but its token is good for one reply. Where LINE's answer was lost, the same token is
+  tried again while it lives: "invalid" then means that the first try was accepted. Once the token is too old to tell,
+  the answer is given up, visibly, rather than said twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import socket
+import ssl
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+import aiohttp
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from yarl import URL
+
+from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapters import line_wire as wire
+from bot.adapters.line_quota import Quota, Reading
+from bot.adapters.posting import Answer, Poster
+from bot.clock import Clock, SystemClock
+from bot.errors import ConfigurationError, KairanbanError, MalformedPayload
+from bot.events import (
+    ButtonPressed,
+    Event,
+    Location,
+    MemberJoined,
+    MemberLeft,
+    MessageReceived,
+    MessageUnsent,
+    Unknown,
+)
+from bot.messages import Priority
+
+ANSWER_LIMIT = 1_000_000
+"""Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
+REPLY_LIFE = timedelta(seconds=50)
+"""How long after its event a reply token is used. LINE promises one minute; the rest is for clocks that differ."""
+FIRST_REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=1)
+"""How long to rest after a 429, to which LINE adds no Retry-After: doubled while it goes on."""
+
+_KEYS = uuid.UUID("6f3a1f0e-3d0b-5a8e-9a55-1d5d0c0f7b21")
+"""The namespace of our retry keys."""
+_MONTH_IS_OVER = re.compile(r"monthly limit", re.IGNORECASE)
+_INVALID_TOKEN = re.compile(r"reply token", re.IGNORECASE)
+_NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+"""What goes wrong before a request has left the house."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
+_Answer = TypeVar("_Answer", bound=BaseModel)
+_Call = Literal["reply", "push", "multicast"]
+
+
+class Line:
+    """One LINE official account.
+
+    `channel_access_token` and `channel_secret` are those that the LINE Developers console shows for its Messaging API
+    channel. `reserve_percent` of the month's messages go to emergencies only.
+    """
+
+    def __init__(
+        self,
+        channel_access_token: str,
+        channel_secret: str,
+        *,
+        name: str = "line",
+        base_url: str = "https://api.line.me",
+        clock: Clock | None = None,
+        timeout: timedelta = timedelta(seconds=10),
+        concurrency: int = 32,
+        reserve_percent: int = 20,
+    ) -> None:
+        self.name = name
+        self.capabilities = Capabilities(
+            batch_size=wire.RECIPIENTS,
+            buttons=wire.QUICK_REPLIES,
+            text_length=wire.TEXT_LENGTH,
+            idempotent=True,
+            concurrency=concurrency,
+        )
+        for what, value in (("channel_access_token", channel_access_token), ("channel_secret", channel_secret)):
+            if not value or not value.isascii() or any(letter.isspace() for letter in value):
+                raise ConfigurationError(f"The {what} of {name} must be the text that LINE's console shows, unchanged.")
+        if not 0 <= reserve_percent <= 100:
+            raise ConfigurationError(f"reserve_percent of {name} must be between 0 and 100.")
+        self._bot = URL(base_url) / "v2" / "bot"
+        self._headers = {"Authorization": f"Bearer {channel_access_token}", "Content-Type": "application/json"}
+        self._secret = channel_secret.encode()
+        self._clock = clock or SystemClock()
+        self._timeout = timeout.total_seconds()
+        self._quota = Quota(self._read_quota, self._clock, reserve=reserve_percent)
+        self._rest = FIRST_REST
+        self._session: aiohttp.ClientSession | None = None  # for questions; messages have the posters
+        self._posters: dict[_Call, Poster] = {}
+
+    def __repr__(self) -> str:
+        return f"<Line {self.name} at {self._bot}>"
+
+    # ------------------------------------------------------------- incoming
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether `X-Line-Signature` is the HMAC-SHA256 of these raw bytes under the channel secret, in Base64."""
+        given = headers.get(wire.SIGNATURE_HEADER)
+        if given is None:  # a plain dict is case-sensitive, HTTP is not
+            wanted = wire.SIGNATURE_HEADER.lower()
+            given = next((value for name, value in headers.items() if name.lower() == wanted), "")
+        expected = base64.b64encode(hmac.digest(self._secret, body, hashlib.sha256))
+        return hmac.compare_digest(given.encode("utf-8", "replace"), expected)
+
+    def parse(self, body: bytes) -> Sequence[Event]:
+        """The events of a callback; none for a connection check.
+
+        What is not for us becomes `Unknown`, kept and never answered: kinds that we have no use for, messages of nobody
+        (LINE may leave the sender out), and everything while another service has the word in a chat (standby).
+        """
+        try:
+            callback = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
+        events = callback.get("events") if isinstance(callback, dict) else None
+        if not isinstance(events, list):
+            raise MalformedPayload("A callback must be an object with a list of `events`.")
+        bot = callback.get("destination")
+        found: dict[str, Event] = {}
+        ids: dict[str, str] = {}
+        for document in events:
+            for event in self._parse_one(document, bot if isinstance(bot, str) and bot else "bot", ids):
+                found[event.key] = event
+        return list(found.values())
+
+    def _parse_one(self, document: object, bot: str, ids: dict[str, str]) -> Sequence[Event]:
+        """The events in one of LINE's; `ids` are those that the body has had so far, with what they stand for."""
+        raw = orjson.dumps(document)
+        known: Mapping[str, object] = document if isinstance(document, dict) else {}
+        given, digest = known.get("webhookEventId"), hashlib.sha256(raw).hexdigest()
+        key = given if isinstance(given, str) and 0 < len(given) <= 100 else f"sha256:{digest}"
+        if ids.setdefault(key, digest) != digest:
+            # LINE's ids are unique. Should one not be, the event is told apart by what it says, and is not lost.
+            key = f"{key}:{digest}"
+        try:
+            event = _KNOWN_EVENT.validate_json(raw)
+        except ValidationError as error:
+            return [self._unknown(key, raw, known, _mistake(known, error))]
+        if event.mode != "active":
+            reason = f"The bot has not the word in this chat (mode {event.mode[:20]!r}), so it must not answer."
+            return [self._unknown(key, raw, known, reason)]
+        return self._translate(event, key, bot) or [
+            self._unknown(key, raw, known, f"LINE does not say who is behind this {event.type}: its userId is missing.")
+        ]
+
+    def _translate(self, event: wire.KnownEvent, key: str, bot: str) -> Sequence[Event]:
+        """The event in the house's words; none if nobody is named where somebody must be."""
+        occurred_at = _EPOCH + timedelta(milliseconds=event.timestamp)
+        common: dict[str, Any] = {
+            "adapter": self.name,
+            "key": key,
+            "conversation": _conversation(event.source),
+            "direct": event.source.type == "user",
+            "occurred_at": occurred_at,
+        }
+        person = event.source.user_id
+        # The token tells its own age, so that nobody else has to know how long it lives.
+        token = None if event.reply_token is None else f"{event.timestamp}:{event.reply_token}"
+        match event:
+            case wire.MembersJoinedEvent():
+                return [
+                    MemberJoined(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
+                    for member in event.joined.members
+                ]
+            case wire.MembersLeftEvent():
+                return [
+                    MemberLeft(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
+                    for member in event.left.members
+                ]
+            case wire.PresenceEvent():  # `destination` is the bot's own id
+                return [(MemberJoined if event.type == "join" else MemberLeft)(**common, member=bot)]
+            case wire.UnsendEvent():
+                return [MessageUnsent(**common, message_id=event.unsend.message_id)]
+            case _ if person is None:
+                return []
+            case wire.FollowEvent():
+                return [(MemberJoined if event.type == "follow" else MemberLeft)(**common, member=person)]
+            case wire.PostbackEvent():
+                # LINE does not say under which message the button was; what it means stands in its data.
+                return [
+                    ButtonPressed(**common, sender=person, message_id="", data=event.postback.data, reply_token=token)
+                ]
+            case wire.MessageEvent():
+                content = event.message
+                return [
+                    MessageReceived(
+                        **common,
+                        sender=person,
+                        message_id=content.id,
+                        reply_token=token,
+                        text=wire.without_mention(content.text, content.mention)
+                        if isinstance(content, wire.TextContent)
+                        else "",
+                        location=_location(content),
+                        files=int(isinstance(content, wire.FileContent)),
+                    )
+                ]
+
+    def _unknown(self, key: str, raw: bytes, known: Mapping[str, object], reason: str) -> Unknown:
+        stamp = known.get("timestamp")
+        return Unknown(
+            adapter=self.name,
+            key=key,
+            conversation="",
+            occurred_at=_EPOCH + timedelta(milliseconds=stamp)
+            if isinstance(stamp, int) and 0 <= stamp <= wire.LAST_MOMENT
+            else self._clock.now(),
+            payload=raw.decode(),
+            reason=reason,
+        )
+
+    # ------------------------------------------------------------- outgoing
+
+    async def open(self) -> None:
+        self._session = aiohttp.ClientSession(
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            headers=self._headers,
+        )
+        calls: tuple[_Call, ...] = ("reply", "push", "multicast")
+        self._posters = {
+            call: Poster(self._bot / "message" / call, self._headers, timeout=self._timeout, limit=ANSWER_LIMIT)
+            for call in calls
+        }
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        for poster in self._posters.values():
+            await poster.close()
+        self._posters = {}
+
+    async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
+        """Send one message to those in `batch`: one multicast, or for a single delivery a reply or a push."""
+        first = batch[0]
+        if first.action == "delete":
+            return [Rejected("LINE has no call by which a bot takes a message back.")] * len(batch)
+        try:
+            objects = wire.message_objects(first.message)
+        except ValueError as error:
+            return [Rejected(str(error))] * len(batch)
+        outcomes: dict[int, Outcome] = {
+            each.id: Rejected(f"{each.address.id[:40]!r} is no id of a {each.address.kind} on LINE.")
+            for each in batch
+            if not _is_address(each)
+        }
+        good = [each for each in batch if each.id not in outcomes]
+        if first.address.kind == "room" or (len(batch) == 1 and first.shared_call in {None, first.key}):
+            for each in good:
+                outcomes[each.id] = await self._send_one(each, objects)
+        else:
+            outcomes |= await self._multicast(good, objects)
+        return [outcomes[each.id] for each in batch]
+
+    async def _send_one(self, delivery: Delivery, objects: list[dict[str, Any]]) -> Outcome:
+        if delivery.reply_token is not None:
+            outcome = await self._reply(delivery, delivery.reply_token, objects)
+            if outcome is not None:
+                return outcome
+            # Should the push be lost as well, the token's refusal must not pass for its success.
+            pushed = await self._push(delivery, objects)
+            return replace(pushed, plainly=True) if isinstance(pushed, Retry) else pushed
+        return await self._push(delivery, objects)
+
+    async def _push(self, delivery: Delivery, objects: list[dict[str, Any]]) -> Outcome:
+        if not delivery.uncertain:
+            urgent = delivery.priority == Priority.EMERGENCY
+            if await self._quota.room(urgent) == 0:
+                return Rejected(self._quota.reason(urgent))
+        body = orjson.dumps({"to": delivery.address.id, "messages": objects})
+        return await self._pushed("push", body, _retry_key(self.name, delivery.key, delivery), 1)
+
+    async def _reply(self, delivery: Delivery, token: str, objects: list[dict[str, Any]]) -> Outcome | None:
+        """Answer by the reply token; None if it is certain that it cannot be used and never was."""
+        stamp, _, value = token.partition(":")
+        if self._clock.now() > _EPOCH + timedelta(milliseconds=int(stamp)) + REPLY_LIFE:
+            if not delivery.uncertain:
+                return None
+            return Rejected(
+                "LINE did not say whether this answer arrived, and its reply token is too old to find out. "
+                "It is not sent again, because it could be there twice."
+            )
+        body = orjson.dumps({"replyToken": value, "messages": objects})
+        try:
+            status, answer, headers = await self._post("reply", body, {})
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return _unanswered(error)
+        if status == 200:
+            return Sent(_message_id(answer))
+        if status == 400 and _INVALID_TOKEN.search(_reason(status, answer)):
+            # A token is used up by the reply that it carried.
+            return Sent() if delivery.uncertain else None
+        return self._declined(status, answer, headers)
+
+    async def _multicast(self, batch: Sequence[Delivery], objects: list[dict[str, Any]]) -> dict[int, Outcome]:
+        if not batch:
+            return {}
+        outcomes: dict[int, Outcome] = {}
+        first = batch[0]
+        if not any(each.uncertain for each in batch):
+            # Fewer than asked is better than none: those left out are shown, and may be reached another way.
+            urgent = first.priority == Priority.EMERGENCY
+            room = await self._quota.room(urgent)
+            if room is not None and room < len(batch):
+                outcomes = {each.id: Rejected(self._quota.reason(urgent)) for each in batch[room:]}
+                batch = batch[:room]
+        if not batch:
+            return outcomes
+        people = list(dict.fromkeys(each.address.id for each in batch))
+        name = first.shared_call or "\n".join(each.key for each in batch)
+        body = orjson.dumps({"to": people, "messages": objects})
+        outcome = await self._pushed("multicast", body, _retry_key(self.name, name, first), len(people))
+        return outcomes | {each.id: outcome for each in batch}
+
+    async def _pushed(self, call: _Call, body: bytes, retry_key: str, people: int) -> Outcome:
+        try:
+            status, answer, headers = await self._post(call, body, {wire.RETRY_KEY_HEADER: retry_key})
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return _unanswered(error)
+        if status == 409:
+            return Sent(_message_id(answer) or headers.get(wire.ACCEPTED_REQUEST_ID_HEADER))
+        if status == 200:
+            if not answer.startswith(b"{"):
+                # What stands between us and LINE may have said it; the same key asks again.
+                return Retry("LINE's answer could not be read.", uncertain=True)
+            self._quota.spent(people)
+            return Sent(_message_id(answer) or headers.get(wire.REQUEST_ID_HEADER))
+        if status == 400 and call == "multicast":
+            # One of them may be the cause. The others must not suffer for it, so everybody is tried alone.
+            return Retry(_reason(status, answer), plainly=True)
+        return self._declined(status, answer, headers)
+
+    async def _post(self, call: _Call, body: bytes, headers: Mapping[str, str]) -> Answer:
+        poster = self._posters.get(call)
+        if poster is None:
+            raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
+        answer = await poster.post(body, headers)
+        if answer[0] < 400:
+            self._rest = FIRST_REST
+        return answer
+
+    def _declined(self, status: int, answer: bytes, headers: Mapping[str, str]) -> Retry | Rejected:
+        reason = _reason(status, answer)
+        if status == 429:
+            if _MONTH_IS_OVER.search(reason):
+                self._quota.exhausted()
+                return Rejected(f"{reason} LINE's messages of this month are used up.")
+            return Retry(reason, after=self._wait(headers.get("Retry-After")))
+        if status >= 500:
+            return Retry(reason, uncertain=True)
+        # 401: the token was exchanged and the new one is not here yet; what waits must not die of it.
+        return Retry(reason) if status in {401, 408} else Rejected(reason)
+
+    def _wait(self, asked: str | None) -> timedelta:
+        """How long to rest; LINE names no wait, what stands in front of it may name seconds."""
+        if asked is not None and asked.isascii() and asked.isdecimal():
+            return timedelta(seconds=min(max(int(asked), 1), 3_600))
+        rest, self._rest = self._rest, min(self._rest * 2, LONGEST_REST)
+        return rest
+
+    # ---------------------------------------------------------------- quota
+
+    async def _read_quota(self) -> Reading | None:
+        quota = await self._ask(wire.QuotaAnswer, "message/quota")
+        used = None if quota is None else await self._ask(wire.ConsumptionAnswer, "message/quota/consumption")
+        if quota is None or used is None:
+            return None
+        return quota.value if quota.type == "limited" else None, used.total_usage
+
+    async def _ask(self, shape: type[_Answer], path: str) -> _Answer | None:
+        """What LINE answers to a question; None if it does not, for no message waits for it."""
+        if self._session is None:
+            raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
+        try:
+            async with self._session.get(self._bot / path, allow_redirects=False) as response:
+                if response.status != 200:
+                    return None
+                return shape.model_validate_json(await response.content.read(ANSWER_LIMIT))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValidationError):
+            return None
+
+
+def _is_address(delivery: Delivery) -> bool:
+    pattern = wire.USER_ID if delivery.address.kind == "person" else wire.ROOM_ID
+    return pattern.fullmatch(delivery.address.id) is not None
+
+
+def _retry_key(adapter: str, name: str, delivery: Delivery) -> str:
+    """The same for every try of the same thing, and for nothing else.
+
+    The text is in it for those who start with an empty database within LINE's memory of a day: another notice under
+    the same number is another notice.
+    """
+    return str(uuid.uuid5(_KEYS, "\0".join((adapter, name, delivery.message.text))))
+
+
+def _unanswered(error: BaseException) -> Retry:
+    """A network's failure as an outcome; the error's own text could hold more than it should, its type cannot."""
+    if isinstance(error, TimeoutError):
+        return Retry("LINE did not answer in time.", uncertain=True)
+    reached = not isinstance(error, _NEVER_ARRIVED)
+    return Retry(f"The connection to LINE failed ({type(error).__name__}).", uncertain=reached)
+
+
+def _message_id(answer: bytes) -> str | None:
+    """The id of the first message that LINE sent for a call; a multicast's answer has none."""
+    try:
+        sent = wire.SentAnswer.model_validate_json(answer).sent_messages
+    except ValidationError:
+        return None
+    return sent[0].id if sent else None
+
+
+def _reason(status: int, answer: bytes) -> str:
+    """What LINE says is wrong, with the places that it names."""
+    try:
+        error = wire.ErrorAnswer.model_validate_json(answer)
+    except ValidationError:
+        return f"LINE answered {status}."
+    details = "; ".join(f"{each.property}: {each.message}" for each in error.details[:3])
+    return f"LINE answered {status}: {error.message}{f' ({details})' if details else ''}"[:500]
+
+
+def _mistake(known: Mapping[str, object], error: ValidationError) -> str:
+    kind = known.get("type")
+    if isinstance(kind, str) and kind not in wire.KNOWN_TYPES:
+        return f"There is no use for an event of the type {kind[:50]!r}."
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'event'}: {first['msg']}"
+
+
+def _conversation(source: wire.Source) -> str:
+    match source:
+        case wire.UserSource():
+            return source.user_id
+        case wire.GroupSource():
+            return source.group_id
+        case wire.RoomSource():
+            return source.room_id
+
+
+def _location(content: wire.Content) -> Location | None:
+    if not isinstance(content, wire.LocationContent):
+        return None
+    label = " ".join(part for part in (content.title, content.address) if part)
+    return Location(latitude=content.latitude, longitude=content.longitude, label=label)
