@@ -22,7 +22,16 @@ from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
 from broadcasts.templates import TemplateError, load_templates
-from config.platforms import LineWorksTable, LogoChatTable, MailTable, MatrixTable, OtherTable, PlatformTable, Table
+from config.platforms import (
+    LineTable,
+    LineWorksTable,
+    LogoChatTable,
+    MailTable,
+    MatrixTable,
+    OtherTable,
+    PlatformTable,
+    Table,
+)
 
 DEFAULT_FILE = Path("kairanban.toml")
 
@@ -162,6 +171,7 @@ class Settings(BaseSettings):
     server: Server = Server()
     storage: Storage = Storage()
     logochat: LogoChatTable | None = None
+    line: LineTable | None = None
     lineworks: LineWorksTable | None = None
     matrix: MatrixTable | None = None
     broadcasts: BroadcastsTable = BroadcastsTable()
@@ -205,7 +215,7 @@ class Settings(BaseSettings):
 
     def platforms(self) -> tuple[PlatformTable, ...]:
         """The chat platforms that the settings name, without e-mail."""
-        return tuple(table for table in (self.logochat, self.lineworks, self.matrix) if table is not None)
+        return tuple(table for table in (self.logochat, self.line, self.lineworks, self.matrix) if table is not None)
 
     def others(self) -> tuple[OtherTable, ...]:
         """The adapters that other packages bring."""

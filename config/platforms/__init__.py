@@ -1,6 +1,7 @@
 """The platforms' tables in the settings file, one module each: what they hold, and the adapter they make."""
 
 from config.platforms.base import HttpUrl, PlatformTable, Table
+from config.platforms.line import LineTable
 from config.platforms.lineworks import LineWorksTable
 from config.platforms.logochat import LogoChatTable
 from config.platforms.mail import MailTable
@@ -9,6 +10,7 @@ from config.platforms.other import OtherTable
 
 __all__ = [
     "HttpUrl",
+    "LineTable",
     "LineWorksTable",
     "LogoChatTable",
     "MailTable",
