@@ -58,9 +58,9 @@ async def _serve(settings: Settings) -> None:
         except Exception as error:  # the service may be down when we start; what waits is sent once it is back
             console.print(f"[yellow]職員一覧を取れませんでした。 / The list of users is out of reach:[/] {error}")
         async with serving(house.bot.web_server(), settings.server.host, settings.server.port) as port:
-            console.print(
-                f"受け付けています / listening: http://{settings.server.host}:{port}/webhooks/<adapter> (Ctrl-C で終了)"
-            )
+            console.print("受け付けています (Ctrl-C で終了) / listening, until Ctrl-C:")
+            for name in house.adapters:
+                console.print(f"  http://{settings.server.host}:{port}/webhooks/{name}")
             await _until_told()
 
 
