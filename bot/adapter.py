@@ -174,6 +174,14 @@ class ListsReads(Protocol):
 
 
 @runtime_checkable
+class ListsPeople(Protocol):
+    """An adapter whose platform knows the staff numbers of its users, so that nobody types addresses in."""
+
+    async def people(self) -> Mapping[str, str]:
+        """Platform ids by staff number, of everybody whom the platform knows; asked once at the start."""
+
+
+@runtime_checkable
 class Listens(Protocol):
     """An adapter that fetches its events itself (a terminal, a long poll), besides or instead of webhooks."""
 

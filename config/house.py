@@ -14,8 +14,7 @@ from typing import get_args
 
 from bot import Bot, Router
 from bot.activity import Activity
-from bot.adapter import Adapter
-from bot.adapters.logochat import LogoChat
+from bot.adapter import Adapter, ListsPeople
 from bot.adapters.mail import Mail
 from bot.clock import Clock, SystemClock
 from bot.directory import link_addresses
@@ -63,8 +62,8 @@ class House:
         """Learn from each platform that lists its users who is who, by staff number; how many addresses are new."""
         found = 0
         for name, adapter in self.adapters.items():
-            if isinstance(adapter, LogoChat):
-                people = {user.login: user.user_id async for user in adapter.users()}
+            if isinstance(adapter, ListsPeople):
+                people = await adapter.people()
                 async with self.database.transaction() as db:
                     found += await link_addresses(db, name, people)
         if found:

@@ -335,6 +335,9 @@ class LogoChat:
                 return
             cursor = answer.next_cursor
 
+    async def people(self) -> Mapping[str, str]:
+        return {user.login: user.user_id async for user in self.users()}
+
     async def _change_members(self, method: str, room: str, members: Sequence[str]) -> None:
         url = self._api / "rooms" / room / "members"
         for start in range(0, len(members), wire.ROOM_SIZE):

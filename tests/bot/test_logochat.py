@@ -330,6 +330,7 @@ async def test_everybody_is_listed_page_by_page(adapter: LogoChat, service: Serv
     service.users = [{"user_id": f"u{n}", "login": f"{n:05}", "name": f"職員{n}"} for n in range(7)]
     assert [user.login async for user in adapter.users(page=3)] == [f"{n:05}" for n in range(7)]
     assert len(service.requests) == 3
+    assert await adapter.people() == {f"{n:05}": f"u{n}" for n in range(7)}
 
 
 async def test_a_service_that_repeats_a_page_does_not_hold_us_for_ever(adapter: LogoChat, service: Service) -> None:
