@@ -284,12 +284,14 @@ class Line:
         return await self._push(delivery, objects)
 
     async def _push(self, delivery: Delivery, objects: list[dict[str, Any]]) -> Outcome:
+        counted = 0
         if not delivery.uncertain:
             urgent = delivery.priority == Priority.EMERGENCY
-            if await self._quota.room(urgent) == 0:
+            counted = await self._quota.take(1, urgent)
+            if not counted:
                 return Rejected(self._quota.reason(urgent))
         body = orjson.dumps({"to": delivery.address.id, "messages": objects})
-        return await self._pushed("push", body, _retry_key(self.name, delivery.key, delivery), 1)
+        return await self._pushed("push", body, _retry_key(self.name, delivery.key, delivery), counted)
 
     async def _reply(self, delivery: Delivery, token: str, objects: list[dict[str, Any]]) -> Outcome | None:
         """Answer by the reply token; None if it is certain that it cannot be used and never was."""
@@ -317,34 +319,40 @@ class Line:
         if not batch:
             return {}
         outcomes: dict[int, Outcome] = {}
-        first = batch[0]
+        first, counted = batch[0], 0
         if not any(each.uncertain for each in batch):
             # Fewer than asked is better than none: those left out are shown, and may be reached another way.
             urgent = first.priority == Priority.EMERGENCY
-            room = await self._quota.room(urgent)
-            if room is not None and room < len(batch):
-                outcomes = {each.id: Rejected(self._quota.reason(urgent)) for each in batch[room:]}
-                batch = batch[:room]
+            counted = await self._quota.take(len(batch), urgent)
+            outcomes = {each.id: Rejected(self._quota.reason(urgent)) for each in batch[counted:]}
+            batch = batch[:counted]
         if not batch:
             return outcomes
         people = list(dict.fromkeys(each.address.id for each in batch))
         name = first.shared_call or "\n".join(each.key for each in batch)
         body = orjson.dumps({"to": people, "messages": objects})
-        outcome = await self._pushed("multicast", body, _retry_key(self.name, name, first), len(people))
+        outcome = await self._pushed("multicast", body, _retry_key(self.name, name, first), counted)
         return outcomes | {each.id: outcome for each in batch}
 
-    async def _pushed(self, call: _Call, body: bytes, retry_key: str, people: int) -> Outcome:
+    async def _pushed(self, call: _Call, body: bytes, retry_key: str, counted: int) -> Outcome:
+        """Make a call with a retry key; `counted` of the month's messages are given back if it surely fails."""
         try:
-            status, answer, headers = await self._post(call, body, {wire.RETRY_KEY_HEADER: retry_key})
+            outcome = self._understand(call, *await self._post(call, body, {wire.RETRY_KEY_HEADER: retry_key}))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _unanswered(error)
+            outcome = _unanswered(error)
+        if isinstance(outcome, Rejected) and _MONTH_IS_OVER.search(outcome.reason):
+            self._quota.exhausted()
+        elif isinstance(outcome, Rejected) or (isinstance(outcome, Retry) and not outcome.uncertain):
+            self._quota.give_back(counted)
+        return outcome
+
+    def _understand(self, call: _Call, status: int, answer: bytes, headers: Mapping[str, str]) -> Outcome:
         if status == 409:
             return Sent(_message_id(answer) or headers.get(wire.ACCEPTED_REQUEST_ID_HEADER))
         if status == 200:
             if not answer.startswith(b"{"):
                 # What stands between us and LINE may have said it; the same key asks again.
                 return Retry("LINE's answer could not be read.", uncertain=True)
-            self._quota.spent(people)
             return Sent(_message_id(answer) or headers.get(wire.REQUEST_ID_HEADER))
         if status == 400 and call == "multicast":
             # One of them may be the cause. The others must not suffer for it, so everybody is tried alone.
@@ -364,7 +372,6 @@ class Line:
         reason = _reason(status, answer)
         if status == 429:
             if _MONTH_IS_OVER.search(reason):
-                self._quota.exhausted()
                 return Rejected(f"{reason} LINE's messages of this month are used up.")
             return Retry(reason, after=self._wait(headers.get("Retry-After")))
         if status >= 500:

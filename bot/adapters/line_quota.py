@@ -1,7 +1,7 @@
 """What LINE lets a bot send in a month, and how much of it is kept for emergencies.
 
 LINE counts a message for every person it goes to; answers by reply token are free. The count lies at LINE and is read
-again every few minutes; in between, what is sent here is added to it.
+again every few minutes; in between, what goes out here is added to it.
 """
 
 from __future__ import annotations
@@ -34,15 +34,18 @@ class Quota:
         self._read_again: datetime | None = None
         self._reading = asyncio.Lock()
 
-    async def room(self, urgent: bool) -> int | None:
-        """How many messages may still go out this month; None for as many as you like, or if LINE does not tell."""
+    async def take(self, messages: int, urgent: bool) -> int:
+        """How many of these messages may go out this month, counted as sent; all if LINE does not tell its limit."""
         async with self._reading:  # one asks, the others wait for what it hears
             await self._refresh()
-        return None if self._limit is None else max(0, self._limit - self._kept(urgent) - self._used)
-
-    def spent(self, messages: int) -> None:
-        """Note what has just been sent."""
+        if self._limit is not None:
+            messages = max(0, min(messages, self._limit - self._kept(urgent) - self._used))
         self._used += messages
+        return messages
+
+    def give_back(self, messages: int) -> None:
+        """Note that so many were not sent after all."""
+        self._used -= messages
 
     def exhausted(self) -> None:
         """Note that LINE says there is nothing left."""

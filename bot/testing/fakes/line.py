@@ -18,7 +18,7 @@ import base64
 import hashlib
 import hmac
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -96,6 +96,10 @@ class FakeLine:
     url: str = ""
     used: int = 0
     """Messages sent in this month, one for every person."""
+    tells_quota: bool = True
+    """Whether questions about the month's messages are answered; else with 500."""
+    on_call: Callable[[str], None] = lambda path: None
+    """Called with the path of each call once it is answered, to change the fake's mind in the middle of something."""
     _seen: list[tuple[str, Seen]] = field(default_factory=list)
     _tokens: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _accepted: dict[str, _Accepted] = field(default_factory=dict)
@@ -249,6 +253,7 @@ class FakeLine:
             answer = stray.answer
         answer.headers["X-Line-Request-Id"] = request_id
         self.calls.append(Call(path, dict(request.headers), _readable(raw), answer.status))
+        self.on_call(path)
         return answer
 
     async def _obey(self, request: web.Request, path: str, raw: bytes, request_id: str) -> dict[str, Any]:
@@ -266,6 +271,8 @@ class FakeLine:
         return await self._send(request, path, _document(request, raw), request_id)
 
     def _look(self, path: str) -> dict[str, Any]:
+        if path.startswith("message/quota") and not self.tells_quota:
+            raise Problem(500, "Internal server error")
         match path.split("/"):
             case ["info"]:
                 return {"userId": self.destination, "basicId": "@fake", "displayName": "回覧板", "chatMode": "bot"}
