@@ -136,6 +136,24 @@ class Approvals:
             )
         return found
 
+    async def require_author(self, db: AsyncConnection, request: Row[Any]) -> None:
+        """Whether the author still may send to these people: their right may have ended. Raises `Forbidden`."""
+        author = await rights.author(db, request.author_id)
+        audience = AUDIENCE.validate_json(request.audience)
+        try:
+            if author is None:
+                raise Refused("schedule.no_author")
+            await rights.require(db, author, rights.SENDERS, audience, action="approve")
+        except Refused as refusal:
+            raise Forbidden(
+                "approval.author_may_not",
+                actor=author.code if author is not None else "stranger",
+                action="broadcast.approve",
+                subject=f"broadcast:{request.broadcast_id}",
+                id=request.broadcast_id,
+                reason=self._texts(refusal.key, **refusal.values),
+            ) from refusal
+
     async def decide(
         self, db: AsyncConnection, request: Row[Any], member: Member, decision: Decision, reason: str = ""
     ) -> bool:

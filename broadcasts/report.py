@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, func, select, true
+from sqlalchemy import Row, and_, bindparam, case, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
+from bot.directory import Member
 from bot.tables import deliveries, departments, members
 from broadcasts import tree
 from broadcasts.aftermath import Aftermath, aftermath
+from broadcasts.audience import EVERYONE, Everyone, condition
 from broadcasts.escalation.standing import rungs
 from broadcasts.escalation.wording import reference
+from broadcasts.rights import READERS, reach
 from broadcasts.tables import broadcast_recipients, broadcasts, rooms
 from broadcasts.tallies import Tally, tally
 from broadcasts.tree import Branch
@@ -51,6 +54,7 @@ class Status:
     kind: str
     state: str
     text: str
+    author_id: int
     sent_at: datetime
     reminders: int
     recipients: int
@@ -77,14 +81,18 @@ class Unread:
     reachable: bool
 
 
-async def latest(db: AsyncConnection) -> int | None:
-    """The number of the notice that was sent last, or None."""
-    found: int | None = await db.scalar(
-        select(broadcasts.c.id)
-        .where(broadcasts.c.sent_at.is_not(None))
-        .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
-        .limit(1)
-    )
+async def latest(db: AsyncConnection, reader: Member | None = None) -> int | None:
+    """The number of the notice that was sent last, or None; of those that `reader` may look at, if one is named."""
+    right = EVERYONE if reader is None else reach(reader, READERS)
+    query = _LATEST
+    if reader is not None and not isinstance(right, Everyone):
+        theirs = broadcasts.c.author_id == reader.id
+        if right is not None:
+            staff = select(members.c.id).where(condition(right))
+            here = (recipient.broadcast_id == broadcasts.c.id, recipient.member_id.in_(staff))
+            theirs = or_(theirs, select(recipient.member_id).where(*here).exists())
+        query = query.where(theirs)
+    found: int | None = await db.scalar(query)
     return found
 
 
@@ -102,6 +110,7 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         kind=notice.kind,
         state=notice.state,
         text=notice.text,
+        author_id=notice.author_id,
         sent_at=notice.sent_at,
         reminders=notice.reminders,
         recipients=recipients,
@@ -209,6 +218,12 @@ async def _summary(db: AsyncConnection, notice: Row[Any]) -> dict[str, Any]:
 
 
 # Built once: `/既読` is asked again and again while ten thousand receipts arrive.
+_LATEST = (
+    select(broadcasts.c.id)
+    .where(broadcasts.c.sent_at.is_not(None))
+    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
+    .limit(1)
+)
 _NOTICE = select(broadcasts).where(broadcasts.c.id == bindparam("broadcast_id"), broadcasts.c.sent_at.is_not(None))
 _queued = and_(
     deliveries.c.topic == bindparam("topic"),

@@ -11,13 +11,15 @@ from collections import defaultdict
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.directory import APPROVER, DUTY_OFFICER, HEADQUARTERS, SENDER, Member
+from bot.directory import APPROVER, DUTY_OFFICER, HEADQUARTERS, SENDER, Member, member_by_code
 from bot.errors import Forbidden
 from bot.tables import departments, member_roles, members
 from broadcasts.audience import EVERYONE, Audience, Departments, Everyone, Without, select_members
 
 SENDERS = frozenset({HEADQUARTERS, SENDER, DUTY_OFFICER})
 APPROVERS = frozenset({HEADQUARTERS, APPROVER})
+READERS = SENDERS | APPROVERS
+"""Who may follow how notices are read; with a limited role, in its departments only."""
 
 
 def reach(member: Member, roles: frozenset[str]) -> Audience | None:
@@ -53,6 +55,12 @@ async def holders(db: AsyncConnection, roles: frozenset[str], audience: Audience
         if None in places or await outside(db, audience, Departments(ids=within)) == 0:
             found.append(member_id)
     return found
+
+
+async def author(db: AsyncConnection, member_id: int) -> Member | None:
+    """The author of a notice with the rights of today; None if they have left the city hall."""
+    code = await db.scalar(select(members.c.code).where(members.c.id == member_id))
+    return await member_by_code(db, code or "")
 
 
 async def require(

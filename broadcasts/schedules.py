@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import audit
 from bot.adapter import Adapter
 from bot.clock import Clock
-from bot.directory import HEADQUARTERS, Member, member_by_code
+from bot.directory import HEADQUARTERS, Member
 from bot.errors import Refused
 from bot.messages import Message
 from bot.outbox import Outbox
@@ -176,8 +176,7 @@ class Schedules:
 
     async def _carry_out(self, db: AsyncConnection, schedule: Row[Any], rule: Rule, now: datetime) -> None:
         notice = await self._row(db, schedule.broadcast_id)
-        code = await db.scalar(select(members.c.code).where(members.c.id == notice.author_id))
-        author = await member_by_code(db, code or "")
+        author = await rights.author(db, notice.author_id)
         try:
             if author is None:  # they have left the city hall
                 raise Refused("schedule.no_author")

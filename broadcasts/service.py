@@ -239,6 +239,7 @@ class Broadcasts:
         notice = await self._get(db, request.broadcast_id)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        await self.approvals.require_author(db, request)
         if await self._fingerprint(db, notice) != previewed:
             return Confirmation("changed")
         if not await self.approvals.decide(db, request, member, "approved"):
@@ -351,10 +352,10 @@ class Broadcasts:
         """A member says that they have read a notice; False if they are none of its recipients."""
         return await receipts.acknowledge(db, broadcast_id, member.id, self._clock.now())
 
-    async def latest(self) -> int | None:
-        """The number of the notice that was sent last, or None."""
+    async def latest(self, reader: Member | None = None) -> int | None:
+        """The number of the notice that was sent last, or None; of those that `reader` may look at."""
         async with self._database.snapshot() as db:
-            return await report.latest(db)
+            return await report.latest(db, reader)
 
     async def status(self, broadcast_id: int) -> report.Status:
         """Where a notice stands. Raises `Refused` if none of that number was sent."""
@@ -409,7 +410,13 @@ class Broadcasts:
         async with self._database.transaction() as db:
             await receipts.forget(db, now - FORGOTTEN_AFTER)
             queued = await reminders.queue_due(
-                db, self._adapters, self._settings.reminders_of, self._wording, now, quiet=self._settings.quiet
+                db,
+                self._adapters,
+                self._settings.reminders_of,
+                self._wording,
+                now,
+                quiet=self._settings.quiet,
+                down=self._outbox.down,
             )
             if queued:
                 self._outbox.ring_after_commit(db)

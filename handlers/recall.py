@@ -62,7 +62,10 @@ def build_router(broadcasts: Broadcasts) -> Router:
         db = await ctx.db()
         drafted = await broadcasts.corrections.draft(db, await broadcasts.notice(db, int(number)), member, rest[0])
         buttons = (
-            Button(label=texts("broadcast.confirm"), data=f"recall:correct:{drafted.id}"),
+            Button(
+                label=texts("check.send_anyway" if drafted.warnings else "broadcast.confirm"),
+                data=f"recall:correct:{drafted.id}",
+            ),
             Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
         )
         *earlier, last = pages(_preview(drafted), broadcasts.text_length)
@@ -130,6 +133,9 @@ def build_router(broadcasts: Broadcasts) -> Router:
             lines.append(texts("question.preview", labels="".join(labels)))
         if drafted.held_until is not None:
             lines.append(texts("correction.held_preview", time=clock_time(drafted.held_until)))
+        if drafted.warnings:
+            findings = "\n".join(texts(each.key, found=each.found) for each in drafted.warnings)
+            return [*lines, "", *texts("check.warned", findings=findings).split("\n")]
         return [*lines, "", texts("broadcast.confirm_hint")]
 
     return router

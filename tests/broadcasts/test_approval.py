@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from bot.audit.tables import audit_log
 from bot.directory import ADMINISTRATOR, APPROVER, DUTY_OFFICER, HEADQUARTERS, SENDER, Entry
-from bot.tables import departments, member_roles
+from bot.tables import departments, member_roles, members
 from bot.testing.harness import Harness
 from bot.testing.platform import SentMessage
 from bot.texts import Texts
@@ -116,6 +116,24 @@ async def test_an_emergency_of_a_sender_waits_for_a_second_person() -> None:
             "broadcast.approved",
             "broadcast.sent",
         ]
+
+
+@pytest.mark.parametrize("how", ["right", "left"])
+async def test_whoever_lost_the_right_to_send_after_asking_is_not_approved(how: str) -> None:
+    async with chat() as harness:
+        await harness.press("tax", await harness.say("tax", "/一斉 緊急 @税務課 本文"), "承認を依頼する")
+        async with harness.database.transaction() as db:
+            if how == "right":
+                await db.execute(delete(member_roles).where(member_roles.c.role == SENDER))
+            else:
+                await db.execute(update(members).where(members.c.code == "tax").values(active=False))
+        (answer,) = await harness.press("boss", asked(harness, "boss"), "承認する")
+        assert "番号 1 は承認できません" in answer.text
+        assert ("担当者だけ" if how == "right" else "職員名簿にいません") in answer.text
+        assert notices(harness) == []
+        assert (await actions(harness))[-1][1] == "broadcast.refused"
+        await harness.press("boss", asked(harness, "boss"), "差し戻す")
+        assert "差し戻しました" in (await harness.say("boss", "書いた人が異動しました")).text
 
 
 async def test_nobody_approves_their_own() -> None:

@@ -137,10 +137,17 @@ async def test_without_a_text_the_bot_explains_with_an_example() -> None:
         assert "例：" in (await harness.say("hq", "/一斉 緊急 @税務課")).text
 
 
-@pytest.mark.parametrize("command", ["/一斉 本文", "/既読"])
-async def test_others_are_refused_politely_and_it_is_written_down(command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [
+        ("/一斉 本文", "災害対策本部の担当者だけ"),
+        ("/既読", "送る人・承認する人だけ"),
+        ("/既読 7", "送る人・承認する人だけ"),
+    ],
+)
+async def test_others_are_refused_politely_and_it_is_written_down(command: str, refusal: str) -> None:
     async with chat() as harness:
-        assert "災害対策本部の担当者だけ" in (await harness.say("a", command)).text
+        assert refusal in (await harness.say("a", command)).text
         assert "職員名簿に登録がない" in (await harness.say("nobody", command)).text
         async with harness.database.snapshot() as db:
             rows = (await db.execute(select(audit_log.c.actor, audit_log.c.action))).all()

@@ -347,5 +347,22 @@ async def test_the_officer_corrects_after_looking_and_too_much_text_is_refused()
         assert "本文が長すぎます" in (await harness.say("hq", "/訂正 1 " + "あ" * 5000)).text
 
 
+async def test_a_correction_is_looked_through_like_a_notice() -> None:
+    async with chat() as harness:
+        await harness.press("hq", await harness.say("hq", "/一斉 18時に集合"), "送信する")
+        for text, found in (
+            ("{場所}に集合", "{場所}"),
+            ("パスワードは abcd1234", "パスワード"),
+            ("番号は 1234 5678 9018 です", "マイナンバー"),
+        ):
+            assert found in (await harness.say("hq", f"/訂正 1 {text}")).text
+        odd = await harness.say("hq", "/訂正 1 〇〇時に集合")
+        assert "「〇〇」が書きかけのように見えます" in odd.text
+        assert [button.label for button in odd.buttons] == ["このまま進める", "やめる"]
+        assert not any((m.reference or "").startswith("correction:") for m in harness.sent)
+        await harness.press("hq", odd, "このまま進める")
+        assert any((m.reference or "").startswith("correction:1:1") for m in harness.sent)
+
+
 def test_platforms_say_whether_they_delete() -> None:
     assert FakePlatform(ManualClock(LATE)).capabilities.deletes
