@@ -21,13 +21,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import pytest
 from multidict import CIMultiDict
 
-from bot.adapter import Adapter, Delivery, ListsReads, MakesRooms, Outcome, Rejected, Retry, Sent
+from bot.adapter import Adapter, Answers, Delivery, ListsReads, MakesRooms, Outcome, Rejected, Retry, Sent
 from bot.errors import MalformedPayload
 from bot.events import EVENT, Unknown
 from bot.messages import Address, Button, Message
@@ -155,6 +156,19 @@ class AdapterConformance:
     async def test_a_body_it_cannot_read_is_malformed(self, case: AdapterCase, body: bytes) -> None:
         with pytest.raises(MalformedPayload):
             case.adapter.parse(body)
+
+    async def test_no_event_is_lost_to_an_answer_of_its_own(self, case: AdapterCase) -> None:
+        adapter = case.adapter
+        if not isinstance(adapter, Answers):
+            return
+        for request in case.signed:
+            reply = adapter.answer("POST", "", request.body)
+            if reply is not None and not reply.events:
+                assert not adapter.parse(request.body), "A Reply to a request with events must say events=True."
+        for body in (b"", b"\xff", b"null", b"[]"):
+            with suppress(MalformedPayload):
+                adapter.answer("POST", "", body)
+                adapter.answer("GET", "/nothing/here", body)
 
     # --------------------------------------------------------------- sending
 
