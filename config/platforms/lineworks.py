@@ -19,7 +19,7 @@ class LineWorksTable(PlatformTable):
     TABLE: ClassVar[str] = "lineworks"
     SECRETS: ClassVar[tuple[str, ...]] = ("bot_secret", "client_secret", "private_key")
 
-    bot_id: str
+    bot_id: str = Field(coerce_numbers_to_str=True)  # the console shows a number
     client_id: str
     service_account: str
     bot_secret: SecretStr | None = None

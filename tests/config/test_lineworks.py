@@ -16,7 +16,7 @@ from tests.bot.lineworks.support import START
 
 TABLE = """
 [lineworks]
-bot_id = "2000001"
+bot_id = 2000001
 client_id = "client"
 service_account = "abc.serviceaccount@example"
 bot_secret = "s"
