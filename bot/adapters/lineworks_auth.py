@@ -22,7 +22,9 @@ from bot.clock import Clock
 from bot.errors import ConfigurationError, KairanbanError
 
 ASSERTION_LIFE = timedelta(minutes=30)
-"""How long a JWT is good for; the platform takes up to an hour, and its clock may differ from ours."""
+"""How long a JWT is good for; the platform takes up to an hour."""
+SKEW = timedelta(seconds=30)
+"""How far a JWT is dated back: to a clock behind ours it would be of the future, and refused."""
 AHEAD = timedelta(minutes=5)
 """How long before its end a token is renewed, at the most; never before half its life."""
 COOL_DOWN = timedelta(seconds=10)
@@ -135,7 +137,7 @@ class Tokens:
         claims = {
             "iss": self._account.client_id,
             "sub": self._account.service_account,
-            "iat": int(now.timestamp()),
+            "iat": int((now - SKEW).timestamp()),
             "exp": int((now + ASSERTION_LIFE).timestamp()),
         }
         return jwt.encode(claims, self._key, algorithm="RS256")

@@ -162,13 +162,13 @@ async def queue_for_all(database: Database, count: int = MEMBERS) -> None:
 
 @asynccontextmanager
 async def sending(
-    database: Database, works: FakeLineWorks, clock: ManualClock, processes: int
+    database: Database, works: FakeLineWorks, clock: ManualClock, processes: int, **options: int
 ) -> AsyncIterator[Activity]:
     """So many processes with an outbox and an adapter of their own."""
     activity = Activity()
     async with AsyncExitStack() as parts:
         for _ in range(processes):
-            bot = await parts.enter_async_context(opened(works))
+            bot = await parts.enter_async_context(opened(works, **options))
             outbox = Outbox(database, {"lineworks": bot}, clock, activity)
             await outbox.start()
             parts.push_async_callback(outbox.stop)
@@ -197,6 +197,24 @@ async def test_350_people_get_a_notice_below_240_a_minute_without_one_429(tmp_pa
         assert works.count(429) == 0
         took = works.messages[-1].sent_at - START
         assert timedelta(seconds=88) <= took <= timedelta(seconds=100), took
+
+
+async def test_a_notice_that_takes_hours_leaves_the_platform_half_of_every_half_hour(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    works = FakeLineWorks(clock, requests_per_minute=12)
+    async with empty_database("sqlite", tmp_path) as database, works:
+        await queue_for_all(database, 250)
+        async with sending(database, works, clock, 1, requests_per_minute=12) as activity:
+            await activity.idle()
+            while len(works.messages) < 250:
+                due = clock.next_due()
+                assert due is not None
+                assert due < START + timedelta(hours=2)
+                clock.advance_to(due)
+                await activity.idle()
+    assert works.count(429) == 0
+    assert works.busiest_half_hour <= 12 * 30 / 2
+    assert works.messages[89].sent_at - START <= timedelta(minutes=8), "At first it goes at nearly the full rate."
 
 
 async def test_with_a_bad_line_each_of_350_has_it_and_every_second_copy_says_so(tmp_path: Path) -> None:
