@@ -18,7 +18,7 @@ from bot.clock import Clock, to_tokyo
 from trial import data
 from trial.agenda import Agenda
 from trial.behaviour import Behaviour, Kind
-from trial.client import Message, StaffClient, Wires
+from trial.client import Message, Network
 from trial.population import HEADQUARTERS, Person
 
 _PATIENCE = 2  # times that one question is answered: whoever is not understood then gives up
@@ -39,12 +39,12 @@ class Actor:
         behaviour: Behaviour,
         agenda: Agenda,
         clock: Clock,
-        wires: Wires,
+        wires: Network,
         bot_id: str,
         start: date,
     ) -> None:
         self.person = person
-        self.client = StaffClient(wires, person.login, person.password, self.hear)
+        self.client = wires.application(person.login, person.password, self.hear)
         self.last_broadcast: str | None = None
         self.last_survey: str | None = None
         self._behaviour = behaviour

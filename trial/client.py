@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import orjson
@@ -28,11 +28,58 @@ class ServiceProblem(Exception):
         super().__init__(f"{status} {detail}")
 
 
+class Application(Protocol):
+    """One person's application, whichever platform the trial is rehearsed on."""
+
+    user_id: str
+
+    @property
+    def signed_in(self) -> bool: ...
+
+    async def sign_in(self) -> list[Mapping[str, Any]]: ...
+
+    async def close(self) -> None: ...
+
+    async def colleagues(self) -> dict[str, str]: ...
+
+    async def create_room(self, title: str, members: Sequence[str]) -> str: ...
+
+    async def pair(self, user_id: str) -> str: ...
+
+    async def write(self, room: str, **message: object) -> None: ...
+
+    async def send_file(self, room: str, name: str, content: bytes) -> None: ...
+
+    async def read(self, room: str, message_id: str) -> None: ...
+
+    async def press(self, message_id: str, data: str) -> None: ...
+
+
+class Network(Protocol):
+    """What the staff share, and what the trial's organiser does on the platform; an async context manager."""
+
+    requests: int
+    commands: int
+    frames: int
+    problems: Counter[str]
+
+    async def __aenter__(self) -> Network: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def application(self, login: str, password: str, on_frame: Callable[[Mapping[str, Any]], None]) -> Application: ...
+
+    async def admit(self, users: Sequence[Mapping[str, Any]]) -> dict[str, str]: ...
+
+    async def statistics(self) -> Mapping[str, Any]: ...
+
+
 class Wires:
     """The connections of everybody to one service; use as an async context manager."""
 
-    def __init__(self, service_url: str) -> None:
+    def __init__(self, service_url: str, admin_token: str = "") -> None:
         self.url = service_url.rstrip("/")
+        self._admin_token = admin_token
         self._http: aiohttp.ClientSession | None = None
         self._sockets: aiohttp.ClientSession | None = None
         self.requests = 0
@@ -53,6 +100,20 @@ class Wires:
         assert self._sockets is not None
         await self._http.close()
         await self._sockets.close()
+
+    def application(self, login: str, password: str, on_frame: Callable[[Mapping[str, Any]], None]) -> StaffClient:
+        """Somebody's application, not yet signed in."""
+        return StaffClient(self, login, password, on_frame)
+
+    async def admit(self, users: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+        """Give these people accounts, if they have none; everybody's user id by staff number."""
+        answer = await self.call("POST", "/v1/admin/users", self._admin_token, {"users": users})
+        return {user["login"]: user["user_id"] for user in answer["users"]}
+
+    async def statistics(self) -> Mapping[str, Any]:
+        """What the service counts."""
+        counted: Mapping[str, Any] = await self.call("GET", "/v1/admin/statistics", self._admin_token)
+        return counted
 
     async def call(
         self,

@@ -24,7 +24,7 @@ from trial.agenda import Action, Agenda
 from trial.behaviour import Behaviour
 from trial.calendar import at, months_later, next_working_day
 from trial.chance import share_out
-from trial.client import ServiceProblem, Wires
+from trial.client import Network, ServiceProblem, Wires
 from trial.parameters import Parameters
 from trial.population import ADMINISTRATOR, HEADQUARTERS, Person, departments, populate
 from trial.storyline import Correct, Event, Notice, PairTalk, Poll, SiteReport, Storyline, TakeBack, Talk
@@ -62,7 +62,7 @@ class Rehearsal:
 
     `clock` is the one that the service and the bot go by; `settle` returns when the service, the bot and the frames
     on the WebSockets are quiet (`frames_received` counts those that have had their effect); `progress` is told after
-    each virtual day how many days are done, and of how many.
+    each virtual day how many days are done, and of how many. `wires` lead to another platform than the service.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Rehearsal:
         bot_id: str,
         settle: Settle,
         progress: Progress = lambda done, total: None,
+        wires: Network | None = None,
     ) -> None:
         if months < 1:
             raise ValueError("A trial lasts 1 month or more.")
@@ -86,12 +87,11 @@ class Rehearsal:
         self._start = start
         self._end = months_later(start, months)
         self._clock = clock
-        self._admin_token = admin_token
         self._bot_id = bot_id
         self._settle = settle
         self._progress = progress
         self._parameters = parameters
-        self._wires = Wires(service_url)
+        self._wires: Network = wires or Wires(service_url, admin_token)
         self._behaviour = Behaviour(parameters, seed)
         self._agenda = Agenda()
         self._story = Storyline(parameters, self.people, start=start, months=months, seed=seed).events()
@@ -130,11 +130,10 @@ class Rehearsal:
     async def create_accounts(self) -> list[Account]:
         """Give every person an account, as the trial's organiser does; for the bot's directory, too."""
         people = self.people
-        async with Wires(self._wires.url) as wires:
+        async with self._wires as wires:
             for first in range(0, len(people), _ACCOUNTS_PER_CALL):
                 users = [_new_user(person) for person in people[first : first + _ACCOUNTS_PER_CALL]]
-                answer = await wires.call("POST", "/v1/admin/users", self._admin_token, {"users": users})
-                self._user_ids |= {user["login"]: user["user_id"] for user in answer["users"]}
+                self._user_ids |= await wires.admit(users)
         accounts = [Account(person, self._user_ids[person.login]) for person in people]
         self._log.accounts = accounts
         return accounts
@@ -147,7 +146,7 @@ class Rehearsal:
         async with self._wires:
             try:
                 await self._live()
-                self._log.statistics = await self._wires.call("GET", "/v1/admin/statistics", self._admin_token)
+                self._log.statistics = await self._wires.statistics()
             finally:
                 await asyncio.gather(*(actor.client.close() for actor in self._actors.values()))
         self._log.requests = self._wires.requests + self._wires.commands
