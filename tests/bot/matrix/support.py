@@ -84,12 +84,12 @@ class Person:
         address = f"{self._synapse.url}/_matrix/client/v3/" + "/".join(quote(part, safe="") for part in path)
         async with self._session.request(method, address, json=body, params=query, headers=self.headers) as response:
             answer: dict[str, Any] = await response.json()
-            assert response.status == 200, answer
+            assert response.status == 200, (path, answer)
             return answer
 
-    async def look(self) -> None:
-        """Take in what is new."""
-        query = {"timeout": "0"} | ({"since": self._since} if self._since else {})
+    async def look(self, *, wait: bool = False) -> None:
+        """Take in what is new; with `wait`, as soon as something is."""
+        query = {"timeout": "5000" if wait else "0"} | ({"since": self._since} if self._since else {})
         answer = await self.call("GET", "sync", query=query)
         self._since = answer["next_batch"]
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
@@ -100,6 +100,9 @@ class Person:
                 events += (await self.call("GET", "rooms", room, "messages", query=query))["chunk"]
             for event in events:
                 self.events[event["event_id"]] = {**event, "room_id": room}
+                gone = self.events.get(event["content"].get("redacts") or "")
+                if event["type"] == "m.room.redaction" and gone is not None:
+                    gone["content"] = {}
 
     def heard(self, reference: str | None = None) -> list[dict[str, Any]]:
         """The bot's messages that are still there, of one reference or all, oldest first."""
@@ -113,28 +116,32 @@ class Person:
         ]
         return sorted(found, key=lambda event: event["origin_server_ts"])
 
-    async def hears(self, reference: str | None = None, count: int = 1) -> dict[str, Any]:
+    async def hears(self, reference: str | None = None, count: int = 1, saying: str = "") -> dict[str, Any]:
         """Wait until so many messages are there; the last of them."""
 
-        async def enough() -> bool:
-            await self.look()
-            return len(self.heard(reference)) >= count
+        def found() -> list[dict[str, Any]]:
+            return [event for event in self.heard(reference) if saying in event["content"]["body"]]
 
-        await until(enough)
-        return self.heard(reference)[-1]
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.look()
+                while len(found()) < count:
+                    await self.look(wait=True)
+        except TimeoutError:
+            heard = "\n".join(event["content"]["body"] for event in self.heard())
+            raise AssertionError(f"{self.id} heard only:\n{heard}") from None
+        return found()[-1]
 
     async def poll(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The poll that belongs to a message."""
-
-        async def there() -> bool:
-            await self.look()
-            return any(map(belongs, self.events.values()))
 
         def belongs(event: Mapping[str, Any]) -> bool:
             relation = event["content"].get("m.relates_to", {})
             return bool(event["type"] == POLL and relation.get("event_id") == message["event_id"])
 
-        await until(there)
+        async with asyncio.timeout(PATIENCE):
+            while not any(map(belongs, self.events.values())):
+                await self.look(wait=True)
         return next(filter(belongs, self.events.values()))
 
     async def press(self, message: Mapping[str, Any], label: str) -> None:
