@@ -13,12 +13,12 @@ from bot.clock import to_tokyo
 from bot.errors import KairanbanError
 from bot.tables import members
 from surveys.answering import normal
-from surveys.crosstab import ALL, BLANK, CannotTabulate, CrossTable, CrossTally
+from surveys.crosstab import ALL, CannotTabulate, CrossTable, CrossTally
 from surveys.definition import Definition, Step
 from surveys.exports.paper import Paper
 from surveys.sheets import finished
 from surveys.tables import surveys
-from surveys.tabulation import Tally
+from surveys.tabulation import BLANK, Tally
 from surveys.vault import Vault
 from surveys.words import Masker, frequent
 

@@ -16,16 +16,13 @@ from typing import cast
 
 from bot.errors import KairanbanError
 from surveys.association import Association, associate
-from surveys.definition import Definition, Multiple, Scale, Sheet, Step, WithOptions
-from surveys.suppression import Cell, suppress
-from surveys.tabulation import Tally, Value, values
+from surveys.definition import Definition, Multiple, Scale, Sheet, Step, WithOptions, accepted
+from surveys.suppression import Cell, Questionnaire, Several, suppress
+from surveys.tabulation import APART, BLANK, Tally, Value, values
 
-BLANK = ""
-"""The value of those who left a question blank."""
-APART = "-"
-"""The value of those whom a question on a branch did not concern."""
 ALL = None
 """In a place of a cell's key: whatever the answer, the margin."""
+_NO_ANSWER = frozenset({BLANK, APART})
 MOST_CELLS = 20_000
 """Cells of one table, margins included."""
 
@@ -83,6 +80,7 @@ class CrossTally:
     """
 
     def __init__(self, definition: Definition, rows: Sequence[str], column: str, *, blanks: bool = False) -> None:
+        self._definition = definition
         self._steps = [_step(definition, key) for key in (*rows, column)]
         if not rows or len({step.key for step in self._steps}) < len(self._steps):
             raise CannotTabulate("A cross table needs at least two questions, each of them once.")
@@ -119,9 +117,41 @@ class CrossTally:
             if all(places):
                 for cell in product(*((*place, ALL) for place in places)):
                     counts[cell] += count
-        shown = suppress(counts, threshold, self._hidden_margins(axes, threshold) if threshold > 1 else None)
+        shown = dict[Cell, int | None](counts)
+        if threshold > 1:
+            impossible = frozenset(cell for cell in counts if not self._possible(cell))
+            asked = Questionnaire(self._several(), impossible)
+            shown = suppress(counts, threshold, self._hidden_margins(axes, threshold), asked)
         testable = not any(axis.multiple for axis in axes) and None not in shown.values()
         return CrossTable(axes, shown, associate(_matrix(axes, counts)) if testable else None)
+
+    def _several(self) -> dict[int, Several]:
+        """What the questionnaire says of the axes that are multiple choices."""
+        found: dict[int, Several] = {}
+        for place, step in enumerate(self._steps):
+            if isinstance(step.question, Multiple):
+                options = enumerate(step.question.options, start=1)
+                alone = frozenset[Value](code for code, option in options if option.exclusive)
+                at_most = step.question.at_most or len(step.question.options)
+                found[place] = Several(alone | {BLANK, APART}, at_most)
+        return found
+
+    def _possible(self, cell: Cell) -> bool:
+        """Whether the branches of the questionnaire lead anybody into a cell."""
+        given = dict(zip(self.keys, cell, strict=True))
+        for step, value in zip(self._steps, cell, strict=True):
+            direct, when = True, step.question.when
+            while when is not None and value is not ALL:
+                earlier = self._definition.by_key[when.question].question
+                answer = given.get(when.question, ALL)
+                if answer is not ALL:
+                    leads = answer in accepted(earlier, when)
+                    # One answer out of several may lead into a branch that another one does not.
+                    others = isinstance(earlier, Multiple) and answer not in _NO_ANSWER
+                    if (value != APART and not leads and not others) or (value == APART and leads and direct):
+                        return False
+                direct, when = False, earlier.when
+        return True
 
     def _hidden_margins(self, axes: Sequence[Axis], threshold: int) -> set[Cell]:
         """What the simple tables hide must be hidden here, and nothing else of a single question can be."""
@@ -168,12 +198,12 @@ def _axis(step: Step, *, blanks: bool = False) -> Axis:
 
 
 def _places(answer: object, everybody: bool) -> tuple[Value, ...]:
-    if answer is None or answer in {BLANK, APART}:
+    if answer is None or answer in _NO_ANSWER:
         return (APART if answer == APART else BLANK,) if everybody else ()
     return answer if isinstance(answer, tuple) else (cast(Value, answer),)
 
 
 def _matrix(axes: Sequence[Axis], counts: Mapping[Cell, int]) -> list[list[int]]:
     """Rows by columns without blanks, for the test."""
-    inner = [[value for value, _ in axis.values if value not in {BLANK, APART}] for axis in axes]
+    inner = [[value for value, _ in axis.values if value not in _NO_ANSWER] for axis in axes]
     return [[counts[(*row, column)] for column in inner[-1]] for row in product(*inner[:-1])]

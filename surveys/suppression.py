@@ -3,13 +3,17 @@
 What a reader can compute is a linear programme: cells are not negative, every margin is the sum of its line, and what
 is shown is known. A small cell is safe while, for all the reader knows, it may be `threshold` or more. The margins of
 single questions are treated as the simple tables treat them, because the reader has those, too.
+
+Along a multiple choice, cells do not sum to their margin, as one person stands in several; the reader knows that each
+of them is at most everybody who answered, and that all of them together are at least as many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
-from surveys.tabulation import Value, hide
+from surveys.tabulation import APART, Value, hide
 
 Cell = tuple[Value | None, ...]
 """One value for each axis; None in a place means the margin over that axis."""
@@ -18,8 +22,37 @@ MOST_SMALL_CELLS = 150
 """With more small cells than this the inside of the table is hidden as a whole: it would be mostly holes anyway."""
 
 
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What a reader knows of a multiple choice: the values that go with no other, and how many one may choose."""
+
+    alone: frozenset[Value]
+    at_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Questionnaire:
+    """What a reader knows before looking: `several` are the axes that are multiple choices, `impossible` the cells
+    into which no branch leads."""
+
+    several: Mapping[int, Several] = field(default_factory=dict)
+    impossible: frozenset[Cell] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Cells that a reader can reckon with: times their signs, they sum to nought, or to nought at most."""
+
+    cells: tuple[Cell, ...]
+    signs: tuple[int, ...]
+    exact: bool = True
+
+
 def suppress(
-    counts: Mapping[Cell, int], threshold: int, margins: Collection[Cell] | None = None
+    counts: Mapping[Cell, int],
+    threshold: int,
+    margins: Collection[Cell] | None = None,
+    asked: Questionnaire | None = None,
 ) -> dict[Cell, int | None]:
     """`counts` of a cube with all its margins; those that must not be shown are None.
 
@@ -32,11 +65,11 @@ def suppress(
         return dict.fromkeys(counts)
     singles = {key for key in counts if _depth(key) <= 1}
     known = _hidden_in_simple_tables(counts, singles, threshold) if margins is None else set(margins)
-    hidden = _hide(counts, threshold, known)
+    hidden = _hide(counts, threshold, known, asked or Questionnaire())
     return {key: None if key in hidden else count for key, count in counts.items()}
 
 
-def _hide(counts: Mapping[Cell, int], threshold: int, known: set[Cell]) -> set[Cell]:
+def _hide(counts: Mapping[Cell, int], threshold: int, known: set[Cell], asked: Questionnaire) -> set[Cell]:
     """The cells to hide, where the tables of single questions hide `known`.
 
     A reader may hold the tables of fewer of these questions, too. So the margins hide at least what those tables hide,
@@ -47,19 +80,22 @@ def _hide(counts: Mapping[Cell, int], threshold: int, known: set[Cell]) -> set[C
     if len(axes) > 2:
         for left_out in axes:
             smaller = {key: count for key, count in counts.items() if key[left_out] is None}
-            hidden |= _hide(smaller, threshold, {key for key in known if key[left_out] is None})
+            hidden |= _hide(smaller, threshold, {key for key in known if key[left_out] is None}, asked)
     small = {key for key, count in counts.items() if 0 < count < threshold and key not in fixed}
     hidden |= small
-    if len(small) > MOST_SMALL_CELLS:
+    # What people who chose two things chose of two other questions is more than lines can say.
+    beyond = len(small) > MOST_SMALL_CELLS or (bool(small) and sum(axis in asked.several for axis in axes) > 1)
+    lines = list(_lines(counts, asked.several))
+    if beyond:
         hidden |= counts.keys() - fixed
     elif hidden:
-        _protect(counts, hidden, fixed, threshold)
+        _protect(counts, hidden, fixed, asked.impossible, threshold, lines)
     if len(axes) > 2 and small:
         singles = {key for key in counts if _depth(key) <= 1}
-        if len(small) > MOST_SMALL_CELLS:
+        if beyond:
             hidden |= counts.keys() - singles
         else:
-            _protect(counts, hidden, singles, threshold)
+            _protect(counts, hidden, singles, asked.impossible, threshold, lines)
     return hidden
 
 
@@ -75,20 +111,33 @@ def _hidden_in_simple_tables(counts: Mapping[Cell, int], singles: set[Cell], thr
     return hidden
 
 
-def _protect(counts: Mapping[Cell, int], hidden: set[Cell], fixed: set[Cell], threshold: int) -> None:
-    """Hide more until no small cell can be told to be small; grows `hidden`."""
-    lines = list(_lines(counts))
-    small = [key for key in hidden if 0 < counts[key] < threshold]
+def _protect(
+    counts: Mapping[Cell, int],
+    hidden: set[Cell],
+    fixed: Set[Cell],
+    impossible: Set[Cell],
+    threshold: int,
+    lines: Sequence[Line],
+) -> None:
+    """Hide more until no small cell can be told to be small; grows `hidden`, by nothing of `fixed`.
+
+    A reader knows some cells that are not shown: those that are impossible, and how many a question on a branch did
+    not concern, as the question that it stands on may tell.
+    """
+    told = impossible | {cell for cell in counts if _depth(cell) == 1 and APART in cell}
+    exact = [line.cells for line in lines if line.exact]
+    small = [key for key in hidden - told if 0 < counts[key] < threshold]
     waiting = sorted(small, key=lambda key: (counts[key], repr(key)))
     while waiting:
         key = waiting[-1]
-        if _most(counts, hidden, lines, key) >= threshold:
+        unknown = hidden - told
+        if _most(counts, unknown, lines, key) >= threshold:
             waiting.pop()
             continue
-        free = counts.keys() - hidden - fixed
+        free = counts.keys() - hidden - fixed - impossible
         # First where a line has a single hole, which its sum fills; then near the cell; then anywhere.
-        exposed = {cell for line in lines if sum(part in hidden for part in line) == 1 for cell in line}
-        beside = {cell for line in lines if key in line for cell in line}
+        exposed = {cell for line in exact if sum(part in unknown for part in line) == 1 for cell in line}
+        beside = {cell for line in exact if key in line for cell in line}
         choice = free & exposed or free & beside or free
         if not choice:
             waiting.pop()  # everything is hidden: what the simple tables show decides what can be known
@@ -97,42 +146,55 @@ def _protect(counts: Mapping[Cell, int], hidden: set[Cell], fixed: set[Cell], th
         hidden.add(min(choice, key=lambda cell: (counts[cell] == 0, counts[cell], repr(cell))))
 
 
-def _lines(counts: Mapping[Cell, int]) -> Iterator[tuple[Cell, ...]]:
-    """Every margin followed by the cells that sum to it, once for each direction in which it is a sum."""
+def _lines(counts: Mapping[Cell, int], several: Mapping[int, Several]) -> Iterator[Line]:
+    """Every margin with the cells that it is made of, once for each direction."""
     by_margin: dict[tuple[int, Cell], list[Cell]] = {}
     for key in counts:
         for axis, part in enumerate(key):
             if part is not None:
                 by_margin.setdefault((axis, (*key[:axis], None, *key[axis + 1 :])), []).append(key)
-    for (_, margin), parts in by_margin.items():
-        yield margin, *parts
+    for (axis, margin), parts in by_margin.items():
+        if axis not in several:
+            yield Line((margin, *parts), (-1, *[1] * len(parts)))
+            continue
+        rules = several[axis]
+        alone = [cell for cell in parts if cell[axis] in rules.alone]
+        chosen = [cell for cell in parts if cell[axis] not in rules.alone]
+        for cell in chosen:
+            yield Line((margin, cell, *alone), (-1, 1, *[1] * len(alone)), exact=False)
+        yield Line((margin, *parts), (1, *[-1] * len(parts)), exact=False)
+        signs = (-rules.at_most, *[1] * len(chosen), *[rules.at_most] * len(alone))
+        yield Line((margin, *chosen, *alone), signs, exact=False)
 
 
-def _most(
-    counts: Mapping[Cell, int],
-    hidden: set[Cell],
-    lines: Sequence[tuple[Cell, ...]],
-    key: Cell,
-) -> float:
-    """The most that the hidden cell `key` may hold, for all that can be computed from what is shown."""
-    unknown = {cell: index for index, cell in enumerate(sorted(hidden, key=repr))}
-    equations: list[list[float]] = []
-    sums: list[float] = []
-    for margin, *parts in lines:
-        if margin in unknown or any(part in unknown for part in parts):
-            row = [0.0] * len(unknown)
-            rest = 0.0
-            for cell, sign in ((margin, -1.0), *((part, 1.0) for part in parts)):
-                if cell in unknown:
-                    row[unknown[cell]] += sign
+def _most(counts: Mapping[Cell, int], unknown: Set[Cell], lines: Sequence[Line], key: Cell) -> float:
+    """The most that the cell `key` may hold, for all that can be computed from the cells that are not `unknown`."""
+    places = {cell: index for index, cell in enumerate(sorted(unknown, key=repr))}
+    rows: dict[bool, list[list[float]]] = {True: [], False: []}
+    sums: dict[bool, list[float]] = {True: [], False: []}
+    for line in lines:
+        if any(cell in places for cell in line.cells):
+            row, rest = [0.0] * len(places), 0.0
+            for cell, sign in zip(line.cells, line.signs, strict=True):
+                if cell in places:
+                    row[places[cell]] += sign
                 else:
                     rest -= sign * counts[cell]
-            equations.append(row)
-            sums.append(rest)
-    goal = [0.0] * len(unknown)
-    goal[unknown[key]] = -1.0
+            rows[line.exact].append(row)
+            sums[line.exact].append(rest)
+    goal = [0.0] * len(places)
+    goal[places[key]] = -1.0
     from scipy.optimize import linprog  # noqa: PLC0415 - only who needs it waits a second for it
 
-    found = linprog(goal, A_eq=equations, b_eq=sums, bounds=(0, None), method="highs")
-    # A table in which people stand in several cells need not sum up; then nothing can be computed from its sums.
-    return float("inf") if found.status != 0 else -float(found.fun) + 1e-6
+    found = linprog(
+        goal,
+        A_eq=rows[True] or None,
+        b_eq=sums[True] or None,
+        A_ub=rows[False] or None,
+        b_ub=sums[False] or None,
+        bounds=(0, None),
+        method="highs",
+    )
+    if found.status == 3:  # without bound
+        return float("inf")
+    return -float(found.fun) + 1e-6 if found.status == 0 else 0.0

@@ -28,6 +28,10 @@ from surveys.definition import (
 
 Value = int | float | str
 Base = Literal["answered", "asked"]
+BLANK = ""
+"""The value of those who left a question blank."""
+APART = "-"
+"""The value of those whom a question on a branch did not concern."""
 
 
 @dataclass(frozen=True, slots=True)

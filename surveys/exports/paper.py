@@ -11,9 +11,9 @@ from datetime import date
 
 from bot.texts import Texts
 from surveys.association import Association
-from surveys.crosstab import ALL, APART, BLANK, Axis, CrossTable
+from surveys.crosstab import ALL, Axis, CrossTable
 from surveys.suppression import Cell
-from surveys.tabulation import SimpleTable, Value
+from surveys.tabulation import APART, BLANK, SimpleTable, Value
 from surveys.words import Word
 
 HIDDEN = "*"

@@ -15,11 +15,11 @@ from scipy.optimize import linprog
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
-from surveys.crosstab import ALL, BLANK, CannotTabulate, CrossTable, cross
+from surveys.crosstab import ALL, CannotTabulate, CrossTable, cross
 from surveys.definition import Answer, Definition
 from surveys.loading import load_definition, parse_definition
 from surveys.suppression import Cell
-from surveys.tabulation import simple
+from surveys.tabulation import BLANK, simple
 
 ROOT = Path(__file__).parent.parent.parent
 DEFINITION = parse_definition("""

@@ -14,11 +14,11 @@ from palmerpenguins import load_penguins
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import association
 
-from surveys.crosstab import ALL, BLANK, cross
+from surveys.crosstab import ALL, cross
 from surveys.definition import Answer, Choice, Definition
 from surveys.importing import read_answers
 from surveys.loading import parse_definition
-from surveys.tabulation import simple
+from surveys.tabulation import BLANK, simple
 
 VARIABLES = ("species", "island", "sex", "year")
 
