@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -304,6 +305,64 @@ async def test_first_and_latest_are_the_same_in_any_order_and_however_often(
     for place, expected in (("first", ordered[0]), ("latest", ordered[-1])):
         kept = Answer(*(row._mapping[f"{place}_{part}"] for part in ("choice", "detail", "at", "key")))
         assert kept == expected
+
+
+PRESSES = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from(["come", "come:30", "come:over", "cannot", "cannot:road"]),
+        st.integers(0, 4),  # minutes after the notice
+    ),
+    min_size=1,
+    max_size=7,
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(presses=PRESSES, data=st.data())
+def test_through_the_whole_pipeline_each_answer_counts_once_in_any_order(
+    presses: list[tuple[str, str, int]], data: st.DataObject
+) -> None:
+    async def run() -> None:
+        async with chat() as harness:
+            await asked(harness, "/一斉 緊急 参集 本文")
+            sent_at = harness.clock.now()
+            events = [
+                ButtonPressed(
+                    adapter="fake",
+                    key=f"press-{number:02}",
+                    conversation=person,
+                    direct=True,
+                    occurred_at=sent_at + timedelta(minutes=minutes),
+                    sender=person,
+                    message_id="m",
+                    data=f"answer:1:{choice}",
+                )
+                for number, (person, choice, minutes) in enumerate(presses)
+            ]
+            told = data.draw(st.permutations([*events, *data.draw(st.lists(st.sampled_from(events), max_size=4))]))
+            cut = data.draw(st.integers(0, len(told)))
+            await harness.receive(*told[:cut])
+            await harness.receive(*told[cut:])
+            async with harness.database.snapshot() as db:
+                query = select(members.c.code, broadcast_answers).join(
+                    broadcast_answers, broadcast_answers.c.member_id == members.c.id
+                )
+                kept = {row.code: row for row in await db.execute(query)}
+            assert kept.keys() == {event.sender for event in events}
+            for person, row in kept.items():
+                theirs = sorted((e for e in events if e.sender == person), key=lambda e: (e.occurred_at, e.key))
+                first, latest = (each.data.removeprefix("answer:1:") for each in (theirs[0], theirs[-1]))
+                assert (row.first_choice, row.first_at) == (first, theirs[0].occurred_at)
+                assert (row.latest_choice, row.latest_at) == (latest, theirs[-1].occurred_at)
+            said = (await harness.say("hq", "/参集 1")).text
+            assert f"回答 {len(kept)}／5人" in said
+            # Every press is answered once, however often the platform tells of it.
+            for person in kept:
+                noted = [m for m in harness.sent_to(person) if "と記録しました" in m.text]
+                assert len(noted) == sum(event.sender == person for event in events)
+
+    asyncio.run(run())
 
 
 async def test_the_summaries_carry_first_and_latest_counts(database: Database) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from datetime import datetime, timedelta
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot.activity import Activity
-from bot.clock import TOKYO
+from bot.adapter import Delivery, Outcome
+from bot.clock import TOKYO, ManualClock
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries
 from bot.texts import Texts
+from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.reminders import ReminderPolicy, next_due
 from broadcasts.service import Broadcasts, BroadcastSettings
-from tests.broadcasts.support import city_hall, staff
+from tests.broadcasts.support import Platform, city_hall, staff
+from tests.databases import empty_database
 
 MINUTE = timedelta(minutes=1)
 
@@ -41,6 +49,93 @@ def test_rounds_keep_their_distance_and_end_however_late_the_process_wakes(
     assert len(rounds) == at_most
     moments = [sent, *rounds]
     assert all(later - earlier >= policy.interval for earlier, later in itertools.pairwise(moments))
+
+
+@dataclass
+class Stamped(Platform):
+    """The platform with a note of who saw what when."""
+
+    seen_at: list[tuple[datetime, str, str]] = field(default_factory=list)
+    clock: ManualClock | None = None
+
+    def _send(self, delivery: Delivery) -> Outcome:
+        before = {person: len(screen) for person, screen in self.screens.items()}
+        outcome = super()._send(delivery)
+        assert self.clock is not None
+        for person, screen in self.screens.items():
+            new = screen[before.get(person, 0) :]
+            self.seen_at += [(self.clock.now(), person, each.reference or "") for each in new]
+        return outcome
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    interval=st.integers(7, 90),
+    at_most=st.integers(0, 4),
+    hour=st.integers(0, 23),
+    quiet=st.booleans(),
+    reads=st.lists(st.none() | st.integers(0, 600), min_size=3, max_size=3),
+    naps=st.lists(st.tuples(st.integers(0, 400), st.integers(1, 200)), max_size=2),
+)
+def test_whenever_people_read_and_processes_sleep_nobody_is_reminded_too_often_too_soon_or_after_reading(
+    interval: int, at_most: int, hour: int, quiet: bool, reads: list[int | None], naps: list[tuple[int, int]]
+) -> None:
+    night = QuietHours(time(22), time(7)) if quiet else None
+    policy = ReminderPolicy(interval=interval * MINUTE, at_most=at_most)
+    start = datetime(2023, 10, 2, hour, tzinfo=TOKYO)
+    read_at = {f"u-{code}": at for code, at in zip(("hq", "001", "002"), reads, strict=True)}
+
+    async def run() -> tuple[Stamped, datetime, int]:
+        clock, platform = ManualClock(start), Stamped()
+        platform.clock = clock
+        async with AsyncExitStack() as parts:
+            folder = Path(parts.enter_context(tempfile.TemporaryDirectory()))
+            database = await parts.enter_async_context(empty_database("sqlite", folder))
+            rules = BroadcastSettings(reminders=policy, quiet=night)
+            running = city_hall(database, staff(3), platform=platform, settings=rules, clock=clock)
+            hall = await parts.enter_async_context(running)
+            number = await hall.send()
+            await hall.quiet()
+            sent = goes_out_at(night, "notice", start)
+            await hall.advance(sent - clock.now())
+            happenings: list[tuple[int, str, str]] = [
+                (at, "read", person.removeprefix("u-")) for person, at in read_at.items() if at is not None
+            ]
+            happenings += [(at, "sleep", "") for at, _ in naps] + [(at + long, "wake", "") for at, long in naps]
+            asleep = 0
+            for minute, what, code in sorted(happenings):
+                target = sent + minute * MINUTE
+                await hall.advance(target - clock.now())
+                if what == "read":
+                    await hall.read(code, reference=f"broadcast:{number}")
+                elif what == "sleep":
+                    asleep += 1
+                    if asleep == 1:
+                        await hall.broadcasts.stop()
+                else:
+                    asleep -= 1
+                    if asleep == 0:
+                        await hall.broadcasts.start()
+                        await hall.quiet()
+            await hall.advance(timedelta(days=5))
+            return platform, sent, number
+
+    platform, sent, number = asyncio.run(run())
+    for person, read in read_at.items():
+        seen = [(at, reference) for at, who, reference in platform.seen_at if who == person]
+        assert seen[0] == (sent.astimezone(UTC), f"broadcast:{number}")
+        reminders = [(at, reference) for at, reference in seen if reference.startswith("reminder:")]
+        rounds = [int(reference.rpartition(":")[2]) for _, reference in reminders]
+        assert rounds == list(range(1, len(rounds) + 1))
+        assert len(rounds) <= at_most
+        moments = [sent, *(at for at, _ in reminders)]
+        assert all(later - earlier >= policy.interval for earlier, later in itertools.pairwise(moments))
+        if night is not None:
+            assert all(night.release(at) == at for at in moments)
+        if read is None:
+            assert len(rounds) == at_most
+        else:
+            assert all(at <= sent + read * MINUTE for at, _ in reminders)
 
 
 @pytest.mark.parametrize("wrong", [{"interval": timedelta(0)}, {"at_most": -1}])
