@@ -32,6 +32,9 @@ from bot.texts import Texts
 PACE = 0.95
 """The share of the platform's limit that is used; the rest is for calls that arrive closer together than they left."""
 MINUTE = timedelta(minutes=1)
+IDLE_SECONDS = 5.0
+"""How long a connection is kept that nobody uses. Were the platform the first to close it, the message that goes out on
+it at that moment would be one of which nobody knows whether it arrived."""
 KNOWN_FOR = timedelta(minutes=10)
 """How long the size of a room is believed."""
 
@@ -104,7 +107,7 @@ class LineWorks:
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self.capabilities.concurrency + 8),
+            connector=aiohttp.TCPConnector(limit=self.capabilities.concurrency + 8, keepalive_timeout=IDLE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
         )

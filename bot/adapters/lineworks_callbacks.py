@@ -82,6 +82,8 @@ class Callbacks:
         }
         match callback.type:
             case "message" if user is not None and callback.content is not None:
+                if channel is None and callback.content.postback == wire.BEGUN:
+                    return [MemberJoined(**common, member=user)]
                 return _message(callback.content, {**common, "sender": user, "message_id": key})
             case "postback" if user is not None and callback.data:
                 return [ButtonPressed(**common, sender=user, message_id=key, data=callback.data)]

@@ -98,6 +98,8 @@ class Callback(Wire):
     members: list[Id] = Field(default_factory=list)
 
 
+BEGUN = "start"
+"""The `postback` of the message that the button sends by which somebody begins to talk with the bot."""
 FILES = frozenset({"image", "file", "audio", "video"})
 
 

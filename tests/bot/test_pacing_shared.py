@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -63,8 +64,7 @@ async def test_two_processes_together_keep_the_rate_of_one(database: Database) -
 async def test_rights_are_booked_once_however_many_ask_at_one_moment(database: Database) -> None:
     clock = ManualClock(START)
     pacers = [SharedPacer(database, "post", clock, rate=10) for _ in range(3)]
-    for pacer in pacers:
-        await pacer.prepare(10)
+    await asyncio.gather(*(pacer.prepare(10) for pacer in pacers))
     taken = []
     for _ in range(400):
         taken += [clock.now() for pacer in pacers if pacer.take()]

@@ -89,6 +89,13 @@ def test_a_button_of_a_template_speaks_as_a_message_and_is_a_press() -> None:
     assert (event.sender, event.data) == ("c72af563-0f21-4736-11e4-045237113344", "safety:1:safe")
 
 
+def test_who_begins_to_talk_with_the_bot_has_joined_it() -> None:
+    begun = {"type": "text", "text": "利用開始", "postback": "start"}
+    event = one(source={"userId": "u1", "domainId": 1}, content=begun)
+    assert isinstance(event, MemberJoined)
+    assert (event.member, event.conversation, event.direct) == ("u1", "u1", True)
+
+
 def test_a_quick_reply_is_a_press() -> None:
     event = one(type="postback", content=None, data="broadcast:read:7")
     assert isinstance(event, ButtonPressed)
