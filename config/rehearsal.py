@@ -6,11 +6,12 @@ import asyncio
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import func, select
 
@@ -21,13 +22,14 @@ from bot.tables import deliveries
 from bot.texts import Texts
 from broadcasts.questions import Question
 from config import records
+from config.house import House
 from config.settings import BroadcastsTable, RemindersTable, Settings
 from config.stage import Stage, open_stage
 from trial.behaviour import Behaviour
 from trial.calendar import months_later
 from trial.parameters import Parameters
-from trial.population import populate
-from trial.rehearsal import Rehearsal, RehearsalLog
+from trial.population import Person, populate
+from trial.rehearsal import Progress, Rehearsal, RehearsalLog, Settle
 from trial.report import figures
 from trial.report.model import Answers, Broadcast, Report, Rooms, Survey
 
@@ -53,8 +55,71 @@ class Outcome:
     problems: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Everything that plays: the bot, the staff, and the means to wait until all have come to rest."""
+
+    house: House
+    rehearsal: Rehearsal
+    settle: Settle
+
+
+class Theatre(Protocol):
+    """Opens a platform in `folder` with these people on it, and the bot at work there."""
+
+    def __call__(
+        self,
+        folder: Path,
+        plan: Plan,
+        parameters: Parameters,
+        people: Sequence[Person],
+        clock: ManualClock,
+        activity: Activity,
+        progress: Progress,
+    ) -> AbstractAsyncContextManager[Cast]: ...
+
+
+@asynccontextmanager
+async def on_the_chat_service(
+    folder: Path,
+    plan: Plan,
+    parameters: Parameters,
+    people: Sequence[Person],
+    clock: ManualClock,
+    activity: Activity,
+    progress: Progress,
+) -> AsyncIterator[Cast]:
+    """The rehearsal's own chat service."""
+    async with open_stage(
+        folder, people, clock=clock, activity=activity, durability="process", settings=settings_for(parameters)
+    ) as stage:
+
+        async def settle() -> None:
+            await _settle(stage, activity, rehearsal)
+
+        rehearsal = Rehearsal(
+            parameters,
+            staff=plan.staff,
+            start=plan.start,
+            months=plan.months,
+            seed=plan.seed,
+            clock=clock,
+            service_url=stage.service.url,
+            admin_token=stage.admin_token,
+            bot_id=stage.bot_id,
+            settle=settle,
+            progress=progress,
+        )
+        yield Cast(stage.house, rehearsal, settle)
+
+
 async def rehearse(
-    plan: Plan, parameters: Parameters, progress: Callable[[int, int], None], *, keep_in: Path | None = None
+    plan: Plan,
+    parameters: Parameters,
+    progress: Progress,
+    *,
+    keep_in: Path | None = None,
+    theatre: Theatre = on_the_chat_service,
 ) -> Outcome:
     """Live through the trial in a temporary folder, over real HTTP on ports of the system's choice.
 
@@ -65,41 +130,22 @@ async def rehearse(
     clock = ManualClock(datetime.combine(plan.start, datetime.min.time(), TOKYO))
     activity = Activity()
     with tempfile.TemporaryDirectory(prefix="kairanban-trial-") as folder:
-        async with open_stage(
-            Path(folder), people, clock=clock, activity=activity, durability="process", settings=_settings(parameters)
-        ) as stage:
-
-            async def settle() -> None:
-                await _settle(stage, activity, rehearsal)
-
-            rehearsal = Rehearsal(
-                parameters,
-                staff=plan.staff,
-                start=plan.start,
-                months=plan.months,
-                seed=plan.seed,
-                clock=clock,
-                service_url=stage.service.url,
-                admin_token=stage.admin_token,
-                bot_id=stage.bot_id,
-                settle=settle,
-                progress=progress,
-            )
-            database = stage.house.database
+        async with theatre(Path(folder), plan, parameters, people, clock, activity, progress) as cast:
+            database = cast.house.database
             await records.note_people(
                 database, people, Behaviour(parameters, plan.seed), at=clock.now(), seed=plan.seed
             )
-            await rehearsal.create_accounts()
-            await settle()
-            log = await rehearsal.run()
+            await cast.rehearsal.create_accounts()
+            await cast.settle()
+            log = await cast.rehearsal.run()
             await records.note_statistics(database, log.statistics, at=clock.now())
-            report = await _report(plan, parameters, stage, log, began)
+            report = await _report(plan, parameters, cast.house, log, began)
             if keep_in is not None:
                 records.keep(database, keep_in)
     return Outcome(report, dict(log.problems))
 
 
-def _settings(parameters: Parameters) -> Settings:
+def settings_for(parameters: Parameters) -> Settings:
     """The bot's settings in a rehearsal: the defaults, with the rhythm of reminders from the parameters."""
     rhythm = parameters.reminders
     urgent = RemindersTable(
@@ -134,7 +180,7 @@ async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> Non
 # ----------------------------------------------------------------------------------------------------------- report
 
 
-async def _report(plan: Plan, parameters: Parameters, stage: Stage, log: RehearsalLog, began: float) -> Report:
+async def _report(plan: Plan, parameters: Parameters, house: House, log: RehearsalLog, began: float) -> Report:
     statistics = log.statistics
     return Report(
         notice=Texts("trial")("notice"),
@@ -143,11 +189,11 @@ async def _report(plan: Plan, parameters: Parameters, stage: Stage, log: Rehears
         staff=plan.staff,
         months=plan.months,
         virtual_days=(months_later(plan.start, plan.months) - plan.start).days,
-        events_in=stage.house.bot.metrics.events_taken(),
-        messages_out=await _messages_out(stage),
+        events_in=house.bot.metrics.events_taken(),
+        messages_out=await _messages_out(house),
         rooms=Rooms(count=statistics["rooms"]["count"], largest=statistics["rooms"]["largest"]),
-        broadcasts=await _broadcasts(stage, statistics["references"]),
-        surveys=await _surveys(stage),
+        broadcasts=await _broadcasts(house, statistics["references"]),
+        surveys=await _surveys(house),
         adoption=figures.adoption(statistics["active"], staff=plan.staff, start=plan.start, months=plan.months),
         cost=figures.costs(
             plan.staff,
@@ -159,16 +205,16 @@ async def _report(plan: Plan, parameters: Parameters, stage: Stage, log: Rehears
     )
 
 
-async def _messages_out(stage: Stage) -> int:
-    async with stage.house.database.snapshot() as db:
+async def _messages_out(house: House) -> int:
+    async with house.database.snapshot() as db:
         sent = select(func.count()).select_from(deliveries).where(deliveries.c.state == "sent")
         return await db.scalar(sent) or 0
 
 
-async def _broadcasts(stage: Stage, references: Mapping[str, Any]) -> tuple[Broadcast, ...]:
+async def _broadcasts(house: House, references: Mapping[str, Any]) -> tuple[Broadcast, ...]:
     nobody = {"delivered": 0, "duplicates": 0}
     found = []
-    for summary in await stage.house.broadcasts.summaries():
+    for summary in await house.broadcasts.summaries():
         witness = references.get(f"broadcast:{summary['id']}", nobody)
         found.append(
             figures.broadcast(
@@ -178,12 +224,12 @@ async def _broadcasts(stage: Stage, references: Mapping[str, Any]) -> tuple[Broa
                 sent_at=datetime.fromisoformat(summary["sent_at"]),
                 receipts=[
                     figures.Receipt(department, read_at)
-                    for department, read_at in await stage.house.broadcasts.receipts(summary["id"])
+                    for department, read_at in await house.broadcasts.receipts(summary["id"])
                 ],
                 delivered=witness["delivered"],
                 duplicates=witness["duplicates"],
                 reminders=summary["reminders"],
-                answers=_answers(summary["responses"], stage.house.broadcasts.texts),
+                answers=_answers(summary["responses"], house.broadcasts.texts),
                 read_before_recall=None if summary["recalled_at"] is None else summary["read_before_recall"],
                 corrections=len(summary["corrections"]),
             )
@@ -210,7 +256,7 @@ def _answers(responses: Mapping[str, Any] | None, texts: Texts) -> Answers | Non
     )
 
 
-async def _surveys(stage: Stage) -> tuple[Survey, ...]:
+async def _surveys(house: House) -> tuple[Survey, ...]:
     return tuple(
         figures.survey(
             id=summary["id"],
@@ -230,5 +276,5 @@ async def _surveys(stage: Stage) -> tuple[Survey, ...]:
                 for table in summary["tables"]
             ],
         )
-        for summary in await stage.house.surveys.summaries()
+        for summary in await house.surveys.summaries()
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +18,22 @@ from bot.texts import Texts
 from config import logs
 from config.commands import evaluate
 from config.loops import run
-from config.rehearsal import Outcome, Plan, rehearse
+from config.rehearsal import Outcome, Plan, Theatre, on_the_chat_service, rehearse
+from config.stage_matrix import on_matrix
 from trial.parameters import Parameters, load_parameters
 from trial.population import LARGEST_STAFF
 from trial.report.page import render
 from trial.report.terminal import print_summary
+
+
+class Platform(StrEnum):
+    """Where the trial can be rehearsed."""
+
+    LOGOCHAT = "logochat"
+    MATRIX = "matrix"
+
+
+THEATRES: Mapping[Platform, Theatre] = {Platform.LOGOCHAT: on_the_chat_service, Platform.MATRIX: on_matrix}
 
 app = typer.Typer(
     help="6か月の試行を予行し、評価します / rehearse the six-month trial and evaluate it", invoke_without_command=True
@@ -37,6 +50,10 @@ def trial(
     start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="初日 / the first day")] = datetime(2023, 7, 1),  # noqa: DTZ001 - a day
     months: Annotated[int, typer.Option(min=1, max=24, help="月数 / how many months")] = 6,
     seed: Annotated[int, typer.Option(help="乱数の種。同じ種なら同じ結果 / same seed, same trial")] = 1,
+    platform: Annotated[
+        Platform,
+        typer.Option(help="予行の場 (matrix は本物の Synapse) / where it plays; matrix: a real Synapse"),
+    ] = Platform.LOGOCHAT,
     out: Annotated[Path, typer.Option(help="報告書を置く場所 / where the report goes")] = Path("out"),
     parameters: Annotated[
         Path, typer.Option(help="予行の設定 / how the simulated people behave")
@@ -60,7 +77,7 @@ def trial(
     except OSError as error:
         raise ConfigurationError(f"The report cannot be written to {out}: {error.strerror}.") from error
     console = Console()
-    outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console, out)
+    outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console, out, THEATRES[platform])
     (out / "report.json").write_bytes(outcome.report.as_json())
     (out / "report.html").write_text(render(outcome.report), encoding="utf-8")
     print_summary(outcome.report, console, Texts("trial"), outcome.problems)
@@ -68,7 +85,7 @@ def trial(
     evaluate.present(run(evaluate.evaluated(evaluate.kept(out), agreement, prices)), out, console)
 
 
-def _with_progress(plan: Plan, parameters: Parameters, console: Console, out: Path) -> Outcome:
+def _with_progress(plan: Plan, parameters: Parameters, console: Console, out: Path, theatre: Theatre) -> Outcome:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("日 / days"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         task = bar.add_task(f"職員{plan.staff}人・{plan.months}か月の予行 / rehearsing", total=None)
@@ -76,4 +93,4 @@ def _with_progress(plan: Plan, parameters: Parameters, console: Console, out: Pa
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
-        return run(rehearse(plan, parameters, progress, keep_in=out))
+        return run(rehearse(plan, parameters, progress, keep_in=out, theatre=theatre))

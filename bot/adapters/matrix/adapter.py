@@ -93,6 +93,8 @@ class Matrix:
         self._every = catch_up_every
         self._gap = asyncio.Event()
         self._being_readied = asyncio.Lock()
+        self._one_at_a_time = asyncio.Lock()
+        self._take: Take | None = None
         self._homeserver = Homeserver(root, as_token, user, timeout=timeout, on_gap=self._gap.set)
         self._rooms = Rooms()
         self._reader = Reader(
@@ -169,13 +171,13 @@ class Matrix:
 
     async def listen(self, take: Take) -> None:
         """Fetch what never arrived: now, after every gap, and once in a while."""
+        self._take = take
         reachable = False
         retry = FIRST_RETRY
         while True:
             self._gap.clear()
             try:
-                await self._ready()
-                await self._catching_up.run(take)
+                await self.catch_up()
                 if not reachable:
                     reachable = await self._reachable()
             except (MatrixProblem, InboxUnavailable) as error:
@@ -186,6 +188,17 @@ class Matrix:
                 reachable = False
             retry = FIRST_RETRY if reachable else min(retry * 2, LAST_RETRY)
             await self._rest(self._every if reachable else min(retry, self._every))
+
+    async def catch_up(self) -> int:
+        """Fetch now what has not arrived; how many events that were, those included that had arrived after all.
+
+        While `listen` runs. Raises `MatrixProblem`, and `InboxUnavailable`.
+        """
+        if self._take is None:
+            return 0
+        async with self._one_at_a_time:
+            await self._ready()
+            return await self._catching_up.run(self._take)
 
     async def _rest(self, pause: timedelta) -> None:
         timer = self._clock.call_at(self._clock.now() + pause, self._gap.set)

@@ -62,8 +62,10 @@ class CatchingUp:
         self._cursor: str | None = None
         self._own = orjson.dumps({"senders": [bot], "types": wire.SAID}).decode()
 
-    async def run(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> None:
-        """Hand everything since the cursor to `take`, then move it. Raises what `take` raises, and `MatrixProblem`.
+    async def run(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> int:
+        """Hand everything since the cursor to `take`, then move it; how many events that were.
+
+        Raises what `take` raises, and `MatrixProblem`.
 
         Without a cursor, which is the bot's first day, nothing that was said before counts: only who has read what.
         """
@@ -78,17 +80,20 @@ class CatchingUp:
             await self._admit(room, invited["invite_state"]["events"])
         for room in rooms.get("leave", {}):
             self._rooms.drop_direct(room)
+        taken = 0
         confirmed: list[tuple[Room, str, str]] = []
         for name, joined in rooms.get("join", {}).items():
             events = await self._said(name, joined["timeline"])
             events += await self._read(self._rooms[name], joined["ephemeral"]["events"], confirmed)
             if events:
                 await take(events)
+                taken += len(events)
         for room_, person, message in confirmed:
             room_.confirmed[person] = message
         if rooms.get("join") or self._cursor is None:
             await self._keep_cursor(answer["next_batch"])
         self._cursor = answer["next_batch"]
+        return taken
 
     async def _said(self, room: str, timeline: Mapping[str, Any]) -> list[Event]:
         if self._cursor is None:
