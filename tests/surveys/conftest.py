@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from bot.messages import Message
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries, departments, members, messages
+from bot.testing import FakePlatform
 from bot.texts import Texts
 from surveys.announcing import Audience
 from surveys.definition import Definition
@@ -129,6 +131,13 @@ NAMES = ("alice", "bob", "carol", "dave", "erin", "frank")
 
 @pytest.fixture
 async def hall(database: Database, tmp_path: Path) -> AsyncIterator[Hall]:
+    async with open_hall(database, tmp_path / "keys") as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_hall(database: Database, keys: Path) -> AsyncIterator[Hall]:
+    """The hall on an empty database."""
     clock = ManualClock(datetime(2023, 7, 3, 9, 0, tzinfo=TOKYO))
     activity = Activity()
     async with database.transaction() as db:
@@ -140,10 +149,16 @@ async def hall(database: Database, tmp_path: Path) -> AsyncIterator[Hall]:
             ],
         )
         ids = {row.code: row.id for row in await db.execute(select(members.c.code, members.c.id))}
-    vault = Vault(tmp_path / "keys")
+    vault = Vault(keys)
     surveys = Surveys(
         database,
-        Outbox(database, {}, clock, activity, poll=timedelta(days=1)),
+        Outbox(
+            database,
+            {name: FakePlatform(clock, name) for name in ("fake", "line")},
+            clock,
+            activity,
+            poll=timedelta(days=1),
+        ),
         clock,
         activity,
         Texts("surveys"),
