@@ -10,7 +10,8 @@ IN, streams) goes SQLAlchemy's way as before, in the same transaction. Callers n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -158,7 +159,7 @@ class QuickConnection(AsyncConnection):
             parameters = {}
         elif isinstance(parameters, list) and len(parameters) == 1:
             (parameters,) = parameters  # many of one are one
-        if options or not isinstance(parameters, dict):
+        if any(options.values()) or not isinstance(parameters, dict):
             return await super().execute(statement, parameters, **options)
         prepared = self._shelf.find(statement, parameters)
         if prepared is None:
@@ -171,6 +172,19 @@ class QuickConnection(AsyncConnection):
             raise DBAPIError.instance(
                 prepared.sql, values, error, sqlite3.Error, hide_parameters=True, dialect=self.dialect
             ) from error
+
+    @asynccontextmanager
+    async def begin_nested(self) -> AsyncIterator[None]:  # type: ignore[override]  # used as a block, and only so
+        """A part of the transaction that is undone by itself if it raises."""
+        driver = await self._driver_connection()
+        await driver._execute(_savepoint, driver._conn, self._begin)
+        try:
+            yield
+        except BaseException:
+            await driver._execute(driver._conn.execute, "ROLLBACK TO kairanban")
+            raise
+        finally:
+            await driver._execute(driver._conn.execute, "RELEASE kairanban")
 
     async def commit(self) -> None:
         """Make what has happened last, whichever way it was done."""
@@ -190,6 +204,12 @@ class QuickConnection(AsyncConnection):
         if self._driver is None:
             self._driver = (await self.get_raw_connection()).driver_connection
         return self._driver
+
+
+def _savepoint(connection: sqlite3.Connection, begin: str) -> None:
+    if not connection.in_transaction:
+        connection.execute(begin)
+    connection.execute("SAVEPOINT kairanban")
 
 
 def _carry_out(connection: sqlite3.Connection, begin: str, prepared: Prepared, values: Values) -> Carried:
