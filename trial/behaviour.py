@@ -1,7 +1,8 @@
 """How a simulated person behaves: pure decisions about when they read and what they answer.
 
-Every decision is a function of the seed, the person and the message's reference alone. Nothing is remembered between
-calls, so it does not matter in which order a busy event loop asks. Every parameter: `config/trial/*.toml`.
+Every decision is a function of the seed, the person and the message's reference alone. Nothing that is remembered
+depends on what came before, so it does not matter in which order a busy event loop asks. Every parameter:
+`config/trial/*.toml`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Behaviour:
         tables = data.load("staff")
         self._skills = list(next(iter(tables["joint"]["cells"].values())))
         self._relevances = list(tables["relevance"])
+        # What is asked again and again and never changes; to draw it anew each time would take a while.
+        self._absent: dict[tuple[str, date], bool] = {}
+        self._phones: dict[str, bool] = {}
+        self._dispositions: dict[str, float] = {}
 
     # ------------------------------------------------------------ beginnings
 
@@ -55,12 +60,19 @@ class Behaviour:
 
     def has_phone(self, person: Person) -> bool:
         """Whether they have the chat on their own phone."""
-        share = self._parameters.onboarding.phone[self._skill(person)]
-        return stream(self._seed, "phone", person.login).random() < share
+        known = self._phones.get(person.login)
+        if known is None:
+            share = self._parameters.onboarding.phone[self._skill(person)]
+            known = self._phones[person.login] = stream(self._seed, "phone", person.login).random() < share
+        return known
 
     def is_absent(self, person: Person, day: date) -> bool:
         """On leave or away all day."""
-        return stream(self._seed, "absent", person.login, day).random() < self._parameters.reading.habits.absent
+        known = self._absent.get((person.login, day))
+        if known is None:
+            drawn = stream(self._seed, "absent", person.login, day).random()
+            known = self._absent[person.login, day] = drawn < self._parameters.reading.habits.absent
+        return known
 
     # --------------------------------------------------------------- reading
 
@@ -232,7 +244,10 @@ class Behaviour:
     def _contentment(self, person: Person, months: int) -> float:
         """From 0 to 1: a lasting disposition, and getting used to it."""
         surveys = self._parameters.surveys
-        lasting = stream(self._seed, "contentment", person.login).gauss(0.0, surveys.contentment_spread)
+        lasting = self._dispositions.get(person.login)
+        if lasting is None:
+            lasting = stream(self._seed, "contentment", person.login).gauss(0.0, surveys.contentment_spread)
+            self._dispositions[person.login] = lasting
         feeling = surveys.contentment[self._skill(person)] + lasting + surveys.growth_per_month * months
         return min(1.0, max(0.0, feeling))
 

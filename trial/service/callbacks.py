@@ -80,6 +80,15 @@ class Courier:
         line.alarm.ring()
 
 
+_NO_ID = b'{"event_id":"-"'
+
+
+def _with_id(row: int, event: bytes) -> bytes:
+    """An event as it was stored, before it had a number, under the number of its row."""
+    assert event.startswith(_NO_ID)
+    return b'{"event_id":"e%d"%s' % (row, event[len(_NO_ID) :])
+
+
 class _Line:
     """The queue of one bot."""
 
@@ -103,7 +112,7 @@ class _Line:
                 while self.retry_at is None or self.retry_at <= self._clock.now():
                     try:
                         batch = self._next()
-                        taken = bool(batch) and await self._post([event for _, event in batch])
+                        taken = bool(batch) and await self._post([_with_id(*row) for row in batch])
                         if taken:
                             self._done(batch)
                         elif batch:

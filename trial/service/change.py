@@ -50,11 +50,14 @@ class Change:
         self.frames.append((list(members), frame))
 
     def tell_bot(self, bot: str, event: WireEvent) -> None:
-        """Queue an event for a bot; its id is the number of its row, whatever it was made with."""
+        """Queue an event for a bot; whatever id it was made with, the courier gives it the number of its row."""
         bot_number = number("b", bot)
-        row = self.insert("INSERT INTO callbacks (bot, queued_at, event) VALUES (?, ?, '')", bot_number, self.at)
-        body = event.model_copy(update={"event_id": f"e{row}"}).model_dump_json().encode()
-        self.db.execute("UPDATE callbacks SET event = ? WHERE id = ?", (body, row))
+        self.insert(
+            "INSERT INTO callbacks (bot, queued_at, event) VALUES (?, ?, ?)",
+            bot_number,
+            self.at,
+            event.model_dump_json().encode(),
+        )
         self.bots.add(bot_number)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
