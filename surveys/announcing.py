@@ -6,10 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, String, cast, func, insert, literal, select
+from sqlalchemy import ColumnElement, Select, String, case, cast, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Message, Priority
+from bot.outbox import Outbox
 from bot.tables import addresses, deliveries, members, messages
 from surveys.tables import survey_participants
 
@@ -37,17 +38,25 @@ async def invite(db: AsyncConnection, survey_id: int, audience: Audience) -> int
 
 
 async def announce(
-    db: AsyncConnection, survey_id: int, message: Message, *, topic: str, priority: Priority, now: datetime
+    db: AsyncConnection,
+    outbox: Outbox,
+    survey_id: int,
+    message: Message,
+    *,
+    topic: str,
+    priority: Priority,
+    now: datetime,
 ) -> int:
-    """Queue `message` to every participant who has not finished; how many are reached. The caller rings the outbox."""
+    """Queue `message` to every participant who has not finished; how many are reached."""
     waiting = select(survey_participants.c.member_id).where(
         survey_participants.c.survey_id == survey_id, survey_participants.c.state != "finished"
     )
-    return await write_to(db, waiting, message, key=topic, topic=topic, priority=priority, now=now)
+    return await write_to(db, outbox, waiting, message, key=topic, topic=topic, priority=priority, now=now)
 
 
 async def write_to(
     db: AsyncConnection,
+    outbox: Outbox,
     people: Select[tuple[int]],
     message: Message,
     *,
@@ -58,18 +67,28 @@ async def write_to(
 ) -> int:
     """Queue `message` to each of `people` at the address they prefer; how many have one that works.
 
-    `key` makes it unique for ever. The caller rings the outbox.
+    An address on a platform that is down is preferred by nobody who has another. `key` makes it unique for ever.
     """
     stored = await db.execute(
         insert(messages).values(body=message.model_dump_json(exclude_defaults=True), created_at=now)
     )
     assert stored.inserted_primary_key is not None
     place = func.row_number().over(
-        partition_by=addresses.c.member_id, order_by=(addresses.c.preference, addresses.c.adapter)
+        partition_by=addresses.c.member_id,
+        order_by=(
+            case((addresses.c.adapter.in_(sorted(outbox.down)), 1), else_=0),
+            addresses.c.preference,
+            addresses.c.adapter,
+        ),
     )
     reachable = (
         select(addresses.c.member_id, addresses.c.adapter, addresses.c.address, place.label("place"))
-        .where(addresses.c.member_id.in_(people), addresses.c.reachable)
+        .where(
+            addresses.c.member_id.in_(people),
+            addresses.c.reachable,
+            # Not what only people can use, such as a telephone number.
+            addresses.c.adapter.in_(list(outbox.standings)),
+        )
         .subquery()
     )
     values: dict[str, ColumnElement[Any]] = {
@@ -84,4 +103,6 @@ async def write_to(
         "created_at": literal(now, deliveries.c.created_at.type),
     }
     chosen = select(*values.values()).where(reachable.c.place == 1).order_by(reachable.c.member_id)
-    return (await db.execute(insert(deliveries).from_select(list(values), chosen))).rowcount
+    queued = (await db.execute(insert(deliveries).from_select(list(values), chosen))).rowcount
+    outbox.ring_after_commit(db)
+    return queued

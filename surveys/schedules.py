@@ -174,8 +174,8 @@ class Schedules:
         people = select(members.c.id).where(members.c.active, members.c.id == row.owner if owner else _MANAGES)
         key = f"survey:schedule:{row.id}:{row.next_at.timestamp():.0f}"
         now = self._clock.now()
-        await write_to(db, people, Message(text=said), key=key, topic=None, priority=Priority.REPLY, now=now)
-        self._outbox.ring_after_commit(db)
+        message = Message(text=said)
+        await write_to(db, self._outbox, people, message, key=key, topic=None, priority=Priority.REPLY, now=now)
 
     # -------------------------------------------------------------- details
 

@@ -240,9 +240,8 @@ class Surveys:
     async def _tell(self, db: AsyncConnection, survey_id: int, topic: str, text: str, priority: Priority) -> int:
         button = Button(label=self.texts("survey.button.start"), data=f"survey:start:{survey_id}")
         message = Message(text=text, buttons=(button,), reference=topic)
-        count = await announce(db, survey_id, message, topic=topic, priority=priority, now=self._clock.now())
-        self._outbox.ring_after_commit(db)
-        return count
+        now = self._clock.now()
+        return await announce(db, self._outbox, survey_id, message, topic=topic, priority=priority, now=now)
 
     async def _survey(self, db: AsyncConnection, survey_id: int) -> Row[Any]:
         row = (await db.execute(select(surveys).where(surveys.c.id == survey_id))).first()
