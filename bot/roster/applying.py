@@ -103,8 +103,10 @@ def _image(person: Person, before: Image, places: dict[DepartmentPath, int]) -> 
             name, _, limit = role.partition("@")
             roles[name] = places[tuple(limit.split("/"))] if limit else None
     addresses = dict(before.addresses)
-    for order, (adapter, address) in enumerate((person.addresses or {}).items()):
-        preference = addresses.pop(adapter, ("", order))[1]
+    for adapter, address in (person.addresses or {}).items():
+        # What is new is tried last: in the order of the columns, and after what was known before.
+        last = max((preference for _, preference in addresses.values()), default=-1)
+        preference = addresses.pop(adapter, ("", last + 1))[1]
         if address:
             addresses[adapter] = (address, preference)
     return replace(

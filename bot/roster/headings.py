@@ -21,8 +21,10 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "email": ("メール", "メールアドレス", "Eメール", "E-mail", "email", "mail"),
     "roles": ("権限", "役割", "ロール", "roles"),
     "groups": ("グループ", "グループ名", "連絡グループ", "災害連絡グループ", "groups", "group"),
-    "address:logochat": ("ログインID", "LoGoチャットID", "チャットID", "login"),
-    "address:lineworks": ("LINE WORKS ID", "LINEWORKSのID"),
+    "address:logochat": ("ログインID", "LoGoチャットID", "チャットID", "login", "logochat"),
+    "address:lineworks": ("LINE WORKS ID", "LINEWORKSのID", "LINE WORKS"),
+    "address:line": ("LINEのユーザーID", "LINE ID", "LINE"),
+    "address:matrix": ("Matrix ID", "MatrixのID", "Matrix"),
 }
 """What a heading may be called; the first is the name on exports."""
 
