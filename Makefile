@@ -27,13 +27,32 @@ help:
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ .venv/runtime.stamp
 
+# What tests compare us with and we do not keep: test data in published source distributions, hashed.
+.venv/fixtures.stamp: tests/requirements-sdist.txt .venv/dev.stamp
+	rm -rf .venv/fixtures
+	$(BIN)/pip download --quiet --no-deps --no-build-isolation --no-binary :all: --require-hashes \
+		-r tests/requirements-sdist.txt -d .venv/fixtures
+	@touch $@
+
+# The official LINE middleware, where Node.js is; elsewhere the test that asks it is skipped, with a sentence.
+.venv/node.stamp: tests/node/package.json tests/node/package-lock.json | .venv/bin/python
+	@rm -rf .venv/node && mkdir -p .venv/node
+	@cp tests/node/package.json tests/node/package-lock.json .venv/node/
+	@if ! { command -v node && command -v npm; } >/dev/null; then \
+		echo "no Node.js: LINE's middleware is not asked"; \
+	elif npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent; then \
+		touch $@; \
+	else \
+		echo "npm brought nothing: LINE's middleware is not asked"; \
+	fi
+
 trial: .venv/runtime.stamp
 	$(BIN)/kairanban trial $(ARGS)
 
 serve: .venv/runtime.stamp
 	$(BIN)/kairanban serve --demo $(ARGS)
 
-test: .venv/dev.stamp
+test: .venv/dev.stamp .venv/fixtures.stamp .venv/node.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
