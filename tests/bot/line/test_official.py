@@ -144,7 +144,7 @@ async def middleware() -> AsyncIterator[Any]:
 
     yield start
     for process in running:
-        await process.communicate()  # the end of its input ends it
+        await process.communicate(b"")  # the end of its input ends it
         assert process.returncode == 0
 
 
