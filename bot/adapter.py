@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal, Protocol, runtime_checkable
 
+from bot.attachments import Shelf
 from bot.events import Event
 from bot.messages import Address, Message, Priority
 
@@ -30,6 +31,8 @@ class Capabilities:
     """Whether the platform says who has read; where not, an acknowledgement button takes its place."""
     buttons: int = 0
     """Buttons under one message at most; 0 where there are none."""
+    attachments: int = 0
+    """Files with one message at most; 0 where the adapter carries none."""
     text_length: int = 5_000
     """Characters in one message at most."""
     deletes: bool = False
@@ -163,6 +166,14 @@ class MakesRooms(Protocol):
 
     async def room_members(self, room: str) -> Sequence[str]:
         """Who is in the room, without the bot."""
+
+
+@runtime_checkable
+class CarriesFiles(Protocol):
+    """An adapter that can send files with a message, once it has been told where they lie."""
+
+    def carry(self, shelf: Shelf) -> None:
+        """Take the files from here from now on; `capabilities.attachments` is above 0 afterwards."""
 
 
 @runtime_checkable

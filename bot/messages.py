@@ -36,6 +36,16 @@ class Button(BaseModel):
     data: str = Field(min_length=1, max_length=300)
 
 
+class Attachment(BaseModel):
+    """A file that goes with a message; its content lies on the house's `bot.attachments.Shelf` under `sha256`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(min_length=1, max_length=200)
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
 class Message(BaseModel):
     """What people see.
 
@@ -50,6 +60,7 @@ class Message(BaseModel):
     mentions: tuple[str, ...] = ()
     quote: str | None = None
     reference: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     def as_plain_text(self) -> str:
         """The message for a platform without buttons: choices as numbered lines."""

@@ -11,6 +11,7 @@ import math
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -22,7 +23,9 @@ from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import logochat_wire as wire
+from bot.adapters.logochat_files import Files
 from bot.adapters.posting import Poster
+from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, MalformedPayload
 from bot.events import (
@@ -97,7 +100,13 @@ class LogoChat:
         self._clock = clock or SystemClock()
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
         self._session: aiohttp.ClientSession | None = None
+        self._files: Files | None = None
         self._poster: Poster | None = None  # for messages, of which there are many; the session is for all else
+
+    def carry(self, shelf: Shelf) -> None:
+        """Send files from this shelf; each content goes to the service once and is named in every message."""
+        self._files = Files(shelf, self._api / "files")
+        self.capabilities = replace(self.capabilities, attachments=wire.FILES)
 
     def __repr__(self) -> str:
         return f"<LogoChat {self.name} at {self._api}>"
@@ -251,8 +260,12 @@ class LogoChat:
                 status, answer, wait = await self._call("DELETE", self._messages / delivery.message_id, headers, None)
                 # Taken back already is taken back.
                 return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
+            if delivery.message.attachments and (refusal := await self._put_files(delivery)) is not None:
+                return refusal
             status, answer, answered = await self._posting().post(_send_body(delivery), headers)
             wait = answered.get("Retry-After")
+            if status == 409 and self._files is not None:
+                self._files.forget(delivery.message.attachments)  # the service has dropped one of them
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Retry(_describe(error), uncertain=not isinstance(error, _NEVER_ARRIVED))
         if not 200 <= status < 300:
@@ -262,6 +275,19 @@ class LogoChat:
         except (orjson.JSONDecodeError, KeyError, TypeError):
             # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
             return Retry("The service took the message but its answer could not be read.", uncertain=True)
+
+    async def _put_files(self, delivery: Delivery) -> Retry | Rejected | None:
+        """Have the delivery's files at the service before the message names them; None once they are there."""
+        if self._files is None or self._session is None:
+            return Rejected("This bot has been given no place from which it could send files.")
+        for attachment in delivery.message.attachments:
+            try:
+                declined = await self._files.put(self._session, attachment)
+            except FileNotFoundError:
+                return Rejected(f"The file {attachment.name} is no longer on this machine.")
+            if declined is not None:
+                return self._declined(*declined)
+        return None
 
     async def _call(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
@@ -388,6 +414,8 @@ def _send_body(delivery: Delivery) -> bytes:
     }
     if message.buttons:
         body["buttons"] = [{"label": button.label, "data": button.data} for button in message.buttons]
+    if message.attachments:
+        body["files"] = [{"sha256": each.sha256, "name": each.name} for each in message.attachments]
     if message.mentions:
         body["mentions"] = message.mentions
     if message.quote is not None:

@@ -28,6 +28,8 @@ ROOM_SIZE = 350
 ROOMS_PER_USER = 300
 TEXT_LENGTH = 5_000
 BUTTONS = 10
+FILES = 10
+BYTES_OF_FILES = 200_000_000
 EVENTS_PER_CALLBACK = 100
 
 
@@ -115,8 +117,20 @@ class SendButton(Wire):
     data: str = Field(min_length=1, max_length=300)
 
 
+class SendFile(Wire):
+    """A file that was put there before with `PUT /files/{sha256}?name=`: the content itself, streamed, answered 204.
+
+    It may be put again, which changes nothing. `sha256` is the content's, in hexadecimal; it is checked.
+    """
+
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    name: str = Field(min_length=1, max_length=200)
+
+
 class SendMessage(Wire):
     """`POST /messages`, to a room that the bot is in or to a person's pair talk (made when it is not there yet).
+
+    With `files`, up to 10 of 200 MB together. 409 if one of them is not there, or no longer.
 
     `reference` is the sender's own word for what the message belongs to; the service shows it in its statistics.
     """
@@ -125,6 +139,7 @@ class SendMessage(Wire):
     user_id: str | None = None
     text: str = Field(min_length=1, max_length=TEXT_LENGTH)
     buttons: list[SendButton] = Field(default_factory=list, max_length=BUTTONS)
+    files: list[SendFile] = Field(default_factory=list, max_length=FILES)
     mentions: list[str] = Field(default_factory=list, max_length=ROOM_SIZE)
     quote: str | None = None
     reference: str | None = Field(default=None, max_length=100)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.adapters import logochat_wire as wire
-from trial.service import accounts, messages, models, reads, rooms
-from trial.service.calls import Call, Route
+from trial.service import accounts, files, messages, models, reads, rooms, uploads
+from trial.service.calls import DOWNLOAD, Call, Route
 from trial.service.messages import Draft
-from trial.service.problems import Forbidden
+from trial.service.problems import Conflict, Forbidden, TooLarge
 
 
 class UserQuery(BaseModel):
@@ -16,6 +16,12 @@ class UserQuery(BaseModel):
 
     limit: int = Field(default=500, ge=1, le=1_000)
     cursor: str | None = None
+
+
+class FileQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, max_length=200)
 
 
 def _send(call: Call, given: models.BotMessage) -> wire.MessageAnswer:
@@ -26,17 +32,29 @@ def _send(call: Call, given: models.BotMessage) -> wire.MessageAnswer:
         room = rooms.pair(call.change, call.who, given.user_id)
     draft = Draft(
         text=given.text,
+        files=[_file(call, each) for each in given.files],
         buttons=[models.Button(label=button.label, data=button.data) for button in given.buttons],
         mentions=given.mentions,
         quote=given.quote,
         reference=given.reference,
     )
+    if sum(file.size for file in draft.files) > call.core.limits.bytes_per_send:
+        raise TooLarge(f"At most {call.core.limits.bytes_per_send // 1_000_000} MB in one message; send fewer files.")
     sent = messages.send(call.change, call.who, room, draft)
     return wire.MessageAnswer(message_id=sent.message_id, room_id=sent.room_id, sent_at=sent.sent_at)
 
 
+def _file(call: Call, given: wire.SendFile) -> models.File:
+    found = files.put_there(call.change, call.who, given.sha256, given.name)
+    if found is None:
+        raise Conflict(f"files: {given.name} is not there; put it with PUT {wire.BOT_PREFIX}/files/{given.sha256}.")
+    return found
+
+
 def _delete(call: Call) -> None:
-    messages.delete(call.change, call.who, call.path["message"])
+    orphans = messages.delete(call.change, call.who, call.path["message"])
+    if orphans:
+        call.change.after_commit(lambda: call.core.folder.remove(orphans))
 
 
 def _reads(call: Call) -> wire.ReadsAnswer:
@@ -86,6 +104,17 @@ ROUTES = (
         body=models.BotMessage,
         answer=wire.MessageAnswer,
         status=201,
+    ),
+    Route(
+        "PUT",
+        f"{_BOT}/files/{{sha256}}",
+        "Put a file there",
+        uploads.put,
+        "bot",
+        query=FileQuery,
+        status=204,
+        special=True,
+        takes=DOWNLOAD,
     ),
     Route("DELETE", f"{_BOT}/messages/{{message}}", "Take back", _delete, "bot", status=204),
     Route("GET", f"{_BOT}/messages/{{message}}/reads", "Who has read", _reads, "bot", answer=wire.ReadsAnswer),

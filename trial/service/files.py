@@ -127,6 +127,18 @@ def find(change: Change, member: str, identifier: str) -> File:
     return File(file_id=identifier, name=row[1], size=row[2], content_type=row[3])
 
 
+def put_there(change: Change, bot: str, sha256: str, name: str) -> File | None:
+    """What a bot has put there under this content and name, or None."""
+    row = change.row(
+        "SELECT files.id, files.name, size, content_type FROM bot_files JOIN files ON files.id = file"
+        " WHERE bot = ? AND sha256 = ? AND bot_files.name = ?",
+        bot,
+        sha256,
+        name,
+    )
+    return None if row is None else File(file_id=f"f{row[0]}", name=row[1], size=row[2], content_type=row[3])
+
+
 def in_room(change: Change, member: str, room: int) -> RoomFiles:
     """The files of a room that `member` can see, newest first."""
     found = change.rows(

@@ -326,5 +326,6 @@ def _drop_files(change: Change, seen: Seen) -> list[int]:
         "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM message_files WHERE file = value)",
         json_list(files),
     )
+    change.db.execute("DELETE FROM bot_files WHERE file IN (SELECT value FROM json_each(?))", (json_list(orphans),))
     change.db.execute("DELETE FROM files WHERE id IN (SELECT value FROM json_each(?))", (json_list(orphans),))
     return orphans

@@ -347,9 +347,14 @@ class BotButton(wire.SendButton):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class BotFile(wire.SendFile):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
 class BotMessage(wire.SendMessage):
     model_config = ConfigDict(extra="forbid", strict=True)
     buttons: list[BotButton] = Field(default_factory=list, max_length=wire.BUTTONS)  # type: ignore[assignment] # narrower
+    files: list[BotFile] = Field(default_factory=list, max_length=wire.FILES)  # type: ignore[assignment] # narrower
 
     @model_validator(mode="after")
     def _one_address(self) -> BotMessage:

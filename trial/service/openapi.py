@@ -101,6 +101,8 @@ def _operation(route: Route) -> dict[str, Any]:
         )
     if route.body is not None:
         operation["requestBody"] = {"required": True, "content": _content(route.body)}
+    elif route.takes == DOWNLOAD:
+        operation["requestBody"] = {"required": True, "content": {DOWNLOAD: {}}}
     elif route.takes == UPLOAD:
         operation["requestBody"] = {"required": True, "content": {UPLOAD: {"schema": _FILES}}}
     if route.handler.__doc__:

@@ -108,6 +108,14 @@ CREATE TABLE IF NOT EXISTS message_files (
     message INTEGER NOT NULL REFERENCES messages,
     PRIMARY KEY (file, message)
 ) WITHOUT ROWID;
+-- What bots have put there to send; the row goes with the file.
+CREATE TABLE IF NOT EXISTS bot_files (
+    bot TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    name TEXT NOT NULL,
+    file INTEGER NOT NULL UNIQUE REFERENCES files,
+    PRIMARY KEY (bot, sha256, name)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     room INTEGER NOT NULL REFERENCES rooms,

@@ -6,6 +6,7 @@ refused before the first byte is read.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, web
@@ -20,6 +21,7 @@ from trial.service.problems import BadRequest, TooLarge, Unprocessable
 from trial.service.store import transaction
 
 CHUNK = 65_536
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ENVELOPE = 65_536
 """What boundaries and headers of ten parts may add to the files' own bytes."""
 
@@ -52,6 +54,33 @@ async def receive(core: Core, request: web.Request, who: str) -> web.StreamRespo
         return respond(*answer)
     finally:
         core.folder.drop(partials)
+
+
+async def put(core: Core, request: web.Request, who: str) -> web.StreamResponse:
+    """`PUT /bot/v1/files/{sha256}?name=`: one file for messages to come, named by its content."""
+    sha256, name = request.match_info["sha256"], request.query.get("name", "")
+    if not _SHA256.fullmatch(sha256) or not 0 < len(name) <= 200:
+        raise Unprocessable("Name the file by the SHA-256 of its content in hexadecimal, and give ?name=.")
+    if (request.content_length or 0) > core.limits.bytes_per_send:
+        raise _too_large(core)
+    partial = core.folder.receive(name, request.content_type)
+    try:
+        with partial:
+            async for chunk in request.content.iter_chunked(CHUNK):
+                partial.write(chunk)
+                if partial.size > core.limits.bytes_per_send:
+                    raise _too_large(core)
+        if partial.digest.hex() != sha256:
+            raise Unprocessable("The content has another SHA-256 than the address says; send it again.")
+        with transaction(core.db):
+            change = core.change()
+            if files.put_there(change, who, sha256, name) is None:
+                (kept,) = core.folder.keep(change, [partial])
+                values = (who, sha256, name, number("f", kept.file_id))
+                change.db.execute("INSERT INTO bot_files (bot, sha256, name, file) VALUES (?, ?, ?, ?)", values)
+        return web.Response(status=204)
+    finally:
+        core.folder.drop([partial])
 
 
 async def hand_out(core: Core, request: web.Request, who: str) -> web.StreamResponse:

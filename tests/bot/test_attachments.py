@@ -1,0 +1,71 @@
+"""The shelf: one content once, by its hash, within the limits, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot import attachments
+from bot.attachments import Shelf, checked, clean_name
+from bot.errors import Refused
+from bot.messages import Attachment
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_a_content_lies_there_once_under_its_hash(shelf: Shelf, tmp_path: Path) -> None:
+    content = bytes(range(256)) * 10_000
+    for name in ("一覧.pdf", "写し.pdf"):
+        (tmp_path / name).write_bytes(content)
+    one, other = [await shelf.keep(tmp_path / name) for name in ("一覧.pdf", "写し.pdf")]
+    assert (one.name, other.name) == ("一覧.pdf", "写し.pdf")
+    assert one.sha256 == other.sha256 == hashlib.sha256(content).hexdigest()
+    assert one.size == len(content)
+    assert files_in(tmp_path / "shelf") == [shelf.path(one)]
+    assert shelf.path(one).read_bytes() == content
+    assert shelf.path(one).stat().st_mode & 0o077 == 0
+
+
+async def test_what_cannot_be_kept_is_refused_and_leaves_nothing(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "large").write_bytes(b"x" * 2_001)
+    monkeypatch.setattr(attachments, "BYTES", 2_000)
+    for name, key in (("none", "unreadable"), ("empty", "empty"), ("large", "too_large"), (".", "unreadable")):
+        with pytest.raises(Refused, match=rf"attachment\.{key}"):
+            await shelf.keep(tmp_path / name)
+    assert files_in(tmp_path / "shelf") == []
+
+
+def test_ten_files_of_200_mb_together_and_no_more() -> None:
+    def files(count: int, size: int) -> tuple[Attachment, ...]:
+        return tuple(Attachment(name=f"{n}", size=size, sha256="0" * 64) for n in range(count))
+
+    checked(files(10, 20_000_000))
+    for wrong in (files(11, 1), files(10, 20_000_001)):
+        with pytest.raises(Refused):
+            checked(wrong)
+
+
+@given(st.text())
+def test_every_name_becomes_one_that_a_message_takes(name: str) -> None:
+    cleaned = clean_name(name)
+    Attachment(name=cleaned, size=1, sha256="0" * 64)
+    assert not {"/", "\\", "\n", "\0"} & set(cleaned)
+
+
+def test_a_long_name_keeps_its_ending() -> None:
+    assert clean_name("あ" * 300 + ".xlsx").endswith("あ.xlsx")
+    assert clean_name("../../etc/一覧.pdf") == "一覧.pdf"

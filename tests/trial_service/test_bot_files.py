@@ -1,0 +1,163 @@
+"""Files from a bot: put there once, named in many messages, gone with the last of them; the real adapter on top."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.adapter import CarriesFiles, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapters.logochat import LogoChat
+from bot.attachments import Shelf
+from bot.messages import Address, Attachment, Message
+from tests.trial_service.conftest import City, Client
+from trial.service import Limits, Rate
+
+LARGEST = 300_000
+TABLE = b"shelter,people\n" * 9_000
+
+
+@pytest.fixture
+def limits() -> Limits:
+    return Limits(login=Rate(1, 100), bytes_per_send=LARGEST)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+@pytest.fixture
+async def bot(city: City) -> Client:
+    return await city.bot()
+
+
+@pytest.fixture
+async def adapter(city: City, bot: Client, shelf: Shelf) -> AsyncIterator[LogoChat]:
+    adapter = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
+    assert isinstance(adapter, CarriesFiles)
+    assert adapter.capabilities.attachments == 0
+    adapter.carry(shelf)
+    assert adapter.capabilities.attachments == 10
+    await adapter.open()
+    yield adapter
+    await adapter.close()
+
+
+async def kept(shelf: Shelf, tmp_path: Path, name: str = "避難所 一覧.csv", content: bytes = TABLE) -> Attachment:
+    (tmp_path / name).write_bytes(content)
+    return await shelf.keep(tmp_path / name)
+
+
+def on_disk(tmp_path: Path) -> list[str]:
+    return sorted(path.name for path in (tmp_path / "files").iterdir())
+
+
+async def send(adapter: LogoChat, to: str, *files: Attachment, key: str = "k") -> Outcome:
+    kind = "room" if to.startswith("r") else "person"
+    address = Address(adapter="logochat", kind=kind, id=to)  # type: ignore[arg-type] # one of the two
+    (outcome,) = await adapter.send([Delivery(1, key, address, Message(text="資料です。", attachments=files))])
+    return outcome
+
+
+async def newest(client: Client, room: str) -> dict[str, object]:
+    found: dict[str, object] = (await client.get(f"/v1/rooms/{room}/messages"))["messages"][-1]
+    return found
+
+
+async def test_one_content_reaches_many_rooms_and_lies_there_once(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    people = await city.join("alice", "bob", "carol")
+    rooms = [(await bot.post("/bot/v1/rooms", {"title": "課", "members": [each.id]}))["room_id"] for each in people]
+    file = await kept(shelf, tmp_path)
+    outcomes = await asyncio.gather(*(send(adapter, room, file, key=room) for room in rooms))
+    assert all(isinstance(outcome, Sent) for outcome in outcomes)
+    assert on_disk(tmp_path) == ["f1"]
+    for client, room in zip(people, rooms, strict=True):
+        (shown,) = (await client.get(f"/v1/rooms/{room}/messages"))["messages"]
+        assert shown["text"] == "資料です。"
+        ((name, size),) = [(each["name"], each["size"]) for each in shown["files"]]
+        assert (name, size) == ("避難所 一覧.csv", len(TABLE))
+        assert (await client.get(f"/v1/files/{shown['files'][0]['file_id']}")).body == TABLE
+
+
+async def test_the_same_key_with_files_is_one_message_also_after_a_restart(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    (alice,) = await city.join("alice")
+    file = await kept(shelf, tmp_path)
+    first = await send(adapter, alice.id, file)
+    again = await send(adapter, alice.id, file)
+    restarted = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
+    restarted.carry(shelf)
+    await restarted.open()
+    later = await send(restarted, alice.id, file)
+    await restarted.close()
+    assert first == again == later
+    assert isinstance(first, Sent)
+    room = (await alice.post("/v1/pairs", {"user_id": bot.id}))["room_id"]
+    assert len((await alice.get(f"/v1/rooms/{room}/messages"))["messages"]) == 1
+    assert on_disk(tmp_path) == ["f1"]
+
+
+async def test_a_message_taken_back_takes_its_file_along_and_the_next_brings_it_again(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    (alice,) = await city.join("alice")
+    file = await kept(shelf, tmp_path)
+    sent = await send(adapter, alice.id, file)
+    assert isinstance(sent, Sent)
+    address = Address(adapter="logochat", kind="person", id=alice.id)
+    delete = Delivery(2, "d", address, Message(text="x"), action="delete", message_id=sent.message_id)
+    assert await adapter.send([delete]) == [Sent()]
+    assert on_disk(tmp_path) == []
+    assert (await alice.get("/v1/files/f1")).status == 404
+    # The adapter thinks that the service still has it: it is told, forgets, and is right the next time.
+    assert isinstance(await send(adapter, alice.id, file, key="k2"), Retry)
+    assert isinstance(await send(adapter, alice.id, file, key="k2"), Sent)
+
+
+async def test_what_is_wrong_with_a_file_is_said_and_leaves_nothing(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    (alice,) = await city.join("alice")
+    good = hashlib.sha256(b"x").hexdigest()
+    for path, status in (
+        (f"/bot/v1/files/{good}?name=a", 422),  # another content
+        ("/bot/v1/files/nothing?name=a", 422),
+        (f"/bot/v1/files/{good}", 422),
+    ):
+        assert (await bot.call("PUT", path, b"y")).status == status
+    assert (await alice.call("PUT", f"/bot/v1/files/{good}?name=a", b"x")).status == 401
+    large = b"x" * (LARGEST + 1)
+    assert (await bot.call("PUT", f"/bot/v1/files/{hashlib.sha256(large).hexdigest()}?name=a", large)).status == 413
+    assert on_disk(tmp_path) == []
+    missing = {"user_id": alice.id, "text": "x", "files": [{"sha256": good, "name": "a"}]}
+    refused = await bot.post("/bot/v1/messages", missing)
+    assert refused.status == 409
+    assert "PUT" in refused["detail"]
+    assert (await bot.call("PUT", f"/bot/v1/files/{good}?name=a", b"x")).status == 204
+    assert (await bot.call("PUT", f"/bot/v1/files/{good}?name=a", b"x")).status == 204
+    assert (await bot.post("/bot/v1/messages", missing)).status == 201
+    two = [await kept(shelf, tmp_path, f"{n}.bin", bytes([n]) * 200_000) for n in (1, 2)]
+    outcome = await send(adapter, alice.id, *two)
+    assert isinstance(outcome, Rejected)
+    assert "413" in outcome.reason
+
+
+async def test_a_file_that_left_the_machine_and_an_adapter_without_a_shelf_give_up_with_a_sentence(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    file = await kept(shelf, tmp_path)
+    shelf.path(file).unlink()
+    outcome = await send(adapter, "u1", file)
+    assert isinstance(outcome, Rejected)
+    assert "避難所 一覧.csv" in outcome.reason
+    bare = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
+    await bare.open()
+    assert isinstance(await send(bare, "u1", file), Rejected)
+    await bare.close()
