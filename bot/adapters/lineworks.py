@@ -11,8 +11,9 @@ the token in `lineworks_auth`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -38,13 +39,16 @@ it at that moment would be one of which nobody knows whether it arrived."""
 KNOWN_FOR = timedelta(minutes=10)
 """How long the size of a room is believed."""
 
+_Page = TypeVar("_Page", bound=wire.Page)
+
 
 class LineWorks:
     """One bot of one LINE WORKS app.
 
     `bot_id` and `bot_secret` are the bot's, `account` is the app's. `requests_per_minute` is the plan's limit for one
-    operation: 240, or 60 on the free plan; it holds for all processes on one database together. `api` and `token_url`
-    are other than the platform's own in tests.
+    operation: 240, or 60 on the free plan; it holds for all processes on one database together. With `staff_numbers`,
+    users' external keys are staff numbers, and the app has the scope `user.read`. `api` and `token_url` are other than
+    the platform's own in tests.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class LineWorks:
         clock: Clock | None = None,
         texts: Texts | None = None,
         requests_per_minute: int = wire.REQUESTS_PER_MINUTE,
+        staff_numbers: bool = False,
         timeout: timedelta = timedelta(seconds=15),
         api: str = wire.API,
         token_url: str = wire.TOKEN_URL,
@@ -81,8 +86,11 @@ class LineWorks:
         self._bot_id = bot_id
         self._secret = bot_secret
         self._callbacks = Callbacks(name, bot_id, self._clock)
-        self._tokens = Tokens(account, self._clock, token_url)
-        self._bot = f"{api.rstrip('/')}/bots/{bot_id}"
+        self._staff_numbers = staff_numbers
+        scope = f"{wire.SCOPE} {wire.PEOPLE_SCOPE}" if staff_numbers else wire.SCOPE
+        self._tokens = Tokens(account, self._clock, token_url, scope)
+        self._api = api.rstrip("/")
+        self._bot = f"/bots/{bot_id}"
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds(), sock_connect=timeout.total_seconds() / 2)
         self._session: aiohttp.ClientSession | None = None
         self._sizes: dict[str, tuple[datetime, int]] = {}
@@ -137,25 +145,38 @@ class LineWorks:
                     "Send the notice to the people instead."
                 )
             kind = "channels" if address.kind == "room" else "users"
-            await self._call("POST", f"/{kind}/{_segment(address.id)}/messages", body)
+            await self._call("POST", f"{self._bot}/{kind}/{_segment(address.id)}/messages", body)
         except _Declined as declined:
             return declined.outcome
         return Sent(delivery.key)
 
     async def room_members(self, room: str) -> Sequence[str]:
         """Who is in a room in which the bot is. Raises KairanbanError if the platform does not say."""
-        members: list[str] = []
+        path = f"{self._bot}/channels/{_segment(room)}/members"
+        return [member async for page in self._pages(path, wire.MembersPage) for member in page.members]
+
+    async def people(self) -> Mapping[str, str]:
+        """User ids by staff number, where the settings say that external keys are such; else nobody.
+
+        Raises KairanbanError if the platform does not say.
+        """
+        if not self._staff_numbers:
+            return {}
+        users = [user async for page in self._pages("/users", wire.UsersPage) for user in page.users]
+        return {key: user.user_id for user in users if (key := user.user_external_key) and not user.is_deleted}
+
+    async def _pages(self, path: str, shape: type[_Page]) -> AsyncIterator[_Page]:
         query, seen = f"?count={wire.PAGE}", set[str]()
         while True:
-            answer = await self._call("GET", f"/channels/{_segment(room)}/members{query}")
+            answer = await self._call("GET", path + query)
             try:
-                page = wire.MembersAnswer.model_validate_json(answer)
+                page = shape.model_validate_json(answer)
             except ValidationError:
-                raise _Declined(Retry("LINE WORKS answered with a list of members that cannot be read.")) from None
-            members += page.members
+                raise _Declined(Retry("LINE WORKS answered with a list that cannot be read.")) from None
+            yield page
             cursor = page.response_meta_data.next_cursor
             if not cursor or cursor in seen:
-                return members
+                return
             seen.add(cursor)
             query = f"?count={wire.PAGE}&cursor={_segment(cursor)}"
 
@@ -190,7 +211,7 @@ class LineWorks:
         headers = {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        url = URL(self._bot + path, encoded=True)
+        url = URL(self._api + path, encoded=True)
         try:
             async with session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
                 return response.status, await read_answer(response), response.headers.get("rateLimit-reset")

@@ -35,7 +35,7 @@ _CODE = re.compile(r"[a-z_]{1,40}")
 _MEND = {
     "invalid_client": "Check client_id and client_secret.",
     "invalid_grant": "Check service_account, the private key, and this machine's clock.",
-    "invalid_scope": "Add the scope bot to the app in the developer console.",
+    "invalid_scope": "Add the scope to the app in the developer console: bot, and user.read for staff numbers.",
     "unauthorized_client": "Issue a service account for the app in the developer console.",
 }
 
@@ -70,7 +70,7 @@ class ServiceAccount:
 class Tokens:
     """The access token of one app."""
 
-    def __init__(self, account: ServiceAccount, clock: Clock, url: str) -> None:
+    def __init__(self, account: ServiceAccount, clock: Clock, url: str, scope: str = wire.SCOPE) -> None:
         for what in ("client_id", "client_secret", "service_account"):
             value: str = getattr(account, what)
             if not value or any(letter.isspace() for letter in value):
@@ -81,6 +81,7 @@ class Tokens:
         self._key = account.key()
         self._clock = clock
         self._url = url
+        self._scope = scope
         self._token = ""
         self._renew_at: datetime | None = None
         self._failure: tuple[datetime, str] | None = None
@@ -119,7 +120,7 @@ class Tokens:
             "grant_type": wire.GRANT,
             "client_id": self._account.client_id,
             "client_secret": self._account.client_secret,
-            "scope": wire.SCOPE,
+            "scope": self._scope,
         }
         try:
             async with session.post(self._url, data=form, allow_redirects=False) as response:

@@ -29,6 +29,7 @@ TOKEN_URL = "https://auth.worksmobile.com/oauth2/v2.0/token"  # noqa: S105 - an 
 SIGNATURE_HEADER = "X-WORKS-Signature"
 BOT_HEADER = "X-WORKS-BotId"
 SCOPE = "bot"
+PEOPLE_SCOPE = "user.read"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 TEXT_LENGTH = 2_000
@@ -39,7 +40,7 @@ QUICK_REPLIES = 13
 LABEL_LENGTH = 20
 DATA_LENGTH = 300
 PAGE = 100
-"""Members in one page of a room's list, and members with whom a room is made."""
+"""Entries in one page of a list, and members with whom a room is made."""
 QUIET_ROOM = 500
 """A message of a bot into a room of so many members, or more, makes no telephone ring."""
 REQUESTS_PER_MINUTE = 240
@@ -160,11 +161,30 @@ class PageMark(Wire):
     next_cursor: str | None = None
 
 
-class MembersAnswer(Wire):
-    """200 to `GET /channels/{channelId}/members?count=&cursor=`."""
+class Page(Wire):
+    """One page of a list; it goes on where there is a `next_cursor`."""
+
+    response_meta_data: PageMark = PageMark()
+
+
+class MembersPage(Page):
+    """200 to `GET /bots/{botId}/channels/{channelId}/members?count=&cursor=`."""
 
     members: list[Id] = Field(default_factory=list)
-    response_meta_data: PageMark = PageMark()
+
+
+class User(Wire):
+    """Somebody of the domain; `user_external_key` is the customer's own, where they have given one."""
+
+    user_id: Id
+    user_external_key: str | None = None
+    is_deleted: bool = False
+
+
+class UsersPage(Page):
+    """200 to `GET /users?count=&cursor=`."""
+
+    users: list[User] = Field(default_factory=list)
 
 
 class Problem(Wire):

@@ -29,6 +29,7 @@ class LineWorksTable(PlatformTable):
     private_key: SecretStr | None = None
     private_key_file: Path | None = None
     requests_per_minute: int = Field(default=240, ge=1)  # of one operation; 60 on the free plan
+    staff_numbers: bool = False  # users' external keys are staff numbers, and the app has the scope user.read
 
     def build(self, clock: Clock) -> LineWorks:
         account = ServiceAccount(
@@ -40,4 +41,5 @@ class LineWorksTable(PlatformTable):
             account,
             clock=clock,
             requests_per_minute=self.requests_per_minute,
+            staff_numbers=self.staff_numbers,
         )

@@ -42,6 +42,8 @@ from bot.testing.fakes.lineworks_rules import (
     SendMessage,
     assertion_problem,
     new_account,
+    oauth_problem,
+    problem,
     public_key,
 )
 
@@ -63,6 +65,8 @@ class FakeLineWorks:
     account: ServiceAccount = field(default_factory=new_account)
     messages: list[FakeMessage] = field(default_factory=list)
     rooms: dict[str, FakeRoom] = field(default_factory=dict)
+    people: dict[str, str | None] = field(default_factory=dict)
+    """The domain's list of users: external keys by user id."""
     answered: list[tuple[str, int]] = field(default_factory=list)
     """Every call as (operation, status)."""
     lost: list[bytes] = field(default_factory=list)
@@ -80,6 +84,7 @@ class FakeLineWorks:
         self._limits: dict[str, Limit] = defaultdict(lambda: Limit(self.requests_per_minute))
         self._limits["create room"] = Limit(10)
         self._cursors: dict[str, int] = {}
+        self._scopes: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._variant = itertools.count()
         self._released = asyncio.Event()
@@ -201,7 +206,7 @@ class FakeLineWorks:
     def _act(self, request: web.BaseRequest, body: bytes, fault: Fault) -> tuple[str, web.Response]:
         parts = [part for part in request.rel_url.raw_path.split("/") if part]
         if parts == ["oauth2", "v2.0", "token"]:
-            return "token", self._token(request, body) if fault in {"well", "act_then_cut"} else _problem(500, "BROKEN")
+            return "token", self._token(request, body) if fault in {"well", "act_then_cut"} else problem(500, "BROKEN")
         match request.method, parts:
             case "POST", ["v1.0", "bots", bot, ("users" | "channels") as kind, _, "messages"]:
                 operation = f"send to {kind}"
@@ -209,22 +214,26 @@ class FakeLineWorks:
                 operation = "list members"
             case "POST", ["v1.0", "bots", bot, "channels"]:
                 operation = "create room"
+            case "GET", ["v1.0", "users"]:
+                operation, bot = "list users", self.bot_id
             case _:
-                return "unknown", _problem(404, "NOT_FOUND", "There is no such operation.")
+                return "unknown", problem(404, "NOT_FOUND", "There is no such operation.")
         now, limit = self.clock.now(), self._limits[operation]
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.tokens.get(token, now) <= now:
-            return operation, _problem(401, "UNAUTHORIZED", "Authentication failed.")
+            return operation, problem(401, "UNAUTHORIZED", "Authentication failed.")
         if fault == "busy" or not limit.take(now):
             reset = {"rateLimit-reset": "7"} if fault == "busy" else {}
             headers = limit.headers(now) | reset
-            return operation, _problem(429, "TOO_MANY_REQUESTS", "API rate limit exceeded", headers)
+            return operation, problem(429, "TOO_MANY_REQUESTS", "API rate limit exceeded", headers)
         if fault == "broken":
-            return operation, _problem(500, "INTERNAL_SERVER_ERROR")
+            return operation, problem(500, "INTERNAL_SERVER_ERROR")
         if fault == "gibberish":
             return operation, web.Response(text="well done", headers=limit.headers(now))
         if fault == "refusing" or bot != self.bot_id:
-            return operation, _problem(403, "FORBIDDEN", "The app may not use this bot.")
+            return operation, problem(403, "FORBIDDEN", "The app may not use this bot.")
+        if operation == "list users" and "user.read" not in self._scopes[token].split():
+            return operation, problem(403, "FORBIDDEN", "The token has not the scope user.read.")
         answer = self._carry_out(operation, request, body)
         answer.headers.update(limit.headers(now))
         return operation, answer
@@ -233,39 +242,46 @@ class FakeLineWorks:
         is_form = request.content_type == "application/x-www-form-urlencoded"
         fields = dict(parse_qsl(body.decode())) if is_form else {}
         if request.method != "POST" or fields.get("grant_type") != GRANT:
-            return _oauth_problem("unsupported_grant_type", "Ask with POST, a form, and the JWT bearer grant.")
+            return oauth_problem("unsupported_grant_type", "Ask with POST, a form, and the JWT bearer grant.")
         secrets = (self.account.client_id, self.account.client_secret)
         if (fields.get("client_id"), fields.get("client_secret")) != secrets:
-            return _oauth_problem("invalid_client", "The client id and its secret do not match.", 401)
+            return oauth_problem("invalid_client", "The client id and its secret do not match.", 401)
         if "bot" not in fields.get("scope", "").replace(",", " ").split():
-            return _oauth_problem("invalid_scope", "The scope bot is missing.")
-        problem = assertion_problem(
+            return oauth_problem("invalid_scope", "The scope bot is missing.")
+        mistake = assertion_problem(
             fields.get("assertion", ""),
             public_key(self.account),
             client_id=self.account.client_id,
             service_account=self.account.service_account,
             now=self.clock.now(),
         )
-        if problem is not None:
-            return _oauth_problem("invalid_grant", problem)
+        if mistake is not None:
+            return oauth_problem("invalid_grant", mistake)
         token = f"token-{next(self._numbers)}"
         self.tokens[token] = self.clock.now() + self.token_life
+        self._scopes[token] = fields["scope"]
         life = str(int(self.token_life.total_seconds()))
         return web.json_response(
             {"access_token": token, "refresh_token": "r", "token_type": "Bearer", "expires_in": life, "scope": "bot"}
         )
 
     def _carry_out(self, operation: str, request: web.BaseRequest, body: bytes) -> web.Response:
+        if operation == "list users":
+            users = [{"userId": user, "userExternalKey": key} for user, key in self.people.items()]
+            return self._page("users", users, request.query)
         kind, *rest = [unquote(part) for part in request.rel_url.raw_path.split("/")[4:]]
         if operation == "list members":
-            return self._list_members(rest[0], request.query)
+            room = self.rooms.get(rest[0])
+            if room is None:
+                return problem(404, "NOT_FOUND", "The bot is not in this room.")
+            return self._page("members", room.members, request.query)
         if request.content_type != "application/json":
-            return _problem(400, "INVALID_PARAMETER", "Content-Type must be application/json.")
+            return problem(400, "INVALID_PARAMETER", "Content-Type must be application/json.")
         shape: type[BaseModel] = CreateChannel if operation == "create room" else SendMessage
         try:
             question = shape.model_validate_json(body)
         except ValidationError as error:
-            return _problem(400, "INVALID_PARAMETER", error.errors(include_input=False)[0]["msg"])
+            return problem(400, "INVALID_PARAMETER", error.errors(include_input=False)[0]["msg"])
         if isinstance(question, CreateChannel):
             return self._create_room(question)
         return self._send("users" if kind == "users" else "channels", rest[0], orjson.loads(body)["content"])
@@ -275,38 +291,27 @@ class FakeLineWorks:
         if (kind == "channels" and room is None) or (
             kind == "users" and self.users is not None and to not in self.users
         ):
-            return _problem(404, "NOT_FOUND", "There is nobody of this id here, or the bot is not in the room.")
+            return problem(404, "NOT_FOUND", "There is nobody of this id here, or the bot is not in the room.")
         notified = room is None or len(room.members) < 500
         self.messages.append(FakeMessage(kind, to, content, self.clock.now(), notified))
         return web.Response(status=201)
 
     def _create_room(self, question: CreateChannel) -> web.Response:
         if len(set(question.members)) != len(question.members):
-            return _problem(400, "INVALID_PARAMETER", "Somebody is in the list of members twice.")
+            return problem(400, "INVALID_PARAMETER", "Somebody is in the list of members twice.")
         room = f"channel-{next(self._numbers)}"
         self.rooms[room] = FakeRoom(question.title, list(question.members))
         return web.json_response({"channelId": room, "title": question.title}, status=201)
 
-    def _list_members(self, room: str, query: Mapping[str, str]) -> web.Response:
-        if room not in self.rooms:
-            return _problem(404, "NOT_FOUND", "The bot is not in this room.")
-        count, cursor = query.get("count", "50"), query.get("cursor")
+    def _page(self, name: str, entries: Sequence[object], query: Mapping[str, str]) -> web.Response:
+        count, cursor = query.get("count", "100" if name == "users" else "50"), query.get("cursor")
         if not count.isdigit() or not 1 <= int(count) <= 100 or (cursor is not None and cursor not in self._cursors):
-            return _problem(400, "INVALID_PARAMETER", "count is from 1 to 100, and a cursor is one that we gave.")
+            return problem(400, "INVALID_PARAMETER", "count is from 1 to 100, and a cursor is one that we gave.")
         start = self._cursors[cursor] if cursor is not None else 0
         end = start + int(count)
-        members = self.rooms[room].members
         following = None
-        if end < len(members):
+        if end < len(entries):
             # With the signs that an address must not have as they are.
             following = base64.b64encode(b"\xfb\xef\xbe" + str(end).encode()).decode() + "+/="
             self._cursors[following] = end
-        return web.json_response({"members": members[start:end], "responseMetaData": {"nextCursor": following}})
-
-
-def _problem(status: int, code: str, description: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.json_response({"code": code, "description": description}, status=status, headers=headers)
-
-
-def _oauth_problem(code: str, description: str, status: int = 400) -> web.Response:
-    return web.json_response({"error": code, "error_description": description}, status=status)
+        return web.json_response({name: entries[start:end], "responseMetaData": {"nextCursor": following}})

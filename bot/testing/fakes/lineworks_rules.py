@@ -13,6 +13,7 @@ from functools import cache
 from typing import Annotated, Any, Literal
 
 import jwt
+from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import BaseModel, ConfigDict, Field
@@ -175,3 +176,13 @@ def public_key(account: ServiceAccount) -> str:
     """The key by which an account's signature is checked."""
     key = account.key().public_key()
     return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def problem(status: int, code: str, description: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
+    """How the API declines."""
+    return web.json_response({"code": code, "description": description}, status=status, headers=headers)
+
+
+def oauth_problem(code: str, description: str, status: int = 400) -> web.Response:
+    """How the token's endpoint declines (RFC 6749, section 5.2)."""
+    return web.json_response({"error": code, "error_description": description}, status=status)

@@ -14,16 +14,13 @@ from bot.messages import Address, Button, Message
 from bot.testing.fakes import FakeLineWorks
 
 START = datetime(2023, 7, 3, tzinfo=UTC)
+IMPATIENT = timedelta(seconds=2)
+"""How long to wait for a platform that never answers: long for a busy machine, short for a test."""
 
 
 def bot_at(works: FakeLineWorks, **options: Any) -> LineWorks:
-    """An adapter for the fake, not open yet; it does not wait long for an answer."""
-    given: dict[str, Any] = {
-        "clock": works.clock,
-        "timeout": timedelta(seconds=1),
-        "api": works.api,
-        "token_url": works.token_url,
-    }
+    """An adapter for the fake, not open yet."""
+    given: dict[str, Any] = {"clock": works.clock, "api": works.api, "token_url": works.token_url}
     return LineWorks(works.bot_id, works.bot_secret, works.account, **{**given, **options})
 
 
@@ -38,9 +35,11 @@ async def opened(works: FakeLineWorks, **options: Any) -> AsyncIterator[LineWork
 
 
 @asynccontextmanager
-async def running(clock: Clock | None = None, **options: Any) -> AsyncIterator[tuple[FakeLineWorks, LineWorks]]:
+async def running(
+    clock: Clock | None = None, *, timeout: timedelta = timedelta(seconds=30), **options: Any
+) -> AsyncIterator[tuple[FakeLineWorks, LineWorks]]:
     """A fake and an open adapter under one clock."""
-    async with FakeLineWorks(clock or ManualClock(START), **options) as works, opened(works) as bot:
+    async with FakeLineWorks(clock or ManualClock(START), **options) as works, opened(works, timeout=timeout) as bot:
         yield works, bot
 
 

@@ -9,7 +9,7 @@ import pytest
 from bot.clock import ManualClock
 from bot.testing.conformance import AdapterCase, AdapterConformance, SignedBody
 from bot.testing.fakes import FakeLineWorks
-from tests.bot.lineworks.support import START, bot_at
+from tests.bot.lineworks.support import IMPATIENT, START, bot_at
 
 
 class TestLineWorks(AdapterConformance):
@@ -29,7 +29,7 @@ class TestLineWorks(AdapterConformance):
             ]
             account = works.account
             yield AdapterCase(
-                adapter=bot_at(works),
+                adapter=bot_at(works, timeout=IMPATIENT),
                 platform=works,
                 person="u1",
                 secrets=[works.bot_secret, account.client_secret, account.private_key],

@@ -211,6 +211,15 @@ async def test_a_page_has_100_members_at_most_and_a_cursor_of_the_platform(calle
     assert status == 400
 
 
+async def test_the_list_of_users_needs_a_scope_of_its_own(caller: Caller) -> None:
+    caller.works.people = {"u1": "0001"}
+    url = f"{caller.works.api}/users"
+    for scope, status in (("bot", 403), ("bot user.read", 200)):
+        token = (await caller.ask_for_token(scope=scope))[1]["access_token"]
+        async with caller.session.get(url, headers={"Authorization": f"Bearer {token}"}) as response:
+            assert response.status == status
+
+
 async def test_a_cursor_must_be_encoded_in_the_address(caller: Caller) -> None:
     caller.works.rooms["c1"] = FakeRoom("部屋", [f"u{number}" for number in range(60)])
     status, answer, _ = await caller.call("GET", "2000001/channels/c1/members")

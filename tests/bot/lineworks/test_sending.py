@@ -16,7 +16,7 @@ from bot.messages import Address, Button, Message
 from bot.testing.fakes import FakeLineWorks
 from bot.testing.fakes.lineworks import Fault
 from bot.testing.fakes.lineworks_rules import FakeRoom, SendMessage
-from tests.bot.lineworks.support import START, bot_at, delivery, opened, running, send
+from tests.bot.lineworks.support import IMPATIENT, START, bot_at, delivery, opened, running, send
 
 AGAIN = "【再送】"
 YES_NO = (Button(label="はい", data="q:1:yes"), Button(label="いいえ", data="q:1:no"))
@@ -111,7 +111,7 @@ async def test_the_longest_text_has_room_for_the_mark_of_a_repetition() -> None:
     ("fault", "uncertain"), [("cut", True), ("act_then_cut", True), ("silent", True), ("broken", True), ("busy", False)]
 )
 async def test_a_failure_says_whether_the_message_may_have_arrived(fault: Fault, uncertain: bool) -> None:
-    async with running() as (works, bot):
+    async with running(timeout=IMPATIENT) as (works, bot):
         works.faults.append(fault)
         outcome = await send(bot, delivery())
         assert isinstance(outcome, Retry)
@@ -201,6 +201,17 @@ async def test_members_come_by_pages() -> None:
         assert [operation for operation, _ in works.answered].count("list members") == 3
 
 
+async def test_who_is_who_comes_from_the_external_keys_if_they_are_staff_numbers() -> None:
+    async with FakeLineWorks(ManualClock(START)) as works:
+        works.people = {f"u{number}": f"{number:04}" for number in range(150)} | {"guest": None}
+        async with opened(works, staff_numbers=True) as bot:
+            assert await bot.people() == {f"{number:04}": f"u{number}" for number in range(150)}
+        async with opened(works) as bot:
+            assert await bot.people() == {}
+        operations = [operation for operation, _ in works.answered]
+        assert operations.count("list users") == 2
+
+
 async def test_a_notice_into_a_room_of_500_is_rejected_because_nobody_would_notice_it() -> None:
     async with running() as (works, bot):
         works.rooms["big"] = FakeRoom("全員", [f"u{number}" for number in range(500)])
@@ -227,7 +238,7 @@ async def test_the_size_of_a_room_is_believed_for_a_while() -> None:
 
 
 async def test_a_room_whose_size_is_not_to_be_had_gets_the_notice_later() -> None:
-    async with running() as (works, bot):
+    async with running(timeout=IMPATIENT) as (works, bot):
         works.rooms["c1"] = FakeRoom("総務課", ["u1"])
         works.faults.append("gibberish")
         outcome = await send(bot, delivery(to="c1", room=True, reference="broadcast:1"))

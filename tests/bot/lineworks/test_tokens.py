@@ -17,7 +17,7 @@ from bot.clock import ManualClock
 from bot.errors import ConfigurationError, KairanbanError
 from bot.testing.fakes import FakeLineWorks
 from bot.testing.fakes.lineworks import Fault
-from tests.bot.lineworks.support import START, delivery, running, send
+from tests.bot.lineworks.support import IMPATIENT, START, delivery, running, send
 
 
 def asked_for_tokens(works: FakeLineWorks) -> int:
@@ -120,7 +120,7 @@ async def test_a_wrong_account_says_what_to_mend(wrong: dict[str, str], advice: 
 
 @pytest.mark.parametrize("fault", ["cut", "silent"])
 async def test_a_token_endpoint_that_fails_is_an_outcome(fault: Fault) -> None:
-    async with running() as (works, bot):
+    async with running(timeout=IMPATIENT) as (works, bot):
         works.token_fault = fault
         outcome = await send(bot, delivery())
         assert isinstance(outcome, Retry)
@@ -141,7 +141,7 @@ async def test_a_caller_that_gives_up_leaves_the_token_to_the_others() -> None:
 
 async def test_no_secret_shows_in_reprs_outcomes_or_logs(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with running() as (works, bot):
+    async with running(timeout=IMPATIENT) as (works, bot):
         await send(bot, delivery())
         shown = [repr(bot), str(bot), repr(works.account)]
         faults: tuple[Fault, ...] = ("broken", "cut", "silent", "refusing", "busy")
