@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from bot.adapter import Capabilities
 from bot.storage import Database
+from broadcasts import receipts
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import BroadcastSettings
 from broadcasts.tables import broadcast_recipients, early_reads
@@ -77,6 +78,15 @@ async def test_reads_of_strangers_and_of_other_messages_change_nothing_and_are_f
         async with database.snapshot() as db:
             assert await db.scalar(select(func.count()).select_from(early_reads)) == 0
         await hall.reads()
+
+
+async def test_a_few_reads_never_walk_through_all_deliveries_that_there_ever_were(tmp_path: Path) -> None:
+    async with empty_database("sqlite", tmp_path) as database, database.snapshot() as db:
+        for statement in (receipts._APPLY, receipts._APPLY_TO_CORRECTIONS["sqlite"], receipts._CLEAR):
+            sql = str(statement.compile(dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}))
+            plan = [row[3] for row in await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+            assert "SCAN early_reads" in plan
+            assert "SCAN deliveries" not in plan
 
 
 async def test_ten_thousand_reads_at_once_are_all_counted(database: Database) -> None:
