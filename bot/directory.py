@@ -165,6 +165,11 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     return len(changed)
 
 
+async def mark_reachable(db: AsyncConnection, adapter: str, address: str, reachable: bool) -> None:
+    """Note whether messages to an address are seen there: not once somebody has blocked the bot."""
+    await db.execute(_MARK, {"at_adapter": adapter, "at_address": address, "seen": reachable})
+
+
 # Built once: to compose a statement costs more than to carry it out, and every event asks who it was.
 _MEMBERS = (
     select(
@@ -181,6 +186,11 @@ _MEMBERS = (
 )
 _AT_ADDRESS = _MEMBERS.join(addresses, addresses.c.member_id == members.c.id).where(
     addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address")
+)
+_MARK = (
+    update(addresses)
+    .where(addresses.c.adapter == bindparam("at_adapter"), addresses.c.address == bindparam("at_address"))
+    .values(reachable=bindparam("seen"))
 )
 _BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 

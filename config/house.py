@@ -34,6 +34,7 @@ from config import migrate
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
 from handlers import jma as jma_handlers
+from handlers import introductions
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
 from handlers import templates as template_handlers
@@ -134,6 +135,7 @@ async def open_house(
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
+        router.include(introductions.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
         bot = Bot(
             router,

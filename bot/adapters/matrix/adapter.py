@@ -8,23 +8,23 @@ an event's own id is its key. `Matrix.listen` fetches what never arrived.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
 import structlog
 
-from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Sent
+from bot.adapter import Capabilities, Delivery, Outcome, Reply
 from bot.adapters.matrix import wire
+from bot.adapters.matrix.account import Account
 from bot.adapters.matrix.catching_up import CatchingUp
-from bot.adapters.matrix.homeserver import DEVICE, Homeserver, MatrixProblem
+from bot.adapters.matrix.homeserver import Homeserver, MatrixProblem
 from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Unplaced
 from bot.adapters.matrix.rooms import Rooms
+from bot.adapters.matrix.speaking import Speaker
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, InboxUnavailable, MalformedPayload
 from bot.events import Event
@@ -86,10 +86,7 @@ class Matrix:
         self.user = user
         self._authorization = f"Bearer {hs_token}".encode()
         self._key = wire.button_key(hs_token)
-        self._appservice = appservice
-        self._display_name = display_name
         self._clock = clock or SystemClock()
-        self._texts = texts or Texts("bot")
         self._every = catch_up_every
         self._gap = asyncio.Event()
         self._being_readied = asyncio.Lock()
@@ -100,7 +97,9 @@ class Matrix:
         self._reader = Reader(
             name, user, display_name, self._key, self._rooms, self._clock if stamp_with_clock else None
         )
+        self._account = Account(self._homeserver, user, display_name, appservice)
         self._places = Places(self._homeserver, user, self._rooms)
+        self._speaker = Speaker(self._homeserver, user, self._key, self._places, texts or Texts("bot"))
         self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places.admit)
 
     def __repr__(self) -> str:
@@ -179,7 +178,7 @@ class Matrix:
             try:
                 await self.catch_up()
                 if not reachable:
-                    reachable = await self._reachable()
+                    reachable = await self._account.is_reachable()
             except (MatrixProblem, InboxUnavailable) as error:
                 log.warning("matrix.catching_up_failed", adapter=self.name, error=str(error))
                 reachable = False
@@ -207,43 +206,11 @@ class Matrix:
         finally:
             timer.cancel()
 
-    async def _reachable(self) -> bool:
-        """Let the homeserver call us once. If it had given us up for a while, it begins again at once."""
-        try:
-            await self._homeserver.call("POST", "appservice", self._appservice, "ping", body={}, version="v1")
-        except MatrixProblem as problem:
-            log.warning("matrix.cannot_be_reached", adapter=self.name, error=str(problem))
-            return False
-        return True
-
     async def _ready(self) -> None:
-        """Have an account, a device and the list of pair talks; at the first need, and again until it works."""
+        """Have an account and the list of pair talks; at the first need, and again until it works."""
         async with self._being_readied:
-            if self._rooms.known:
-                return
-            localpart = self.user[1:].partition(":")[0]
-            account = {"type": "m.login.application_service", "username": localpart, "inhibit_login": True}
-            if await self._unless("M_USER_IN_USE", "POST", "register", body=account):
-                await self._homeserver.call(
-                    "PUT", "profile", self.user, "displayname", body={"displayname": self._display_name}
-                )
-            if not await self._unless("M_NOT_FOUND", "GET", "devices", DEVICE):
-                identifier = {"type": "m.id.user", "user": localpart}
-                login = {"type": "m.login.application_service", "identifier": identifier, "device_id": DEVICE}
-                await self._homeserver.call("POST", "login", body=login)
-            self._homeserver.with_device = True
-            self._rooms.learn(await self._unless("M_NOT_FOUND", "GET", "user", self.user, "account_data", "m.direct"))
-
-    async def _unless(
-        self, errcode: str, method: str, *path: str, body: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """The answer to a call, or nothing where it fails for this reason."""
-        try:
-            return await self._homeserver.call(method, *path, body=body)
-        except MatrixProblem as problem:
-            if problem.errcode == errcode:
-                return {}
-            raise
+            if not self._rooms.known:
+                self._rooms.learn(await self._account.prepare())
 
     # ------------------------------------------------------------- outgoing
 
@@ -260,45 +227,9 @@ class Matrix:
     async def _carry_out(self, delivery: Delivery) -> Outcome:
         try:
             await self._ready()
-            if delivery.action == "delete":
-                return await self._take_back(delivery)
-            to = delivery.address
-            room = to.id if to.kind == "room" else await self._places.direct(to.id)
-            return await self._say(room, delivery)
+            return await self._speaker.carry_out(delivery)
         except MatrixProblem as problem:
             return problem.as_outcome()
-
-    async def _say(self, room: str, delivery: Delivery) -> Outcome:
-        message = delivery.message
-        event = await self._put_event(room, wire.MESSAGE, wire.message_content(message), delivery.key)
-        if message.buttons:
-            question = self._texts("matrix.choose")
-            poll = wire.poll_content(message.buttons, question, room, event, self._key)
-            await self._put_event(room, wire.POLL, poll, f"{delivery.key} poll")
-        return Sent(wire.message_id(room, event))
-
-    async def _put_event(self, room: str, kind: str, content: wire.Content, key: str) -> str:
-        answer = await self._homeserver.call("PUT", "rooms", room, "send", kind, _transaction(key), body=content)
-        event = answer.get("event_id")
-        if not isinstance(event, str) or not event:
-            # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
-            raise MatrixProblem("The homeserver took the message but its answer could not be read.", 200)
-        return event
-
-    async def _take_back(self, delivery: Delivery) -> Outcome:
-        room, event = wire.room_and_event(delivery.message_id or "")
-        if not event:
-            return Rejected("There is no message id to take back.")
-        polls: dict[str, Any] = {}
-        if delivery.message.buttons:
-            polls = await self._homeserver.call(
-                "GET", "rooms", room, "relations", event, "m.reference", wire.POLL, version="v1"
-            )
-        own = [poll["event_id"] for poll in polls.get("chunk", ()) if poll["sender"] == self.user]
-        for gone in (event, *own):
-            transaction = _transaction(f"{delivery.key} {gone}")
-            await self._unless("M_NOT_FOUND", "PUT", "rooms", room, "redact", gone, transaction, body={})
-        return Sent()
 
     # --------------------------------------------------------- rooms, reads
 
@@ -322,11 +253,6 @@ class Matrix:
         await self._ready()
         room, event = wire.room_and_event(message_id)
         return await self._catching_up.readers(room, event)
-
-
-def _transaction(key: str) -> str:
-    """A client's transaction id: the delivery's key, in letters that an address can hold."""
-    return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
 def _concerns(event: object, user: str) -> bool:

@@ -105,7 +105,18 @@ class Homeserver:
             self._on_gap()
             # The error's own text could hold an address; its type says enough.
             raise MatrixProblem(f"The connection to the homeserver failed ({type(error).__name__}).") from None
-        return _understood(status, answer)
+        return understood(status, answer)
+
+    async def call_unless(
+        self, errcode: str, method: str, *path: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The answer to a call, or nothing where it fails for this one reason."""
+        try:
+            return await self.call(method, *path, body=body)
+        except MatrixProblem as problem:
+            if problem.errcode == errcode:
+                return {}
+            raise
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -118,7 +129,8 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return bytes(received)
 
 
-def _understood(status: int, answer: bytes) -> dict[str, Any]:
+def understood(status: int, answer: bytes) -> dict[str, Any]:
+    """The object that an answer carries. Raises `MatrixProblem` for one that says no or says nothing readable."""
     try:
         document = orjson.loads(answer)
     except orjson.JSONDecodeError:

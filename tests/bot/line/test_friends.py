@@ -1,0 +1,50 @@
+"""Friends of the account: who they are, and whether they still see what is sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.directory import member_at
+from tests.bot.line.town import Town, town
+
+
+async def reached(town: Town) -> int:
+    """How many get a notice."""
+    before = len([text for text in town.line.texts() if "点検のお知らせ" in text])
+    await town.say("花子", "/一斉 点検のお知らせ")
+    await town.press("花子", "送信する")
+    # Twice for the sender, who saw it beforehand.
+    return len([text for text in town.line.texts() if "点検のお知らせ" in text]) - before - 1
+
+
+async def test_a_stranger_learns_their_id_on_becoming_a_friend_and_when_they_ask(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子"]) as here:
+        stranger = here.line.person("新人")
+        await here.line.follow(stranger)
+        await here.idle()
+        await here.line.say(stranger, "/わたし")
+        await here.idle()
+        assert [stranger in seen.text for seen in here.line.seen(stranger)] == [True, True]
+        async with here.house.database.snapshot() as db:
+            assert await member_at(db, "line", stranger) is None
+
+
+async def test_one_of_the_staff_is_told_who_they_are(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子"]) as here:
+        [answer] = await here.say("花子", "/whoami")
+        assert "花子さん（総務部）" in answer
+        assert here.people["花子"] in answer
+
+
+async def test_who_blocks_the_account_is_not_counted_as_reached_until_they_unblock_it(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎", "次郎"]) as here:
+        assert await reached(here) == 3
+        await here.line.block(here.people["太郎"])
+        await here.idle()
+        assert await reached(here) == 2
+        assert [call.body["to"] for call in here.line.calls if call.path == "message/multicast"][-1] == sorted(
+            [here.people["花子"], here.people["次郎"]], key=[here.people[name] for name in here.people].index
+        )
+        await here.line.follow(here.people["太郎"])
+        await here.idle()
+        assert await reached(here) == 3
