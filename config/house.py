@@ -33,8 +33,8 @@ from broadcasts.wording import Kind
 from config import migrate
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
-from handlers import jma as jma_handlers
 from handlers import introductions
+from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
 from handlers import templates as template_handlers
