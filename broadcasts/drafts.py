@@ -1,0 +1,155 @@
+"""Notices before they go out: written, looked at from all sides, thrown away."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.adapter import Adapter
+from bot.clock import Clock
+from bot.directory import Member
+from bot.errors import Refused
+from bot.outbox import Outbox
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts import notices, people, rights, validation
+from broadcasts.approval import Approvals
+from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
+from broadcasts.kinds import Kind
+from broadcasts.notices import Diary
+from broadcasts.preview import Preview, preview
+from broadcasts.questions import Question
+from broadcasts.quiet import goes_out_at
+from broadcasts.schedules import Schedules
+from broadcasts.settings import BroadcastSettings
+from broadcasts.tables import broadcasts
+from broadcasts.wording import Wording
+
+
+class Drafts:
+    """Keeps drafts; `ring_rooms` is called when one is for an audience that may need rooms."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        texts: Texts,
+        wording: Wording,
+        settings: BroadcastSettings,
+        approvals: Approvals,
+        schedules: Schedules,
+        diary: Diary,
+        ring_rooms: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._adapters = adapters
+        self._clock = clock
+        self._texts = texts
+        self._wording = wording
+        self._settings = settings
+        self._approvals = approvals
+        self._schedules = schedules
+        self._diary = diary
+        self._ring_rooms = ring_rooms
+
+    @property
+    def text_length(self) -> int:
+        """Characters that one message holds on every platform."""
+        return min((each.capabilities.text_length for each in self._adapters.values()), default=0)
+
+    async def draft(
+        self,
+        db: AsyncConnection,
+        author: Member,
+        text: str,
+        *,
+        kind: Kind = "notice",
+        audience: Audience = EVERYONE,
+        question: Question | None = None,
+    ) -> int:
+        """Keep a notice that nobody gets yet; its number.
+
+        Raises `Refused` for a missing right (`Forbidden`), a text that is empty, too long or must be mended, and an
+        audience of nobody. Roll back then.
+        """
+        await rights.require(db, author, rights.SENDERS, audience, action="draft")
+        text = text.strip()
+        if not text:
+            raise Refused("refused.empty")
+        excess = self._excess(kind, text, question)
+        if excess > 0:
+            raise Refused("refused.too_long", limit=self.text_length, excess=excess)
+        for finding in validation.errors(text):
+            raise Refused(finding.key, found=finding.found)
+        key = standing_key(audience)
+        stored = await db.execute(
+            insert(broadcasts).values(
+                token=secrets.token_hex(12),
+                kind=kind,
+                text=text,
+                audience=AUDIENCE.dump_json(audience).decode(),
+                audience_key=key,
+                author_id=author.id,
+                created_at=self._clock.now(),
+                **(question.columns() if question is not None else {}),
+            )
+        )
+        assert stored.inserted_primary_key is not None
+        broadcast_id = int(stored.inserted_primary_key[0])
+        if (await self.preview(db, broadcast_id)).recipients == 0:
+            raise Refused("refused.nobody")
+        await self._diary.note(db, author, "drafted", broadcast_id, {"kind": kind})
+        if key is not None:
+            # Perhaps the rooms are ready by the time that somebody has read the preview.
+            self._database.after_commit(db, self._ring_rooms)
+        return broadcast_id
+
+    async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
+        """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""
+        notice, planned = await notices.find(db, broadcast_id), await self._schedules.find(db, broadcast_id)
+        ready = planned.moments[0] if planned is not None and planned.moments else self._clock.now()
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, ready)
+        return await preview(
+            db,
+            notice,
+            tuple(self._adapters),
+            self._wording,
+            held_until=goes_out if goes_out > ready else None,
+            planned=planned,
+        )
+
+    async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
+        """The names of those who would get a draft, and the draft as each platform shows it, in messages."""
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "recipients", notice)
+        found = await people.recipients(db, notice, tuple(self._adapters))
+        names = people.show_people(self._texts, broadcast_id, found, self.text_length)
+        return names + people.show_platforms(
+            self._texts, self._wording, notice, found, self._adapters, self.text_length
+        )
+
+    async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
+        """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
+        await notices.require_sender(db, member, "cancel", await notices.find(db, broadcast_id))
+        won = await db.execute(
+            update(broadcasts)
+            .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+            .values(state="cancelled", closed_at=self._clock.now())
+        )
+        if won.rowcount == 0:
+            return False
+        await self._approvals.withdraw(db, broadcast_id)
+        await self._schedules.drop(db, broadcast_id)
+        await self._diary.note(db, member, "cancelled", broadcast_id)
+        return True
+
+    def _excess(self, kind: Kind, text: str, question: Question | None) -> int:
+        """By how many characters the longest form of a notice is too long for some platform."""
+        rounds = self._settings.reminders_of(kind).at_most
+        return self._wording.longest(kind, text, rounds, question, platforms=len(self._adapters)) - self.text_length

@@ -1,0 +1,205 @@
+"""From draft to outbox: confirmed, approved, and queued for everybody in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Row, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.adapter import Adapter
+from bot.clock import Clock
+from bot.directory import Member
+from bot.errors import Forbidden, Refused
+from bot.outbox import Outbox
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts import fanout, notices, show, validation
+from broadcasts.approval import Approvals
+from broadcasts.audience import AUDIENCE
+from broadcasts.drafts import Drafts
+from broadcasts.notices import Diary
+from broadcasts.questions import question_of
+from broadcasts.quiet import goes_out_at
+from broadcasts.schedules import Schedules
+from broadcasts.settings import BroadcastSettings
+from broadcasts.tables import broadcasts
+from broadcasts.wording import PRIORITIES, Kind, Wording
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What came of a confirmation.
+
+    - `sent`: it is on its way to `recipients`.
+    - `already`: it had been sent before; nothing happened now.
+    - `changed`: other people than those previewed would get it, so nothing was sent; show the new preview.
+    - `cancelled`: the draft had been thrown away.
+    - `warned`: the text has something odd; show `validation.warnings` and confirm with `warned=True`.
+    - `requested`: those who may approve it are asked; `waiting`: they were asked before.
+    - `scheduled`: it goes out by itself at `held_until`, and perhaps again.
+    """
+
+    outcome: Literal["sent", "already", "changed", "cancelled", "warned", "requested", "waiting", "scheduled"]
+    recipients: int = 0
+    kind: Kind = "notice"
+    held_until: datetime | None = None
+    """When it goes out, if quiet hours or a schedule hold it until then."""
+
+
+ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
+"""Called with the notice's number, its kind and the moment at which it goes out."""
+
+
+class Sending:
+    """Sends drafts; `ring_agenda` and `ring_reminders` are called when something new will be due."""
+
+    def __init__(
+        self,
+        database: Database,
+        outbox: Outbox,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        texts: Texts,
+        wording: Wording,
+        settings: BroadcastSettings,
+        drafts: Drafts,
+        approvals: Approvals,
+        schedules: Schedules,
+        diary: Diary,
+        *,
+        ring_agenda: Callable[[], None],
+        ring_reminders: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._outbox = outbox
+        self._adapters = adapters
+        self._clock = clock
+        self._texts = texts
+        self._wording = wording
+        self._settings = settings
+        self._drafts = drafts
+        self._approvals = approvals
+        self._schedules = schedules
+        self._diary = diary
+        self._ring_agenda = ring_agenda
+        self._ring_reminders = ring_reminders
+        self._release_hooks: list[ReleaseHook] = []
+
+    async def confirm(
+        self,
+        db: AsyncConnection,
+        broadcast_id: int,
+        member: Member,
+        previewed: str,
+        *,
+        warned: bool = False,
+        alone: bool = False,
+    ) -> Confirmation:
+        """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
+
+        However often and by however many it is confirmed, it is sent once. `warned`: the member has seen what is odd
+        about the text. `alone`: the duty officer passes over the approval. Raises `Refused`.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "confirm", notice)
+        if notice.state != "draft":
+            return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        planned = await self._schedules.find(db, broadcast_id)
+        if planned is not None and planned.active:
+            return await self._release(db, notice, member)
+        if await self._fingerprint(db, notice) != previewed:
+            return Confirmation("changed")
+        if not warned and validation.warnings(notice.text):
+            return Confirmation("warned")
+        if not self._approvals.needed(notice.kind, member):
+            return await self._release(db, notice, member)
+        if alone:
+            return await self._send_alone(db, notice, member)
+        pages = show.preview(self._texts, await self._drafts.preview(db, broadcast_id), self._drafts.text_length)
+        asked = await self._approvals.request(db, notice, member, pages, previewed)
+        self._database.after_commit(db, self._ring_agenda)
+        return Confirmation("requested" if asked else "waiting")
+
+    async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
+        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
+        request = await self._approvals.find(db, request_id, member, "approve")
+        notice = await notices.find(db, request.broadcast_id)
+        if notice.state != "draft":
+            return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        await self._approvals.require_author(db, request)
+        if await self._fingerprint(db, notice) != previewed:
+            return Confirmation("changed")
+        if not await self._approvals.decide(db, request, member, "approved"):
+            return Confirmation("already")
+        return await self._release(db, notice, member)
+
+    async def send(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        """Send a draft now, once, whoever else does it at the same time."""
+        broadcast_id, audience = notice.id, AUDIENCE.validate_json(notice.audience)
+        now = self._clock.now()
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
+        rhythm = self._settings.reminders_of(notice.kind)
+        won = await db.execute(
+            update(broadcasts)
+            .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+            .values(state="sent", sent_at=goes_out, next_reminder_at=rhythm.next_round(goes_out, 0))
+        )
+        if won.rowcount == 0:
+            return Confirmation("already")
+        recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
+        message = self._wording.notice(broadcast_id, notice.kind, notice.text, question_of(notice))
+        for name in await fanout.used_adapters(db, broadcast_id):
+            adapter = self._adapters[name]
+            await fanout.add_deliveries(
+                db,
+                broadcast_id,
+                notice.token,
+                name,
+                self._wording.for_platform(message, broadcast_id, adapter),
+                priority=PRIORITIES[notice.kind],
+                now=now,
+                due_at=goes_out,
+            )
+        for hook in self._release_hooks:
+            await hook(db, broadcast_id, notice.kind, goes_out)
+        self._outbox.ring_after_commit(db)
+        self._database.after_commit(db, self._ring_reminders)
+        await self._diary.note(db, member, "sent", broadcast_id, {"kind": notice.kind, "recipients": recipients})
+        return Confirmation("sent", recipients, notice.kind, goes_out if goes_out > now else None)
+
+    def on_release(self, hook: ReleaseHook) -> None:
+        """Call `hook` in the transaction in which a notice is sent."""
+        self._release_hooks.append(hook)
+
+    async def _send_alone(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        if await self._schedules.find(db, notice.id) is not None:
+            raise Refused("schedule.not_alone")  # what can wait for its hour can wait for a second person
+        if not self._approvals.may_send_alone(notice.kind, member):
+            raise Forbidden(
+                "refused.not_alone",
+                actor=member.code,
+                action="broadcast.send_alone",
+                subject=f"broadcast:{notice.id}",
+            )
+        confirmation = await self._release(db, notice, member)
+        if confirmation.outcome == "sent":
+            await self._approvals.withdraw(db, notice.id)
+            await self._approvals.ask_review(db, notice, member, confirmation.recipients)
+        return confirmation
+
+    async def _release(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
+        """Send a draft, or let its schedule begin, once everything is right with it."""
+        planned = await self._schedules.find(db, notice.id)
+        if planned is None:
+            return await self.send(db, notice, member)
+        recipients = await self._schedules.activate(db, notice, member, planned)
+        self._database.after_commit(db, self._ring_agenda)
+        return Confirmation("scheduled", recipients, notice.kind, planned.moments[0])
+
+    async def _fingerprint(self, db: AsyncConnection, notice: Row[Any]) -> str:
+        audience = AUDIENCE.validate_json(notice.audience)
+        return await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
