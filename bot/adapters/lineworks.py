@@ -148,7 +148,7 @@ class LineWorks:
             await self._call("POST", f"{self._bot}/{kind}/{_segment(address.id)}/messages", body)
         except _Declined as declined:
             return declined.outcome
-        return Sent(delivery.key)
+        return Sent(delivery.key)  # messages have no ids here
 
     async def room_members(self, room: str) -> Sequence[str]:
         """Who is in a room in which the bot is. Raises KairanbanError if the platform does not say."""
