@@ -16,6 +16,7 @@ from bot.tables import departments, members
 from bot.texts import Texts
 from broadcasts.audience import AUDIENCE
 from broadcasts.fanout import routes
+from broadcasts.files import files_of
 from broadcasts.questions import question_of
 from broadcasts.show import pages
 from broadcasts.wording import Wording
@@ -72,7 +73,7 @@ def show_platforms(
     limit: int,
 ) -> list[str]:
     """The notice as each platform that is used will show it; buttons stand under it in brackets."""
-    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
+    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft), files_of(draft))
     lines: list[str] = []
     for name in sorted({person.adapter for person in people if person.adapter}):
         shaped = wording.for_platform(message, draft.id, adapters[name])

@@ -11,9 +11,11 @@ from typing import Any
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.messages import Attachment
 from bot.tables import departments
 from broadcasts.audience import AUDIENCE
 from broadcasts.fanout import fingerprint, routes
+from broadcasts.files import files_of
 from broadcasts.questions import question_of
 from broadcasts.schedules import Planned
 from broadcasts.tables import rooms
@@ -42,6 +44,7 @@ class Preview:
     """When quiet hours let it go, if they hold it at the moment at which it is ready."""
     planned: Planned | None = None
     """When it is ready, if that is not at once."""
+    attachments: Sequence[Attachment] = ()
 
 
 async def preview(
@@ -95,4 +98,5 @@ async def preview(
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
         planned=planned,
+        attachments=files_of(draft),
     )

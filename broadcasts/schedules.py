@@ -41,7 +41,7 @@ SHOWN_MOMENTS = 3
 TOO_LATE = timedelta(hours=6)
 """After a standstill longer than this, what was due is not sent any more: 「本日9時」 would be wrong by then."""
 
-_COPIED = ("kind", "text", "audience", "audience_key", "author_id", "asks", "stage", "choices")
+_COPIED = ("kind", "text", "audience", "audience_key", "author_id", "asks", "stage", "choices", "attachments")
 
 _schedules = broadcast_schedules.c
 

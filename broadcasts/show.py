@@ -12,6 +12,7 @@ from bot.texts import Texts
 from broadcasts.preview import Preview
 from broadcasts.report import Status, Unread
 from broadcasts.tree import Branch, subtree
+from broadcasts.wording import file_line
 
 LISTED_DEPARTMENTS = 30
 """Departments that a preview names; the rest is summed up, so that the text stays in sight."""
@@ -49,6 +50,9 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
     if seen.buttons:
         labels = "".join(texts("question.button", label=label) for label in seen.buttons)
         lines += ["", texts("question.preview", labels=labels)]
+    if seen.attachments:
+        lines += ["", texts("attachment.preview", count=len(seen.attachments))]
+        lines += [texts("attachment.line", file=file_line(texts, each)) for each in seen.attachments]
     hint = "broadcast.confirm_hint"
     if (planned := seen.planned) is not None:
         hint = "schedule.confirm_hint"

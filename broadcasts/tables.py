@@ -30,6 +30,7 @@ broadcasts = Table(
     Column("asks", Text),  # what it asks of people; NULL: nothing but to be read
     Column("stage", SmallInteger),  # 参集: 第1〜第3配備
     Column("choices", Text),  # the labels of free choices, as a JSON array
+    Column("attachments", Text),  # bot.messages.Attachment as a JSON array; the contents lie on the shelf
     Column("corrections", SmallInteger, nullable=False, server_default=text("0")),  # sent so far
     Column("corrected_text", Text),  # of the last correction: what is sent from then on
     CheckConstraint("kind IN ('notice', 'emergency', 'drill')", name="kind"),

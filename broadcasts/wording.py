@@ -6,7 +6,7 @@ The kind stands first in all of them, so that nobody takes a drill for the real 
 from __future__ import annotations
 
 from bot.adapter import Adapter
-from bot.messages import Button, Message
+from bot.messages import Attachment, Button, Message
 from bot.texts import Texts
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.questions import Question
@@ -25,11 +25,18 @@ class Wording:
     def __init__(self, texts: Texts) -> None:
         self._texts = texts
 
-    def notice(self, broadcast_id: int, kind: Kind, text: str, question: Question | None = None) -> Message:
-        """The notice itself, with its question and the buttons that answer it."""
-        return self._asking(
-            broadcast_id, question, self._texts(f"notice.{kind}", text=text), f"broadcast:{broadcast_id}"
-        )
+    def notice(
+        self,
+        broadcast_id: int,
+        kind: Kind,
+        text: str,
+        question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
+        """The notice itself, with its question and the buttons that answer it, and its files."""
+        said = self._texts(f"notice.{kind}", text=text)
+        message = self._asking(broadcast_id, question, said, f"broadcast:{broadcast_id}")
+        return message.model_copy(update={"attachments": attachments}) if attachments else message
 
     def reminder(
         self, broadcast_id: int, kind: Kind, text: str, number: int, question: Question | None = None
@@ -72,11 +79,22 @@ class Wording:
         )
 
     def for_platform(self, message: Message, broadcast_id: int, adapter: Adapter) -> Message:
-        """The message with a button to say that one has read it, where the platform does not tell by itself."""
+        """The message as a platform can show it.
+
+        With a button to say that one has read it, where the platform does not tell by itself; where it takes no files,
+        with their names and the way to them instead.
+        """
+        if len(message.attachments) > adapter.capabilities.attachments:
+            message = message.model_copy(update={"text": self.with_names(message), "attachments": ()})
         if message.buttons or adapter.capabilities.native_receipts or not adapter.capabilities.buttons:
             return message  # an answer to a question counts as a read
         button = Button(label=self._texts("notice.acknowledge"), data=f"{ACKNOWLEDGE}{broadcast_id}")
         return message.model_copy(update={"buttons": (button,)})
+
+    def with_names(self, message: Message) -> str:
+        """The text with the names of the files that belong to it, for where they cannot be sent."""
+        names = self._texts("read.name_separator").join(file_line(self._texts, each) for each in message.attachments)
+        return f"{message.text}\n\n{self._texts('attachment.elsewhere', files=names)}"
 
     def elsewhere(self, message: Message, broadcast_id: int, adapter: Adapter, *, uncertain: bool) -> Message:
         """A message as it goes to another platform than it was made for.
@@ -95,14 +113,22 @@ class Wording:
         return f"{text}\n\n{self._texts('moved.perhaps_twice')}"
 
     def length(self, message: Message, *, platforms: int) -> int:
-        """Characters of a message; with several platforms, of what it becomes when it is moved to another."""
-        return len(message.text if platforms == 1 else self.perhaps_twice(message.text))
+        """Characters of a message with its files' names; with several platforms, of what it becomes on another."""
+        text = self.with_names(message) if message.attachments else message.text
+        return len(text if platforms == 1 else self.perhaps_twice(text))
 
     def longest(
-        self, kind: Kind, text: str, rounds: int, question: Question | None = None, *, platforms: int = 1
+        self,
+        kind: Kind,
+        text: str,
+        rounds: int,
+        question: Question | None = None,
+        *,
+        platforms: int = 1,
+        attachments: tuple[Attachment, ...] = (),
     ) -> int:
         """Characters of the longest message that the notice will ever be."""
-        forms = [self.notice(0, kind, text, question)]
+        forms = [self.notice(0, kind, text, question, attachments)]
         if rounds:
             forms.append(self.reminder(0, kind, text, rounds, question))
         return max(self.length(form, platforms=platforms) for form in forms)
@@ -112,6 +138,13 @@ class Wording:
         if department is None:
             return self._texts("room.everyone", number=number)
         return self._texts("room.department", department=department, number=number)
+
+
+def file_line(texts: Texts, attachment: Attachment) -> str:
+    """A file as people see it named: 「避難所一覧.pdf（1.2MB）」."""
+    kilobytes = max(1, round(attachment.size / 1_000))
+    size = f"{kilobytes}KB" if kilobytes < 1_000 else f"{attachment.size / 1_000_000:.1f}MB"
+    return texts("attachment.file", name=attachment.name, size=size)
 
 
 def beginning(text: str) -> str:

@@ -14,8 +14,9 @@ from typing import get_args
 
 from bot import Bot, Router
 from bot.activity import Activity
-from bot.adapter import Adapter, ListsPeople
+from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
+from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock
 from bot.directory import link_addresses
 from bot.inbox import SqliteInbox
@@ -33,7 +34,6 @@ from broadcasts.wording import Kind
 from config import migrate
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
-from handlers import introductions
 from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
@@ -75,7 +75,16 @@ class House:
 def adapters_from(settings: Settings, clock: Clock) -> list[Adapter]:
     """The platforms that the settings name. Raises ConfigurationError for a secret that cannot be read."""
     tables = (*settings.platforms(), settings.mail, *settings.others())
-    return [table.build(clock) for table in tables if table is not None]
+    return carrying([table.build(clock) for table in tables if table is not None], settings)
+
+
+def carrying(adapters: Sequence[Adapter], settings: Settings) -> list[Adapter]:
+    """The adapters, told where the files lie that notices carry."""
+    shelf = Shelf(settings.storage.attachment_folder)
+    for adapter in adapters:
+        if isinstance(adapter, CarriesFiles):
+            adapter.carry(shelf)
+    return list(adapters)
 
 
 @asynccontextmanager
@@ -101,7 +110,7 @@ async def open_house(
         parts.push_async_callback(database.close)
         await migrate.upgrade(database)
 
-        chosen = adapters_from(settings, clock) if adapters is None else adapters
+        chosen = adapters_from(settings, clock) if adapters is None else carrying(adapters, settings)
         plugged = {adapter.name: adapter for adapter in chosen}
         texts = Texts("bot", "broadcasts", "surveys", language=settings.language)
         circuit = CircuitPolicy(after=settings.failover.after, probe=settings.failover.probe)
@@ -109,7 +118,7 @@ async def open_house(
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((name for name in plugged if name not in chats), None)
-        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, _broadcast_settings(settings))
+        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, broadcast_settings(settings))
         ladders = settings.escalation.ladders()
         escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
         broadcasts.on_release(escalation.plan)
@@ -135,7 +144,6 @@ async def open_house(
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
-        router.include(introductions.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
         bot = Bot(
             router,
@@ -166,7 +174,8 @@ async def open_house(
         yield House(database, plugged, bot, broadcasts, surveys, activity, clock)
 
 
-def _broadcast_settings(settings: Settings) -> BroadcastSettings:
+def broadcast_settings(settings: Settings) -> BroadcastSettings:
+    """What the settings say of notices."""
     table = settings.broadcasts
     kinds: tuple[Kind, ...] = get_args(Kind)
     own = {kind: each for kind in kinds if (each := getattr(table, kind)) is not None}

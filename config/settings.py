@@ -60,6 +60,11 @@ class Storage(Table):
         return self.folder / "inbox.sqlite3"
 
     @property
+    def attachment_folder(self) -> Path:
+        """The files that notices carry; every process on this machine finds them here."""
+        return self.folder / "attachments"
+
+    @property
     def key_folder(self) -> Path:
         """The keys that seal anonymous answers while a survey is open; outside of the database on purpose."""
         return self.folder / "survey-keys"

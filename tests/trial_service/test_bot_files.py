@@ -58,7 +58,7 @@ def on_disk(tmp_path: Path) -> list[str]:
 
 async def send(adapter: LogoChat, to: str, *files: Attachment, key: str = "k") -> Outcome:
     kind = "room" if to.startswith("r") else "person"
-    address = Address(adapter="logochat", kind=kind, id=to)  # type: ignore[arg-type] # one of the two
+    address = Address(adapter="logochat", kind=kind, id=to)
     (outcome,) = await adapter.send([Delivery(1, key, address, Message(text="資料です。", attachments=files))])
     return outcome
 

@@ -312,6 +312,7 @@ def upgrade() -> None:
         sa.Column("asks", sa.Text(), nullable=True),
         sa.Column("stage", sa.SmallInteger(), nullable=True),
         sa.Column("choices", sa.Text(), nullable=True),
+        sa.Column("attachments", sa.Text(), nullable=True),
         sa.Column("corrections", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("corrected_text", sa.Text(), nullable=True),
         sa.CheckConstraint("asks IN ('acknowledge', 'safety', 'muster', 'choice')", name=op.f("ck_broadcasts_asks")),
