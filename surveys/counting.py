@@ -18,7 +18,7 @@ from surveys.definition import Definition, Step
 from surveys.exports.paper import Paper
 from surveys.sheets import finished
 from surveys.tables import surveys
-from surveys.tabulation import BLANK, Tally
+from surveys.tabulation import BLANK, Tally, columns
 from surveys.vault import Vault
 from surveys.words import Masker, frequent
 
@@ -69,9 +69,10 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
         keys = []
     tally = Tally(definition, keys or None)
     async for sheets in finished(db, vault, row, definition):
-        tally.add(sheets)
+        together = columns(sheets)
+        tally.add(sheets, together)
         if crossing is not None:
-            crossing.add(sheets)
+            crossing.add(sheets, together)
     tables = tally.tables(base="asked" if wish.blanks else "answered", threshold=definition.threshold)
     if wish.mask or definition.anonymity == "confidential":
         masker = Masker(list(await db.scalars(select(members.c.name))))

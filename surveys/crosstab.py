@@ -18,7 +18,7 @@ from bot.errors import KairanbanError
 from surveys.association import Association, associate
 from surveys.definition import Definition, Multiple, Scale, Sheet, Step, WithOptions, accepted
 from surveys.suppression import Cell, Questionnaire, Several, suppress
-from surveys.tabulation import APART, BLANK, Tally, Value, values
+from surveys.tabulation import APART, BLANK, Columns, SimpleTable, Tally, Value, columns, values
 
 ALL = None
 """In a place of a cell's key: whatever the answer, the margin."""
@@ -91,14 +91,17 @@ class CrossTally:
         self._patterns: Counter[tuple[object, ...]] = Counter()
         self._tally = Tally(definition, self.keys)
 
-    def add(self, sheets: Sequence[Sheet]) -> None:
-        """Count finished sheets."""
-        self._tally.add(sheets)
-        self._patterns.update(zip(*(self._answers(step, sheets) for step in self._steps), strict=True))
+    def add(self, sheets: Sequence[Sheet], together: Columns | None = None) -> None:
+        """Count finished sheets; `together` are their `columns`, if somebody has them already."""
+        together = columns(sheets) if together is None else together
+        self._tally.add(sheets, together)
+        self._patterns.update(zip(*(self._answers(step, sheets, together) for step in self._steps), strict=True))
 
     @staticmethod
-    def _answers(step: Step, sheets: Sequence[Sheet]) -> Iterator[object]:
-        found = map(methodcaller("get", step.key, BLANK if step.question.when is None else APART), sheets)
+    def _answers(step: Step, sheets: Sequence[Sheet], together: Columns) -> Iterable[object]:
+        found: Iterable[object] = together.get(step.key, ())
+        if not found:
+            found = map(methodcaller("get", step.key, BLANK if step.question.when is None else APART), sheets)
         if isinstance(step.question, Multiple):
             return (tuple(answer) if isinstance(answer, list) else answer for answer in found)
         return found
@@ -121,7 +124,10 @@ class CrossTally:
         if threshold > 1:
             impossible = frozenset(cell for cell in counts if not self._possible(cell))
             asked = Questionnaire(self._several(), impossible)
-            shown = suppress(counts, threshold, self._hidden_margins(axes, threshold), asked)
+            tables = {table.key: table for table in self._tally.tables(threshold=threshold)}
+            shown = suppress(counts, threshold, self._hidden_margins(axes, tables), asked)
+            for place in self._withheld(tables):
+                shown |= {cell: None for cell in counts if cell[place] is not ALL}
         testable = not any(axis.multiple for axis in axes) and None not in shown.values()
         return CrossTable(axes, shown, associate(_matrix(axes, counts)) if testable else None)
 
@@ -153,9 +159,22 @@ class CrossTally:
                 direct, when = False, earlier.when
         return True
 
-    def _hidden_margins(self, axes: Sequence[Axis], threshold: int) -> set[Cell]:
+    def _withheld(self, tables: Mapping[str, SimpleTable]) -> Iterator[int]:
+        """Axes of which nothing may be seen: how many they concern would tell a hidden count of an earlier question.
+
+        Where that question is in the table, too, its counts are protected like all others.
+        """
+        for place, step in enumerate(self._steps):
+            when = step.question.when
+            while when is not None and tables[step.key].asked is None:
+                if when.question not in self.keys:
+                    yield place
+                    break
+                when = self._definition.by_key[when.question].question.when
+
+    @staticmethod
+    def _hidden_margins(axes: Sequence[Axis], tables: Mapping[str, SimpleTable]) -> set[Cell]:
         """What the simple tables hide must be hidden here, and nothing else of a single question can be."""
-        tables = {table.key: table for table in self._tally.tables(threshold=threshold)}
         hidden: set[Cell] = set()
         for place, axis in enumerate(axes):
             table = tables[axis.key]

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from surveys.definition import Answer, Definition
 from surveys.tables import survey_participants, survey_sheets
-from surveys.vault import Vault, owner, read_plain
+from surveys.vault import Vault, owner, read_many, read_plain
 
 BATCH = 1_000
 
@@ -32,7 +32,7 @@ async def finished(
         )
         # By batches: to await each row by itself takes longer than all the counting.
         async for partition in bodies.partitions():
-            yield [read_plain(body) for body in partition]
+            yield read_many(partition)
 
 
 async def finished_by_member(

@@ -28,6 +28,7 @@ from surveys.definition import (
 
 Value = int | float | str
 Base = Literal["answered", "asked"]
+Columns = Mapping[str, Sequence[Answer]]
 BLANK = ""
 """The value of those who left a question blank."""
 APART = "-"
@@ -93,15 +94,19 @@ class Tally:
         self._words: dict[str, list[str]] = {}
         self.sheets = 0
 
-    def add(self, sheets: Sequence[Sheet]) -> None:
-        """Count finished sheets."""
+    def add(self, sheets: Sequence[Sheet], together: Columns | None = None) -> None:
+        """Count finished sheets; `together` are their `columns`, if somebody has them already."""
         self.sheets += len(sheets)
+        together = columns(sheets) if together is None else together
         for step in self._steps:
             concerned = sheets
             if step.question.when is not None:
                 concerned = [sheet for sheet in sheets if self._definition.applies(step, sheet)]
             self._asked[step.key] += len(concerned)
-            self._count(step, list(map(methodcaller("get", step.key), concerned)))
+            if concerned is sheets and step.key in together:
+                self._count(step, together[step.key])
+            else:
+                self._count(step, list(map(methodcaller("get", step.key), concerned)))
             if isinstance(step.question, WithOptions) and any(option.other for option in step.question.options):
                 self._hear(step, map(methodcaller("get", step.key + OTHER), concerned))
 
@@ -170,6 +175,17 @@ def simple(
     tally = Tally(definition)
     tally.add(list(sheets))
     return tally.tables(base=base, threshold=threshold)
+
+
+def columns(sheets: Sequence[Sheet]) -> Columns:
+    """The answers to each question, in the order of the sheets, where all sheets hold the same ones; else nothing.
+
+    Sheets turned round as a whole take a quarter of the time of looking each answer up.
+    """
+    layouts = {tuple(sheet) for sheet in sheets}
+    if len(layouts) != 1:
+        return {}
+    return dict(zip(layouts.pop(), zip(*(sheet.values() for sheet in sheets), strict=True), strict=True))
 
 
 def values(step: Step, seen: Iterable[Value]) -> Iterator[tuple[Value, str]]:

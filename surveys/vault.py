@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -116,6 +116,12 @@ def owner(survey_id: int, member_id: int) -> str:
 def plain(sheet: Sheet) -> bytes:
     """The sheet of a named survey, as it is stored."""
     return orjson.dumps(dict(sheet))
+
+
+def read_many(bodies: Sequence[str]) -> list[dict[str, Answer]]:
+    """Many sheets at once, which takes less time than one by one."""
+    sheets: list[dict[str, Answer]] = orjson.loads(f"[{','.join(bodies)}]")
+    return sheets
 
 
 def read_plain(body: bytes | Mapping[str, Answer] | str) -> dict[str, Answer]:
