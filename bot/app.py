@@ -164,7 +164,11 @@ class Bot:
 
     async def take(self, events: Sequence[Event]) -> None:
         """Put events into the inbox, as a webhook would; returns once they are on disk."""
-        await self.inbox.append(events)
+        new = await self.inbox.append(events)
+        for event in events:
+            self.metrics.events.labels(event.adapter, event.type, "received").inc()
+        if new < len(events):
+            self.metrics.events.labels(events[0].adapter, "any", "repeated").inc(len(events) - new)
 
     async def idle(self) -> None:
         """Return when nothing is under way: every event that is due is handled and every message that is due sent."""

@@ -89,7 +89,7 @@ class MatrixApplication:
         self._since = answer["next_batch"]
         self.token = token
         rooms: list[Mapping[str, Any]] = []
-        self._await_rooms(answer)
+        await self._await_rooms(answer)
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
             said = [event for event in joined["timeline"]["events"] if event["type"] == "m.room.message"]
             others = [event for event in said if event["sender"] != self.user_id]
@@ -105,7 +105,7 @@ class MatrixApplication:
         query = {"timeout": "0", "since": self._since, "set_presence": "offline", "filter": _FILTER}
         answer = await self._call("GET", ["sync"], query=query)
         self._since = answer["next_batch"]
-        self._await_rooms(answer)
+        await self._await_rooms(answer)
         heard = bool(self._invited)
         for room, joined in answer.get("rooms", {}).get("join", {}).items():
             events = await self._events(room, joined["timeline"])
@@ -118,11 +118,12 @@ class MatrixApplication:
                     self._on_frame(frame)
         return heard
 
-    def _await_rooms(self, answer: Mapping[str, Any]) -> None:
+    async def _await_rooms(self, answer: Mapping[str, Any]) -> None:
         """Note the rooms that this person has been invited to and that the server has not yet let them into."""
-        rooms = answer.get("rooms", {})
-        self._invited |= rooms.get("invite", {}).keys()
-        self._invited -= rooms.get("join", {}).keys() | rooms.get("leave", {}).keys()
+        self._invited |= answer.get("rooms", {}).get("invite", {}).keys()
+        if self._invited:  # a room in which nothing was said yet does not show up by itself
+            joined = await self._network.call("GET", ["joined_rooms"], self.token)
+            self._invited.difference_update(joined["joined_rooms"])
 
     async def _events(self, room: str, timeline: Mapping[str, Any]) -> list[Any]:
         events = list(timeline["events"])
