@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import select
 
+from bot.activity import Activity
 from bot.adapter import Capabilities, Delivery, Outcome, Retry, Sent
 from bot.audit.tables import audit_log
 from bot.directory import HEADQUARTERS, Entry
+from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries
 from broadcasts.questions import Question
+from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients
 from tests.broadcasts.support import Hall, Platform, city_hall
+from tests.databases import empty_database
 
 MINUTE = timedelta(minutes=1)
 TOLD = "ほかのチャットにもすでに届いているかもしれません"
 
-Mood = Literal["well", "refuses", "cuts", "acts, then cuts"]
+Mood = Literal["well", "refuses", "cuts", "acts, then cuts", "acts, then we die"]
 
 
 @dataclass
@@ -31,6 +40,8 @@ class Moody(Platform):
 
     mood: Mood = "well"
     gone: set[str] = field(default_factory=set)
+    history: dict[str, list[str]] = field(default_factory=dict)
+    """Who has seen what of a notice, in the order in which it came, over all platforms that share it."""
 
     def _send(self, delivery: Delivery) -> Outcome:
         match self.mood:
@@ -39,13 +50,26 @@ class Moody(Platform):
             case "cuts":
                 return Retry("The connection was cut.", uncertain=True)
             case "acts, then cuts":
-                super()._send(delivery)
+                self._show(delivery)
                 return Retry("The connection was cut.", uncertain=True)
+            case "acts, then we die":
+                self._show(delivery)
+                raise asyncio.CancelledError
         if delivery.action == "delete":
             assert delivery.message_id is not None
             self.gone.add(delivery.message_id)
             return Sent()
-        return super()._send(delivery)
+        return self._show(delivery)
+
+    def _show(self, delivery: Delivery) -> Outcome:
+        new = delivery.key not in self.answers
+        outcome = super()._send(delivery)
+        if new:
+            to_room = delivery.address.kind == "room"
+            for name in self.rooms[delivery.address.id] if to_room else [delivery.address.id]:
+                seen = f"{name.rpartition('-')[2]} {delivery.message.reference}"
+                self.history.setdefault(seen, []).append(delivery.message.text)
+        return outcome
 
     def texts(self, person: str, reference: str) -> list[str]:
         """What somebody has on their screen of a notice."""
@@ -416,6 +440,69 @@ async def test_a_platform_without_receipts_gets_the_button_and_one_with_them_doe
         assert len(scene.chat.texts("u-700", f"broadcast:{second}")) == 1
         assert all(not each.message.buttons for each in scene.chat.deliveries)
         assert number != second
+
+
+MOODS: tuple[Mood, ...] = ("well", "refuses", "cuts", "acts, then cuts", "acts, then we die")
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(MOODS),
+        st.sampled_from(MOODS),
+        st.sampled_from([0, 2, 15, 45, 120]),
+        st.booleans(),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps, st.booleans())
+def test_whatever_fails_in_whatever_order_nobody_misses_it_and_nobody_gets_it_twice_unawares(
+    course: list[tuple[Mood, Mood, int, bool]], rooms: bool
+) -> None:
+    asyncio.run(_live_through(course, rooms=rooms))
+
+
+async def _live_through(course: list[tuple[Mood, Mood, int, bool]], *, rooms: bool) -> None:
+    staff = [*people(6, "chat", "line"), person("700", "line", "chat"), person("800", "chat"), person("900", "line")]
+    with TemporaryDirectory() as folder:
+        async with empty_database("sqlite", Path(folder)) as database, scene_on(database, staff, rooms=rooms) as scene:
+            history: dict[str, list[str]] = {}
+            scene.chat.history = scene.line.history = history
+            number: int | None = None
+            for chat, line, seconds, die in course:
+                scene.chat.mood, scene.line.mood = chat, line
+                number = number or await scene.hall.send()
+                await scene.hall.advance(timedelta(seconds=seconds))
+                if die:
+                    await die_and_rise(scene.hall)
+            scene.chat.mood = scene.line.mood = "well"
+            number = number or await scene.hall.send()
+            await die_and_rise(scene.hall)
+            await scene.hall.advance(timedelta(hours=3))
+            reference = f"broadcast:{number}"
+            for code in [*CODES[:6], "700", "800", "900"]:
+                first, *later = history[f"{code} {reference}"]
+                assert first
+                assert all(TOLD in text for text in later), (code, later)
+            await scene.hall.broadcasts.stop()
+            await scene.hall.outbox.stop()
+
+
+async def die_and_rise(hall: Hall) -> None:
+    """The process ends where it stands; another one begins with what is in the database."""
+    for task in hall.outbox._tasks:
+        task.cancel()
+    await asyncio.gather(*hall.outbox._tasks, return_exceptions=True)
+    await hall.broadcasts.stop()
+    hall.activity = Activity()
+    platforms = hall.outbox._adapters
+    hall.outbox = Outbox(hall.database, platforms, hall.clock, hall.activity)
+    hall.broadcasts = Broadcasts(
+        hall.database, hall.outbox, platforms, hall.clock, hall.activity, hall.broadcasts.texts
+    )
+    await hall.outbox.start()
+    await hall.broadcasts.start()
+    await hall.quiet()
 
 
 async def audited(database: Database) -> Sequence[str]:
