@@ -21,30 +21,22 @@ import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 import aiohttp
 import orjson
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import line_wire as wire
+from bot.adapters.line_events import parse, plain_token, token_age
 from bot.adapters.line_quota import Quota, Reading
 from bot.adapters.posting import Answer, Poster
 from bot.clock import Clock, SystemClock
-from bot.errors import ConfigurationError, KairanbanError, MalformedPayload
-from bot.events import (
-    ButtonPressed,
-    Event,
-    Location,
-    MemberJoined,
-    MemberLeft,
-    MessageReceived,
-    MessageUnsent,
-    Unknown,
-)
+from bot.errors import ConfigurationError, KairanbanError
+from bot.events import Event
 from bot.messages import Priority
 
 ANSWER_LIMIT = 1_000_000
@@ -60,8 +52,6 @@ _MONTH_IS_OVER = re.compile(r"monthly limit", re.IGNORECASE)
 _INVALID_TOKEN = re.compile(r"reply token", re.IGNORECASE)
 _NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
 """What goes wrong before a request has left the house."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _Call = Literal["reply", "push", "multicast"]
 
@@ -123,111 +113,8 @@ class Line:
         return hmac.compare_digest(given.encode("utf-8", "replace"), expected)
 
     def parse(self, body: bytes) -> Sequence[Event]:
-        """The events of a callback; none for a connection check.
-
-        What is not for us becomes `Unknown`, kept and never answered: kinds that we have no use for, messages of nobody
-        (LINE may leave the sender out), and everything while another service has the word in a chat (standby).
-        """
-        try:
-            callback = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
-        events = callback.get("events") if isinstance(callback, dict) else None
-        if not isinstance(events, list):
-            raise MalformedPayload("A callback must be an object with a list of `events`.")
-        bot = callback.get("destination")
-        found: dict[str, Event] = {}
-        ids: dict[str, str] = {}
-        for document in events:
-            for event in self._parse_one(document, bot if isinstance(bot, str) and bot else "bot", ids):
-                found[event.key] = event
-        return list(found.values())
-
-    def _parse_one(self, document: object, bot: str, ids: dict[str, str]) -> Sequence[Event]:
-        """The events in one of LINE's; `ids` are those that the body has had so far, with what they stand for."""
-        raw = orjson.dumps(document)
-        known: Mapping[str, object] = document if isinstance(document, dict) else {}
-        given, digest = known.get("webhookEventId"), hashlib.sha256(raw).hexdigest()
-        key = given if isinstance(given, str) and 0 < len(given) <= 100 else f"sha256:{digest}"
-        if ids.setdefault(key, digest) != digest:
-            # LINE's ids are unique. Should one not be, the event is told apart by what it says, and is not lost.
-            key = f"{key}:{digest}"
-        try:
-            event = _KNOWN_EVENT.validate_json(raw)
-        except ValidationError as error:
-            return [self._unknown(key, raw, known, _mistake(known, error))]
-        if event.mode != "active":
-            reason = f"The bot has not the word in this chat (mode {event.mode[:20]!r}), so it must not answer."
-            return [self._unknown(key, raw, known, reason)]
-        return self._translate(event, key, bot) or [
-            self._unknown(key, raw, known, f"LINE does not say who is behind this {event.type}: its userId is missing.")
-        ]
-
-    def _translate(self, event: wire.KnownEvent, key: str, bot: str) -> Sequence[Event]:
-        """The event in the house's words; none if nobody is named where somebody must be."""
-        occurred_at = _EPOCH + timedelta(milliseconds=event.timestamp)
-        common: dict[str, Any] = {
-            "adapter": self.name,
-            "key": key,
-            "conversation": _conversation(event.source),
-            "direct": event.source.type == "user",
-            "occurred_at": occurred_at,
-        }
-        person = event.source.user_id
-        # The token tells its own age, so that nobody else has to know how long it lives.
-        token = None if event.reply_token is None else f"{event.timestamp}:{event.reply_token}"
-        match event:
-            case wire.MembersJoinedEvent():
-                return [
-                    MemberJoined(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
-                    for member in event.joined.members
-                ]
-            case wire.MembersLeftEvent():
-                return [
-                    MemberLeft(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
-                    for member in event.left.members
-                ]
-            case wire.PresenceEvent():  # `destination` is the bot's own id
-                return [(MemberJoined if event.type == "join" else MemberLeft)(**common, member=bot)]
-            case wire.UnsendEvent():
-                return [MessageUnsent(**common, message_id=event.unsend.message_id)]
-            case _ if person is None:
-                return []
-            case wire.FollowEvent():
-                return [(MemberJoined if event.type == "follow" else MemberLeft)(**common, member=person)]
-            case wire.PostbackEvent():
-                # LINE does not say under which message the button was; what it means stands in its data.
-                return [
-                    ButtonPressed(**common, sender=person, message_id="", data=event.postback.data, reply_token=token)
-                ]
-            case wire.MessageEvent():
-                content = event.message
-                return [
-                    MessageReceived(
-                        **common,
-                        sender=person,
-                        message_id=content.id,
-                        reply_token=token,
-                        text=wire.without_mention(content.text, content.mention)
-                        if isinstance(content, wire.TextContent)
-                        else "",
-                        location=_location(content),
-                        files=int(isinstance(content, wire.FileContent)),
-                    )
-                ]
-
-    def _unknown(self, key: str, raw: bytes, known: Mapping[str, object], reason: str) -> Unknown:
-        stamp = known.get("timestamp")
-        return Unknown(
-            adapter=self.name,
-            key=key,
-            conversation="",
-            occurred_at=_EPOCH + timedelta(milliseconds=stamp)
-            if isinstance(stamp, int) and 0 <= stamp <= wire.LAST_MOMENT
-            else self._clock.now(),
-            payload=raw.decode(),
-            reason=reason,
-        )
+        """The events of a callback; none for a connection check. Whatever is not for us becomes `Unknown`."""
+        return parse(body, adapter=self.name, now=self._clock.now())
 
     # ------------------------------------------------------------- outgoing
 
@@ -295,15 +182,14 @@ class Line:
 
     async def _reply(self, delivery: Delivery, token: str, objects: list[dict[str, Any]]) -> Outcome | None:
         """Answer by the reply token; None if it is certain that it cannot be used and never was."""
-        stamp, _, value = token.partition(":")
-        if self._clock.now() > _EPOCH + timedelta(milliseconds=int(stamp)) + REPLY_LIFE:
+        if token_age(token, self._clock.now()) > REPLY_LIFE:
             if not delivery.uncertain:
                 return None
             return Rejected(
                 "LINE did not say whether this answer arrived, and its reply token is too old to find out. "
                 "It is not sent again, because it could be there twice."
             )
-        body = orjson.dumps({"replyToken": value, "messages": objects})
+        body = orjson.dumps({"replyToken": plain_token(token), "messages": objects})
         try:
             status, answer, headers = await self._post("reply", body, {})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -447,28 +333,3 @@ def _reason(status: int, answer: bytes) -> str:
         return f"LINE answered {status}."
     details = "; ".join(f"{each.property}: {each.message}" for each in error.details[:3])
     return f"LINE answered {status}: {error.message}{f' ({details})' if details else ''}"[:500]
-
-
-def _mistake(known: Mapping[str, object], error: ValidationError) -> str:
-    kind = known.get("type")
-    if isinstance(kind, str) and kind not in wire.KNOWN_TYPES:
-        return f"There is no use for an event of the type {kind[:50]!r}."
-    first = error.errors(include_input=False, include_url=False)[0]
-    return f"{'.'.join(str(part) for part in first['loc']) or 'event'}: {first['msg']}"
-
-
-def _conversation(source: wire.Source) -> str:
-    match source:
-        case wire.UserSource():
-            return source.user_id
-        case wire.GroupSource():
-            return source.group_id
-        case wire.RoomSource():
-            return source.room_id
-
-
-def _location(content: wire.Content) -> Location | None:
-    if not isinstance(content, wire.LocationContent):
-        return None
-    label = " ".join(part for part in (content.title, content.address) if part)
-    return Location(latitude=content.latitude, longitude=content.longitude, label=label)

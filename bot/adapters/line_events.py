@@ -1,0 +1,181 @@
+"""LINE's callbacks in the house's words.
+
+What is not for us becomes `Unknown`, kept and never answered: kinds of events that we have no use for, messages of
+nobody (LINE may leave the sender out), and everything while another service has the word in a chat (standby).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from bot.adapters import line_wire as wire
+from bot.errors import MalformedPayload
+from bot.events import (
+    ButtonPressed,
+    Event,
+    Location,
+    MemberJoined,
+    MemberLeft,
+    MessageReceived,
+    MessageUnsent,
+    Unknown,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
+
+
+def parse(body: bytes, *, adapter: str, now: datetime) -> list[Event]:
+    """The events of a callback, none for a connection check; MalformedPayload if the body is none."""
+    try:
+        callback = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
+    documents = callback.get("events") if isinstance(callback, dict) else None
+    if not isinstance(documents, list):
+        raise MalformedPayload("A callback must be an object with a list of `events`.")
+    bot = callback.get("destination")
+    reader = _Reader(adapter, bot if isinstance(bot, str) and bot else "bot", now)
+    found: dict[str, Event] = {}
+    ids: dict[str, str] = {}
+    for document in documents:
+        for event in reader.events(document, ids):
+            found[event.key] = event
+    return list(found.values())
+
+
+def token_age(token: str, now: datetime) -> timedelta:
+    """How old a reply token is that came with an event of `parse`."""
+    return now - (_EPOCH + timedelta(milliseconds=int(token.partition(":")[0])))
+
+
+def plain_token(token: str) -> str:
+    """The token as LINE gave it."""
+    return token.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the events of one callback; `bot` is the bot's own user id."""
+
+    adapter: str
+    bot: str
+    now: datetime
+
+    def events(self, document: object, ids: dict[str, str]) -> Sequence[Event]:
+        """The events in one of LINE's; `ids` are those that the body has had so far, with what they stand for."""
+        raw = orjson.dumps(document)
+        known: Mapping[str, object] = document if isinstance(document, dict) else {}
+        given, digest = known.get("webhookEventId"), hashlib.sha256(raw).hexdigest()
+        key = given if isinstance(given, str) and 0 < len(given) <= 100 else f"sha256:{digest}"
+        if ids.setdefault(key, digest) != digest:
+            # LINE's ids are unique. Should one not be, the event is told apart by what it says, and is not lost.
+            key = f"{key}:{digest}"
+        try:
+            event = _KNOWN_EVENT.validate_json(raw)
+        except ValidationError as error:
+            return [self._unknown(key, raw, known, _mistake(known, error))]
+        if event.mode != "active":
+            reason = f"The bot has not the word in this chat (mode {event.mode[:20]!r}), so it must not answer."
+            return [self._unknown(key, raw, known, reason)]
+        return self._translate(event, key) or [
+            self._unknown(key, raw, known, f"LINE does not say who is behind this {event.type}: its userId is missing.")
+        ]
+
+    def _translate(self, event: wire.KnownEvent, key: str) -> Sequence[Event]:
+        """The event in the house's words; none if nobody is named where somebody must be."""
+        occurred_at = _EPOCH + timedelta(milliseconds=event.timestamp)
+        common: dict[str, Any] = {
+            "adapter": self.adapter,
+            "key": key,
+            "conversation": _conversation(event.source),
+            "direct": event.source.type == "user",
+            "occurred_at": occurred_at,
+        }
+        person = event.source.user_id
+        # The token tells its own age, so that nobody else has to know how long it lives.
+        token = None if event.reply_token is None else f"{event.timestamp}:{event.reply_token}"
+        match event:
+            case wire.MembersJoinedEvent():
+                return [
+                    MemberJoined(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
+                    for member in event.joined.members
+                ]
+            case wire.MembersLeftEvent():
+                return [
+                    MemberLeft(**{**common, "key": f"{key}:{member.user_id}"}, member=member.user_id)
+                    for member in event.left.members
+                ]
+            case wire.PresenceEvent():  # `destination` is the bot's own id
+                return [(MemberJoined if event.type == "join" else MemberLeft)(**common, member=self.bot)]
+            case wire.UnsendEvent():
+                return [MessageUnsent(**common, message_id=event.unsend.message_id)]
+            case _ if person is None:
+                return []
+            case wire.FollowEvent():
+                return [(MemberJoined if event.type == "follow" else MemberLeft)(**common, member=person)]
+            case wire.PostbackEvent():
+                # LINE does not say under which message the button was; what it means stands in its data.
+                return [
+                    ButtonPressed(**common, sender=person, message_id="", data=event.postback.data, reply_token=token)
+                ]
+            case wire.MessageEvent():
+                content = event.message
+                return [
+                    MessageReceived(
+                        **common,
+                        sender=person,
+                        message_id=content.id,
+                        reply_token=token,
+                        text=wire.without_mention(content.text, content.mention)
+                        if isinstance(content, wire.TextContent)
+                        else "",
+                        location=_location(content),
+                        files=int(isinstance(content, wire.FileContent)),
+                    )
+                ]
+
+    def _unknown(self, key: str, raw: bytes, known: Mapping[str, object], reason: str) -> Unknown:
+        stamp = known.get("timestamp")
+        return Unknown(
+            adapter=self.adapter,
+            key=key,
+            conversation="",
+            occurred_at=_EPOCH + timedelta(milliseconds=stamp)
+            if isinstance(stamp, int) and 0 <= stamp <= wire.LAST_MOMENT
+            else self.now,
+            payload=raw.decode(),
+            reason=reason,
+        )
+
+
+def _mistake(known: Mapping[str, object], error: ValidationError) -> str:
+    kind = known.get("type")
+    if isinstance(kind, str) and kind not in wire.KNOWN_TYPES:
+        return f"There is no use for an event of the type {kind[:50]!r}."
+    first = error.errors(include_input=False, include_url=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'event'}: {first['msg']}"
+
+
+def _conversation(source: wire.Source) -> str:
+    match source:
+        case wire.UserSource():
+            return source.user_id
+        case wire.GroupSource():
+            return source.group_id
+        case wire.RoomSource():
+            return source.room_id
+
+
+def _location(content: wire.Content) -> Location | None:
+    if not isinstance(content, wire.LocationContent):
+        return None
+    label = " ".join(part for part in (content.title, content.address) if part)
+    return Location(latitude=content.latitude, longitude=content.longitude, label=label)
