@@ -9,13 +9,15 @@ from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
+from bot.attachments import checked
 from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Refused
+from bot.messages import Attachment
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import notices, people, rights, validation
+from broadcasts import files, notices, people, rights, validation
 from broadcasts.approval import Approvals
 from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
 from broadcasts.kinds import Kind
@@ -72,6 +74,7 @@ class Drafts:
         kind: Kind = "notice",
         audience: Audience = EVERYONE,
         question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> int:
         """Keep a notice that nobody gets yet; its number.
 
@@ -82,11 +85,12 @@ class Drafts:
         text = text.strip()
         if not text:
             raise Refused("refused.empty")
-        excess = self._excess(kind, text, question)
+        excess = self._excess(kind, text, question, attachments)
         if excess > 0:
             raise Refused("refused.too_long", limit=self.text_length, excess=excess)
         for finding in validation.errors(text):
             raise Refused(finding.key, found=finding.found)
+        checked(attachments)
         key = standing_key(audience)
         stored = await db.execute(
             insert(broadcasts).values(
@@ -97,6 +101,7 @@ class Drafts:
                 audience_key=key,
                 author_id=author.id,
                 created_at=self._clock.now(),
+                attachments=files.column(attachments),
                 **(question.columns() if question is not None else {}),
             )
         )
@@ -149,7 +154,10 @@ class Drafts:
         await self._diary.note(db, member, "cancelled", broadcast_id)
         return True
 
-    def _excess(self, kind: Kind, text: str, question: Question | None) -> int:
+    def _excess(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> int:
         """By how many characters the longest form of a notice is too long for some platform."""
         rounds = self._settings.reminders_of(kind).at_most
-        return self._wording.longest(kind, text, rounds, question, platforms=len(self._adapters)) - self.text_length
+        longest = self._wording.longest(
+            kind, text, rounds, question, platforms=len(self._adapters), attachments=attachments
+        )
+        return longest - self.text_length

@@ -17,7 +17,7 @@ from bot.errors import Forbidden, Refused
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import fanout, notices, show, validation
+from broadcasts import fanout, files, notices, show, validation
 from broadcasts.approval import Approvals
 from broadcasts.audience import AUDIENCE
 from broadcasts.drafts import Drafts
@@ -151,7 +151,9 @@ class Sending:
         if won.rowcount == 0:
             return Confirmation("already")
         recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
-        message = self._wording.notice(broadcast_id, notice.kind, notice.text, question_of(notice))
+        message = self._wording.notice(
+            broadcast_id, notice.kind, notice.text, question_of(notice), files.files_of(notice)
+        )
         for name in await fanout.used_adapters(db, broadcast_id):
             adapter = self._adapters[name]
             await fanout.add_deliveries(

@@ -22,6 +22,7 @@ from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Refused
 from bot.events import MessageRead
+from bot.messages import Attachment
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
@@ -109,13 +110,16 @@ class Broadcasts:
         kind: Kind = "notice",
         audience: Audience = EVERYONE,
         question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> int:
         """Keep a notice that nobody gets yet; its number.
 
         Raises `Refused` for a missing right (`Forbidden`), a text that is empty, too long or must be mended, and an
         audience of nobody. Roll back then.
         """
-        return await self._drafts.draft(db, author, text, kind=kind, audience=audience, question=question)
+        return await self._drafts.draft(
+            db, author, text, kind=kind, audience=audience, question=question, attachments=attachments
+        )
 
     async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
         """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""

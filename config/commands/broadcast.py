@@ -24,6 +24,7 @@ from broadcasts import report
 from broadcasts.show import percent
 from broadcasts.tables import broadcasts
 from config import screen
+from config.commands import send as sending
 from config.commands import templates
 from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, save
 from config.loops import run
@@ -31,6 +32,7 @@ from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="一斉連絡を見る・書き出す / follow notices, take them out")
 app.add_typer(templates.app, name="template")
+app.command("send", help="一斉連絡を送る。--attach で添付 / send a notice, with files")(sending.send)
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 

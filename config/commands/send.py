@@ -1,0 +1,130 @@
+"""`kairanban broadcast send`: a notice from a terminal, with files if wanted, by the rules that hold in the chat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, cast, get_args
+
+import typer
+from rich.console import Console
+
+from bot import directory
+from bot.activity import Activity
+from bot.adapters.mail import Mail
+from bot.attachments import Shelf
+from bot.clock import SystemClock, to_tokyo
+from bot.directory import Member
+from bot.errors import ConfigurationError, KairanbanError
+from bot.outbox import Outbox
+from bot.storage import Database
+from bot.texts import Texts
+from broadcasts import show, validation
+from broadcasts.kinds import Kind
+from broadcasts.naming import named
+from broadcasts.preview import Preview
+from broadcasts.service import Broadcasts, Confirmation
+from config import screen
+from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
+from config.house import adapters_from, broadcast_settings
+from config.loops import run
+from config.settings import Settings
+
+console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What somebody wants to send; `by` is the staff number of the member whose rights hold."""
+
+    text: str
+    by: str
+    kind: Kind
+    included: tuple[str, ...]
+    excluded: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+def send(
+    text: Annotated[str, typer.Argument(help="本文 / the text")],
+    by: Annotated[str, typer.Option("--by", help="送る人の職員番号。その人の権限で送る / whose notice it is, by code")],
+    kind: Annotated[str, typer.Option("--kind", help="notice, emergency, drill")] = "notice",
+    to: Annotated[
+        list[str] | None, typer.Option("--to", help="宛先（何度でも）。なければ全職員 / to whom; default: all staff")
+    ] = None,
+    without: Annotated[list[str] | None, typer.Option("--without", help="除く宛先 / but not to")] = None,
+    attach: Annotated[
+        list[Path] | None, typer.Option("--attach", help="添付ファイル（10件まで、合わせて200MB） / files")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Preview, confirm, queue; a running bot sends it. Who needs an approval in the chat needs one here."""
+    if kind not in get_args(Kind):
+        kinds = ", ".join(get_args(Kind))
+        raise ConfigurationError(f"--kind は {kinds} のどれかにしてください。 / --kind is one of {kinds}.")
+    place = chosen(settings, folder)
+    wish = Wish(text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()))
+    run(_send(place, catalogue(place), wish, yes=yes))
+
+
+async def _send(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:
+    async with opened(settings) as database:
+        with refusals(texts):
+            broadcasts = _service(settings, database, texts)
+            author = await _author(database, texts, wish.by)
+            number, seen = await _draft(settings, database, broadcasts, author, wish)
+            for page in show.preview(texts, seen, broadcasts.text_length):
+                console.print(page)
+            if odd := [texts(each.key, found=each.found) for each in validation.warnings(wish.text)]:
+                console.print("\n".join(odd))
+            agreed = yes or typer.confirm(texts("send.confirm"))
+            async with database.transaction() as db:
+                if agreed:
+                    done = await broadcasts.confirm(db, number, author, seen.fingerprint, warned=True)
+                    said = _said(texts, number, done)
+                else:
+                    await broadcasts.cancel(db, number, author)
+                    said = texts("broadcast.cancelled", id=number)
+        console.print(said)
+
+
+def _service(settings: Settings, database: Database, texts: Texts) -> Broadcasts:
+    """The service without its loops: what it queues is for the running bot to send."""
+    clock, activity = SystemClock(), Activity()
+    adapters = {each.name: each for each in adapters_from(settings, clock) if not isinstance(each, Mail)}
+    if not adapters:
+        raise ConfigurationError(texts("send.no_platform"))
+    outbox = Outbox(database, adapters, clock, activity)
+    return Broadcasts(database, outbox, adapters, clock, activity, texts, broadcast_settings(settings))
+
+
+async def _author(database: Database, texts: Texts, code: str) -> Member:
+    async with database.snapshot() as db:
+        author = await directory.member_by_code(db, code)
+    if author is None:
+        raise KairanbanError(texts("send.no_author", code=code))
+    return author
+
+
+async def _draft(
+    settings: Settings, database: Database, broadcasts: Broadcasts, author: Member, wish: Wish
+) -> tuple[int, Preview]:
+    shelf = Shelf(settings.storage.attachment_folder)
+    files = tuple([await shelf.keep(file) for file in wish.files])
+    async with database.transaction() as db:
+        audience = await named(db, wish.included, wish.excluded)
+        number = await broadcasts.draft(db, author, wish.text, kind=wish.kind, audience=audience, attachments=files)
+        return number, await broadcasts.preview(db, number)
+
+
+def _said(texts: Texts, number: int, done: Confirmation) -> str:
+    if done.outcome == "requested":
+        return texts("approval.requested", id=number)
+    if done.outcome != "sent":
+        return texts("broadcast.preview_changed")
+    lines = [texts("broadcast.sent", id=number, recipients=done.recipients)]
+    if done.held_until is not None:
+        lines.append(texts("quiet.sent", id=number, time=f"{to_tokyo(done.held_until):%Y-%m-%d %H:%M}"))
+    return "\n".join([*lines, texts("send.by_the_bot")])
