@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,7 +58,10 @@ def free_port() -> int:
 class Synapse:
     """One homeserver in a folder of its own; it may be stopped, killed and started again on the same address."""
 
-    def __init__(self, folder: Path, *, registrations: Sequence[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, *, registrations: Sequence[Path] = (), settings: Mapping[str, object] | None = None
+    ) -> None:
+        """`settings` stand above those of `homeserver.yaml` that a rehearsal has."""
         if not installed():
             raise ConfigurationError(
                 "Synapse is not installed. Install it with: pip install 'kairanban[matrix-trial]' (about 120 MB)."
@@ -72,14 +75,16 @@ class Synapse:
         seed = base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         (folder / "signing.key").write_text(f"ed25519 a_{secrets.token_hex(2)} {seed}\n", encoding="ascii")
         (folder / "log.yaml").write_text(json.dumps(_logging(folder)), encoding="utf-8")
-        settings = _settings(folder, self.port, self._shared_secret, registrations)
-        (folder / "homeserver.yaml").write_text(json.dumps(settings), encoding="utf-8")
+        usual = _settings(folder, self.port, self._shared_secret, registrations)
+        (folder / "homeserver.yaml").write_text(json.dumps(usual | dict(settings or {})), encoding="utf-8")
 
     @classmethod
     @contextmanager
-    def prepared(cls, folder: Path, *, registrations: Sequence[Path] = ()) -> Iterator[Synapse]:
+    def prepared(
+        cls, folder: Path, *, registrations: Sequence[Path] = (), settings: Mapping[str, object] | None = None
+    ) -> Iterator[Synapse]:
         """A homeserver that runs while the block does."""
-        synapse = cls(folder, registrations=registrations)
+        synapse = cls(folder, registrations=registrations, settings=settings)
         synapse.start()
         try:
             yield synapse

@@ -19,6 +19,7 @@ class Account:
         self._user = user
         self._display_name = display_name
         self._appservice = appservice
+        self._asked = False
 
     async def prepare(self) -> dict[str, Any]:
         """Have an account and a device under the right name; the pair talks so far. Raises `MatrixProblem`."""
@@ -42,6 +43,9 @@ class Account:
         try:
             await self._homeserver.call("POST", "appservice", self._appservice, "ping", body={}, version="v1")
         except MatrixProblem as problem:
-            log.warning("matrix.cannot_be_reached", user=self._user, error=str(problem))
+            # The first time is before our own door is open, or may be.
+            tell = log.warning if self._asked else log.info
+            self._asked = True
+            tell("matrix.cannot_be_reached", user=self._user, error=str(problem))
             return False
         return True

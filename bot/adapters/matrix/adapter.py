@@ -182,8 +182,8 @@ class Matrix:
             except (MatrixProblem, InboxUnavailable) as error:
                 log.warning("matrix.catching_up_failed", adapter=self.name, error=str(error))
                 reachable = False
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                log.error("matrix.answer_not_understood", adapter=self.name, error=repr(error))
+            except Exception:  # an answer like no other must not be the last one that was asked for
+                log.exception("matrix.answer_not_understood", adapter=self.name)
                 reachable = False
             retry = FIRST_RETRY if reachable else min(retry * 2, LAST_RETRY)
             await self._rest(self._every if reachable else min(retry, self._every))

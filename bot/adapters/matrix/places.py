@@ -54,6 +54,8 @@ class Places:
         return room
 
     async def _make_direct(self, person: str) -> str:
+        # Synapse would invite somebody who does not exist, and a typing mistake in the roster would never show.
+        await self._homeserver.call("GET", "profile", person)
         room, is_new = await self._make(
             f"direct {person}", {"is_direct": True, "invite": [person], "preset": "private_chat"}
         )

@@ -9,7 +9,7 @@ from bot.adapter import Delivery, Outcome, Rejected, Sent
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.homeserver import Homeserver, MatrixProblem
 from bot.adapters.matrix.places import Places
-from bot.messages import Button
+from bot.messages import Button, Priority
 from bot.texts import Texts
 
 
@@ -29,7 +29,8 @@ class Speaker:
             return await self._take_back(delivery)
         to, message = delivery.address, delivery.message
         room = to.id if to.kind == "room" else await self._places.direct(to.id)
-        event = await self._put(room, wire.MESSAGE, wire.message_content(message), delivery.key)
+        content = wire.message_content(message, urgent=delivery.priority == Priority.EMERGENCY)
+        event = await self._put(room, wire.MESSAGE, content, delivery.key)
         if message.buttons:
             await self._offer(room, event, message.buttons, delivery.key)
         return Sent(wire.message_id(room, event))

@@ -57,13 +57,17 @@ def room_and_event(id: str) -> tuple[str, str]:
 # ---------------------------------------------------------------- outgoing
 
 
-def message_content(message: Message) -> Content:
-    """The content of the `m.room.message`.
+def message_content(message: Message, *, urgent: bool = False) -> Content:
+    """The content of the `m.room.message`; what is `urgent` mentions the whole room.
 
-    `m.text`, not the `m.notice` that bots are advised to use: clients do not ring for a notice, and an alarm must ring.
+    `m.text`, not the `m.notice` that bots are advised to use: clients do not ring for a notice, and an alarm must ring,
+    also with those who have a room ring only when they are meant.
     """
-    content: Content = {"msgtype": "m.text", "body": message.as_plain_text()}
-    content["m.mentions"] = {"user_ids": list(message.mentions)} if message.mentions else {}
+    content: Content = {"msgtype": "m.text", "body": message.as_plain_text(), "m.mentions": {}}
+    if message.mentions:
+        content["m.mentions"]["user_ids"] = list(message.mentions)
+    if urgent:
+        content["m.mentions"]["room"] = True
     if message.reference is not None:
         content[REFERENCE] = message.reference
     if message.quote is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot import Context, Router
-from bot.adapter import Delivery, Rejected, Sent
+from bot.adapter import Delivery, Rejected, Retry, Sent
 from bot.adapters.matrix import Matrix
 from bot.adapters.matrix.wire import POLL
 from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageRead, MessageReceived, MessageUnsent
@@ -258,6 +259,56 @@ async def test_an_encrypted_room_is_declined_and_another_opened(
         assert state["membership"] == "leave"
 
 
+async def test_everything_that_was_said_while_the_bot_was_away_is_heard_in_its_order(
+    synapse: Synapse, account: Account, staff: Staff, folder: Path
+) -> None:
+    ear, matrix = Ear(), account.adapter(synapse.url)
+    async with running(ear.router, matrix, account, folder):
+        alice = await staff()
+        await sent(matrix, to(alice))
+        room = (await alice.hears())["room_id"]
+        await alice.say(room, "0")
+        await ear.hears(MessageReceived)
+    for number in range(1, 131):  # more than Synapse tells in one answer
+        await alice.say(room, f"{number}番")
+    ear, matrix = Ear(), account.adapter(synapse.url)
+    async with running(ear.router, matrix, account, folder):
+        await ear.hears(MessageReceived, 130)
+        said = [event.text for event in ear.of(MessageReceived)]
+        assert said == [f"{number}番" for number in range(1, 131)]
+
+
+async def test_the_readers_of_a_message_are_those_who_have_read_it_or_anything_after_it(
+    synapse: Synapse, account: Account, staff: Staff, folder: Path
+) -> None:
+    ear, matrix = Ear(), account.adapter(synapse.url)
+    async with running(ear.router, matrix, account, folder):
+        alice, bob, carol = [await staff() for _ in range(3)]
+        room = await matrix.create_room("防災課", [alice.id, bob.id, carol.id], key="r1")
+        await ear.hears(MemberJoined, 3)
+        address = Address(adapter="matrix", kind="room", id=room)
+        first, second = [
+            await sent(matrix, Delivery(1, text, address, Message(text=text, reference=text))) for text in ("一", "二")
+        ]
+        await alice.read(await alice.hears("一"))
+        await bob.read(await bob.hears("二"))
+        await carol.hears("二")
+        await ear.hears(MessageRead, 3)
+        assert await matrix.readers(first) == sorted([alice.id, bob.id])
+        assert await matrix.readers(second) == [bob.id]
+
+
+async def test_whoever_does_not_exist_is_refused_and_not_written_to_for_ever(
+    synapse: Synapse, account: Account, folder: Path
+) -> None:
+    matrix = account.adapter(synapse.url)
+    async with running(Ear().router, matrix, account, folder):
+        nobody = Address(adapter="matrix", kind="person", id=synapse.mxid("yamda"))
+        [outcome] = await matrix.send([Delivery(1, "k", nobody, Message(text="お知らせ"))])
+        assert isinstance(outcome, Rejected)
+        assert "404" in outcome.reason
+
+
 async def test_the_same_key_is_the_same_message_though_synapse_was_killed_in_between(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
@@ -279,6 +330,24 @@ async def test_the_same_key_is_the_same_message_though_synapse_was_killed_in_bet
         await alice.hears()
         assert len(alice.heard()) == 1
         await again.close()
+
+
+async def test_a_limit_is_kept_for_as_long_as_synapse_says(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    account = Account.new()
+    file = account.write(tmp_path)
+    file.write_text(file.read_text().replace("rate_limited: false", "rate_limited: true"))
+    slow = {"rc_message": {"per_second": 0.1, "burst_count": 2}}
+    with Synapse.prepared(tmp_path / "home", registrations=[file], settings=slow) as synapse:
+        matrix = account.adapter(synapse.url)
+        await matrix.open()
+        alice = await person(session, synapse, "alice")
+        outcomes = [(await matrix.send([to(alice, key=f"k{number}")]))[0] for number in range(3)]
+        await matrix.close()
+    limited = outcomes[-1]
+    assert isinstance(limited, Retry)
+    assert "M_LIMIT_EXCEEDED" in limited.reason
+    assert limited.after is not None
+    assert timedelta(seconds=1) <= limited.after <= timedelta(seconds=30)
 
 
 async def test_what_synapse_asks_of_an_application_service_is_answered(

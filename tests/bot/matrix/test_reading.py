@@ -238,6 +238,12 @@ def test_a_message_quotes_mentions_and_says_what_it_belongs_to() -> None:
     }
 
 
+def test_an_emergency_means_everybody_in_the_room() -> None:
+    alarm = Message(text="避難")
+    assert wire.message_content(alarm, urgent=True)["m.mentions"] == {"room": True}
+    assert wire.message_content(alarm)["m.mentions"] == {}
+
+
 # ------------------------------------------------------------------ receipts
 
 
