@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from config import logs
-from config.commands import evaluate
+from config.commands import evaluate, trial_imports
 from config.loops import run
 from config.rehearsal import Outcome, Plan, Theatre, on_the_chat_service, rehearse
 from config.stage_matrix import on_matrix
@@ -41,6 +41,16 @@ app = typer.Typer(
 app.command("evaluate", help="試行の記録から評価の資料を作ります / the evaluation of a trial, rehearsed or real")(
     evaluate.evaluate
 )
+
+app.command(
+    "import-counts",
+    help="チャットサービスの数（列：日付、利用者、ルーム、メッセージ、ファイル、使った人…。その日の終わりまでの合計）を"
+    "取り込みます / import the chat service's own counts, totals at the end of each day",
+)(trial_imports.import_counts)
+app.command(
+    "import-traits",
+    help="職員の区分（列：職員番号、年代、機器の操作、雇用形態、使う端末）を取り込みます / import groups of staff: age, skill, …",
+)(trial_imports.import_traits)
 
 
 @app.callback()
