@@ -187,14 +187,3 @@ NOTE_ROUTES = (
     .where(recipient.broadcast_id == _THERE.c.broadcast_id, recipient.member_id == _THERE.c.member_id)
 )
 """Where each recipient gets the notice now."""
-
-# ------------------------------------------------------------------ what came of it
-
-_given_up = deliveries.alias("given_up")
-MOVED = (
-    select(func.count())
-    .select_from(broadcast_recipients)
-    .join(_given_up, _given_up.c.id == recipient.instead_of)
-    .where(recipient.broadcast_id == bindparam("broadcast_id"), _given_up.c.adapter != recipient.adapter)
-)
-"""Recipients who were moved to another platform at their last move."""

@@ -127,6 +127,7 @@ class Drafts:
             self._wording,
             held_until=goes_out if goes_out > ready else None,
             planned=planned,
+            down=self._outbox.down,
         )
 
     async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:

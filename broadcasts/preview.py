@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,10 @@ class Preview:
     planned: Planned | None = None
     """When it is ready, if that is not at once."""
     attachments: Sequence[Attachment] = ()
+    platforms: Sequence[tuple[str, int]] = ()
+    """(name, recipients who are reached there first)."""
+    down: Sequence[str] = ()
+    """Those of the platforms that are down right now: whoever has another address gets it there."""
 
 
 async def preview(
@@ -54,8 +58,9 @@ async def preview(
     wording: Wording,
     held_until: datetime | None = None,
     planned: Planned | None = None,
+    down: Collection[str] = (),
 ) -> Preview:
-    """Look at a draft through the very statement that would send it."""
+    """Look at a draft through the very statement that would send it; `down` are the platforms that do not work."""
     message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
     audience = AUDIENCE.validate_json(draft.audience)
     route = routes(audience, draft.audience_key, adapters).subquery("route")
@@ -76,9 +81,12 @@ async def preview(
     )
     by_department: Counter[str] = Counter()
     by_room: Counter[tuple[int, str]] = Counter()
+    by_platform: Counter[str] = Counter()
     pair_talks = unreachable = 0
     for row in rows:
         by_department[row.name] += row.members
+        if row.adapter is not None:
+            by_platform[row.adapter] += row.members
         if row.adapter is None:
             unreachable += row.members
         elif row.room_id is None:
@@ -98,5 +106,7 @@ async def preview(
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
         planned=planned,
+        platforms=sorted(by_platform.items()),
+        down=sorted(by_platform.keys() & set(down)),
         attachments=files_of(draft),
     )

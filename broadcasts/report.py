@@ -48,7 +48,10 @@ class DepartmentCount:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a notice stands, `unreachable` and `waiting` (queued, not yet sent) are among the unread."""
+    """Where a notice stands, `unreachable` and `waiting` (queued, not yet sent) are among the unread.
+
+    `moved` got it, or are getting it, at another address than the first, because a platform was down.
+    """
 
     id: int
     kind: str
@@ -62,6 +65,7 @@ class Status:
     unreachable: int
     waiting: int
     departments: Sequence[Branch]  # as a tree, from the top
+    moved: int = 0
     tally: Tally | None = None
     """The answers, if it asks for any."""
     afterwards: Aftermath | None = None
@@ -118,6 +122,7 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         unreachable=recipients - sum(each.reachable for each in counts.values()),
         waiting=await _waiting(db, notice.id),
         departments=await tree.branches(db, counts),
+        moved=sum(each.moved for each in counts.values()),
         tally=await tally(db, notice),
         afterwards=await aftermath(db, notice),
     )

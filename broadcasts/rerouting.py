@@ -129,9 +129,3 @@ class Rerouting:
             details=details,
         )
         log.warning("rerouting.moved", broadcast=first.broadcast_id, adapter=adapter, to=people)
-
-
-async def moved(db: AsyncConnection, broadcast_id: int) -> int:
-    """How many recipients of a notice got it, or are getting it, on another platform than it was first queued for."""
-    found: int | None = await db.scalar(detours.MOVED, {"broadcast_id": broadcast_id})
-    return found or 0

@@ -29,6 +29,9 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         routes.append(texts("broadcast.routes_pairs", members=seen.pair_talks))
     if seen.unreachable:
         routes.append(texts("broadcast.routes_unreachable", members=seen.unreachable))
+    if len(seen.platforms) > 1:
+        routes += [texts("broadcast.routes_platform", platform=name, members=count) for name, count in seen.platforms]
+    routes += [texts("broadcast.platform_down", platform=name) for name in seen.down]
     listed = [
         texts("broadcast.department_line", department=name, members=count)
         for name, count in seen.departments[:LISTED_DEPARTMENTS]
@@ -84,6 +87,8 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
     lines += _afterwards(texts, found)
     if found.waiting:
         lines.append(texts("read.waiting", members=found.waiting))
+    if found.moved:
+        lines.append(texts("read.moved", members=found.moved))
     if found.unreachable:
         lines.append(texts("read.unreachable", members=found.unreachable))
     lines += ["", texts("read.departments")]

@@ -34,15 +34,22 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """A department's own recipients; `reachable` have an address somewhere."""
+    """A department's own recipients; `reachable` have an address, `moved` got it at another than the first."""
 
     recipients: int
     read: int
     reachable: int
+    moved: int = 0
 
 
 _COUNTS = (
-    select(recipient.department_id, func.count(), func.count(recipient.read_at), func.count(recipient.adapter))
+    select(
+        recipient.department_id,
+        func.count(),
+        func.count(recipient.read_at),
+        func.count(recipient.adapter),
+        func.count(recipient.instead_of),
+    )
     .where(recipient.broadcast_id == bindparam("broadcast_id"))
     .group_by(recipient.department_id)
 )

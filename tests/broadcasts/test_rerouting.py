@@ -22,6 +22,7 @@ from bot.directory import HEADQUARTERS, Entry
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries
+from broadcasts import show
 from broadcasts.questions import Question
 from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients
@@ -145,6 +146,26 @@ async def test_everybody_gets_the_notice_on_the_internet_within_a_minute(databas
         assert scene.chat.screens == {}
         # Nothing was sent that could have arrived, so nobody is told that it might have.
         assert not any(TOLD in text for code in CODES for text in scene.copies(code, number))
+
+
+async def test_the_preview_names_the_platform_that_is_down_and_the_status_who_was_moved(database: Database) -> None:
+    async with scene_on(database, [*people(12, "chat", "line"), person("900", "line")]) as scene:
+        scene.chat.mood = "refuses"
+        number = await scene.hall.send()
+        await scene.hall.advance(MINUTE)
+        found = await scene.hall.broadcasts.status(number)
+        assert (found.moved, found.waiting) == (12, 0)
+        texts = scene.hall.broadcasts.texts
+        assert "別の宛先へ送った人 12人" in show.status(texts, found, None, 5_000)[0]
+        chief = await scene.hall.member("hq")
+        async with database.transaction() as db:
+            draft = await scene.hall.broadcasts.draft(db, chief, "二つめ")
+            seen = await scene.hall.broadcasts.preview(db, draft)
+        assert seen.platforms == [("chat", 12), ("line", 1)]
+        assert seen.down == ["chat"]
+        [page] = show.preview(texts, seen, 5_000)
+        assert "chat は、いま止まっています" in page
+        scene.chat.mood = "well"
 
 
 async def test_nothing_comes_again_when_the_platform_is_back(database: Database) -> None:
