@@ -49,7 +49,7 @@ app.command(
 )(trial_imports.import_counts)
 app.command(
     "import-traits",
-    help="職員の区分（列：職員番号、年代、機器の操作、雇用形態、使う端末）を取り込みます / import groups of staff: age, skill, …",
+    help="職員の区分（列：職員番号、年代、機器の操作、雇用形態、使う端末）を取り込みます / import groups of staff",
 )(trial_imports.import_traits)
 
 

@@ -71,7 +71,7 @@ def import_traits(
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:
-    """Import groups of people: a line a person with 職員番号 and 年代, 機器の操作, 雇用形態, 使う端末, or some of these.
+    """Import groups of people: a line a person with 職員番号 and 年代, 機器の操作, 雇用形態, 使う端末 (or some).
 
     Departments come from the roster. What is noted of a person is replaced, what a cell leaves blank stays.
     """
