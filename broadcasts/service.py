@@ -216,6 +216,11 @@ class Broadcasts:
         for part in (self.rooms, self._rerouting, self._agenda, self._reminding):
             await part.stop()
 
+    def look_again(self) -> None:
+        """Another process may have put something into the database that is due: a schedule, a round of reminders."""
+        self._agenda.ring()
+        self._reminding.ring()
+
     def roster_changed(self) -> None:
         """Call after the staff directory was changed: the rooms follow."""
         self.rooms.ring()

@@ -32,8 +32,10 @@ from broadcasts.service import Broadcasts, BroadcastSettings
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
+from config.neighbours import Neighbours
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
+from handlers import introductions
 from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
@@ -160,6 +162,10 @@ async def open_house(
         parts.push_async_callback(bot.stop)
         await broadcasts.start()
         parts.push_async_callback(broadcasts.stop)
+        if not rehearsal:
+            neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
+            await neighbours.start()
+            parts.push_async_callback(neighbours.stop)
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)

@@ -87,6 +87,10 @@ class Escalation:
         """End; what is planned stays planned."""
         await self._loop.stop()
 
+    def look_again(self) -> None:
+        """Another process may have written down a rung that is due."""
+        self._loop.ring()
+
     # ---------------------------------------------------------------- climb
 
     async def _climb_due(self) -> datetime | None:

@@ -20,6 +20,7 @@ from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import show, validation
+from broadcasts.escalation import Escalation
 from broadcasts.kinds import Kind
 from broadcasts.naming import named
 from broadcasts.preview import Preview
@@ -97,7 +98,10 @@ def _service(settings: Settings, database: Database, texts: Texts) -> Broadcasts
     if not adapters:
         raise ConfigurationError(texts("send.no_platform"))
     outbox = Outbox(database, adapters, clock, activity)
-    return Broadcasts(database, outbox, adapters, clock, activity, texts, broadcast_settings(settings))
+    broadcasts = Broadcasts(database, outbox, adapters, clock, activity, texts, broadcast_settings(settings))
+    ladders = settings.escalation.ladders()
+    broadcasts.on_release(Escalation(database, outbox, adapters, clock, activity, texts, ladders).plan)
+    return broadcasts
 
 
 async def _author(database: Database, texts: Texts, code: str) -> Member:

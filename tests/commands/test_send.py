@@ -15,6 +15,7 @@ from bot.audit.tables import audit_log
 from bot.directory import APPROVER, HEADQUARTERS, SENDER, Entry, save
 from bot.messages import Message
 from bot.tables import deliveries, departments, member_roles, messages
+from broadcasts.escalation import broadcast_rungs
 from broadcasts.tables import broadcasts
 from tests.commands.conftest import Terminal
 
@@ -74,6 +75,16 @@ def test_a_notice_with_a_file_is_previewed_and_queued_for_the_running_bot(city: 
     kept = city.folder / "attachments" / attachment.sha256[:2] / attachment.sha256
     assert kept.read_bytes() == b"a,b\n"
     assert [action for (action,) in rows(city, audit_log.c.action)] == ["broadcast.drafted", "broadcast.sent"]
+
+
+def test_the_ladder_of_the_settings_is_planned_for_it(city: Terminal, tmp_path: Path) -> None:
+    settings = tmp_path / "kairanban.toml"
+    rung = '[[escalation.emergency]]\nway = "liaison"\nafter = "PT1H"\n'
+    settings.write_text(settings.read_text(encoding="utf-8") + rung, encoding="utf-8")
+    assert city("broadcast", "send", "本文", "--by", "1", "--kind", "emergency", "--yes").code == 0
+    assert rows(city, broadcast_rungs.c.broadcast_id, broadcast_rungs.c.way) == [(1, "liaison")]
+    assert city("broadcast", "send", "本文", "--by", "1", "--yes").code == 0
+    assert len(rows(city, broadcast_rungs.c.broadcast_id)) == 1
 
 
 def test_saying_no_sends_nothing(city: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
