@@ -34,13 +34,14 @@ help:
 		-r tests/requirements-sdist.txt -d .venv/fixtures
 	@touch $@
 
-# The official LINE middleware, where Node.js is; elsewhere the test that asks it is skipped, with a sentence.
-.venv/node.stamp: tests/node/package.json tests/node/package-lock.json | .venv/bin/python
+# The official LINE middleware, with the machine's Node.js or, where there is none, with one from a wheel. Where it cannot
+# be had at all, the test that asks it is skipped, with a sentence.
+.venv/node.stamp: tests/node/package.json tests/node/package-lock.json tests/requirements-node.txt | .venv/bin/python
 	@rm -rf .venv/node && mkdir -p .venv/node
 	@cp tests/node/package.json tests/node/package-lock.json .venv/node/
-	@if ! { command -v node && command -v npm; } >/dev/null; then \
-		echo "no Node.js: LINE's middleware is not asked"; \
-	elif npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent; then \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null \
+		|| $(BIN)/pip install --quiet --require-hashes -r tests/requirements-node.txt || true
+	@if PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent; then \
 		touch $@; \
 	else \
 		echo "npm brought nothing: LINE's middleware is not asked"; \

@@ -129,9 +129,9 @@ async def test_the_published_events_come_through_the_whole_house(tmp_path: Path)
 @pytest.fixture
 async def middleware() -> AsyncIterator[Any]:
     """Starts the official middleware with a secret; gives the address to post to."""
-    node = shutil.which("node")
+    node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
     if node is None or not (MODULES / "node_modules" / "@line" / "bot-sdk").is_dir():
-        pytest.skip("LINE's middleware for Node.js is not here: install Node.js, then `make .venv/node.stamp`.")
+        pytest.skip("LINE's middleware for Node.js is not here: `make .venv/node.stamp` brings it.")
     running: list[asyncio.subprocess.Process] = []
 
     async def start(secret: str) -> str:
