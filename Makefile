@@ -39,7 +39,7 @@ help:
 .venv/node.stamp: tests/node/package.json tests/node/package-lock.json tests/requirements-node.txt | .venv/bin/python
 	@rm -rf .venv/node && mkdir -p .venv/node
 	@cp tests/node/package.json tests/node/package-lock.json .venv/node/
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null \
 		|| $(BIN)/pip install --quiet --require-hashes -r tests/requirements-node.txt || true
 	@if PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent; then \
 		touch $@; \
