@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select, update
 
 from bot.activity import Activity
+from bot.adapter import Delivery
 from bot.adapters.line import Line
 from bot.clock import ManualClock
-from bot.messages import Message, Priority
+from bot.messages import Address, Message, Priority
 from bot.outbox import Outbox
 from bot.outbox.store import Claimed, Store
 from bot.storage import Database
 from bot.tables import deliveries, messages
 from bot.testing.fakes import FakeLine
-from tests.bot.line.support import START, adapter_for
+from tests.bot.line.support import START, adapter_for, reply_token
 
 LEASE = timedelta(seconds=60)
 
@@ -79,6 +83,14 @@ class Post:
         await self.activity.idle()
         yield outbox
         await outbox.stop()
+
+    async def die(self) -> None:
+        """Claim and send what is due, and be gone before any of it is written down."""
+        calls: defaultdict[str, list[Delivery]] = defaultdict(list)
+        for each in await self.claim():
+            calls[each.delivery.shared_call or each.delivery.key].append(each.delivery)
+        for batch in calls.values():
+            await self.adapter.send(batch)
 
     async def advance(self, duration: timedelta) -> None:
         end = self.clock.now() + duration
@@ -214,31 +226,76 @@ async def test_an_emergency_to_all_overtakes_as_one_call(post: Post) -> None:
 TROUBLES = ["well", "cut", "broken", "acted", "acted_broken", "busy", "gibberish"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    troubles=st.lists(st.sampled_from(TROUBLES), max_size=6),
-    sizes=st.lists(st.integers(1, 4), min_size=1, max_size=3),
-)
-async def test_whatever_the_line_does_everybody_sees_it_once(
-    troubles: list[str], sizes: list[int], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@asynccontextmanager
+async def fresh_post(folder: Path, troubles: list[str]) -> AsyncIterator[Post]:
+    """A LINE that treats the calls that are made to it like this, one after the other, and then well."""
     clock = ManualClock(START)
-    folder = tmp_path_factory.mktemp("line")
     database = Database.open(f"sqlite+aiosqlite:///{folder / 'outbox.sqlite3'}", durability="process")
     await database.create_tables()
     async with FakeLine(clock) as line:
         adapter = adapter_for(line, clock)
         await adapter.open()
-        post = Post(database, line, adapter, clock)
         left = list(troubles)
-        line.on_call = lambda path: line.behave(left.pop(0) if left else "well")  # type: ignore[arg-type]  # of the list
-        async with post.sending() as outbox:
-            for number, size in enumerate(sizes):
-                await post.put(*(f"{number}-{each}" for each in range(size)))
-                outbox.ring()
-                await post.advance(timedelta(seconds=1))
-            await post.advance(timedelta(minutes=10))
+
+        def next_trouble(path: str = "message") -> None:
+            if "quota" not in path:
+                line.behave(left.pop(0) if left else "well")  # type: ignore[arg-type]  # one of TROUBLES
+
+        next_trouble()
+        line.on_call = next_trouble
+        yield Post(database, line, adapter, clock)
         await adapter.close()
-    assert await post.states() == {"sent"}
-    assert post.copies() == dict.fromkeys(post.names, 1)
     await database.close()
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    troubles=st.lists(st.sampled_from(TROUBLES), max_size=6),
+    rounds=st.lists(st.tuples(st.integers(1, 4), st.booleans()), min_size=1, max_size=3),
+)
+async def test_whatever_the_line_does_and_whenever_the_bot_dies_everybody_sees_a_notice_once(
+    troubles: list[str], rounds: list[tuple[int, bool]]
+) -> None:
+    with TemporaryDirectory() as folder:
+        async with fresh_post(Path(folder), troubles) as post:
+            for number, (size, dies) in enumerate(rounds):
+                await post.put(*(f"{number}-{each}" for each in range(size)))
+                if dies:
+                    await post.die()
+                async with post.sending():
+                    await post.advance(timedelta(seconds=1))
+            async with post.sending():
+                await post.advance(timedelta(minutes=10))
+            assert await post.states() == {"sent"}
+            assert post.copies() == dict.fromkeys(post.names, 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    troubles=st.lists(st.sampled_from(TROUBLES), max_size=5),
+    age=st.integers(0, 70),
+    dies=st.booleans(),
+    pause=st.integers(0, 70),
+)
+async def test_whatever_happens_to_an_answer_it_is_never_there_twice_and_what_counts_as_sent_is_there(
+    troubles: list[str], age: int, dies: bool, pause: int
+) -> None:
+    with TemporaryDirectory() as folder:
+        async with fresh_post(Path(folder), troubles) as post:
+            alice = post.line.person("alice")
+            token = reply_token(post.line, alice)
+            post.clock.advance(timedelta(seconds=age))
+            outbox = Outbox(post.database, {"line": post.adapter}, post.clock, post.activity)
+            async with post.database.transaction() as db:
+                where, what = Address(adapter="line", kind="person", id=alice), Message(text="はい")
+                await outbox.enqueue(db, where, what, key="reply:1", reply_token=token)
+            if dies:
+                await post.die()
+                post.clock.advance(timedelta(seconds=pause))
+            async with post.sending():
+                await post.advance(timedelta(minutes=10))
+            [state] = await post.states()
+            copies = len(post.line.seen(alice))
+            assert copies <= 1
+            assert state == "dead" or copies == 1
+            assert state == "sent" or troubles or dies
