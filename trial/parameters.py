@@ -128,6 +128,8 @@ class Talk(Section):
     spread: Spread
     file: Share
     pair_talk_per_day: Annotated[float, Field(ge=0, le=100)]
+    problems_per_month: Annotated[float, Field(ge=0, le=100)]
+    problems_kept: Share
     looks: Annotated[tuple[Annotated[int, Field(ge=1, le=10)], ...], Field(min_length=5, max_length=5)]
 
 

@@ -27,7 +27,7 @@ from trial.chance import share_out
 from trial.client import Network, ServiceProblem, Wires
 from trial.parameters import Parameters
 from trial.population import ADMINISTRATOR, HEADQUARTERS, Person, departments, populate
-from trial.storyline import Correct, Event, Notice, PairTalk, Poll, SiteReport, Storyline, TakeBack, Talk
+from trial.storyline import Correct, Event, Notice, PairTalk, Poll, SiteReport, Storyline, TakeBack, Talk, Trouble
 
 Settle = Callable[[], Awaitable[None]]
 Progress = Callable[[int, int], None]
@@ -225,6 +225,8 @@ class Rehearsal:
                     self._agenda.put(reply.at, partial(self._reply, actor, event.text, reply.text, stamp=reply.stamp))
             case PairTalk():
                 self._agenda.put(event.at, partial(self._pair_talk, event))
+            case Trouble():
+                self._agenda.put(event.at, partial(self._report_trouble, event))
             case SiteReport():
                 self._agenda.put(event.at, partial(self._report_from_site, event))
 
@@ -267,6 +269,11 @@ class Rehearsal:
         place = {"latitude": report.latitude, "longitude": report.longitude, "label": report.label}
         await client.write(self._rooms[report.login], location=place)
         await client.write(self._rooms[report.login], text=report.text)
+
+    async def _report_trouble(self, trouble: Trouble) -> None:
+        actor = self._actors[trouble.login]
+        if actor.client.signed_in:
+            await actor.tell_bot(self._commands["problem"].format(text=trouble.text))
 
     async def _tell_of_last(self, at: datetime, command: str, text: str = "") -> None:
         """An officer says something about the notice that went out last."""

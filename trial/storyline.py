@@ -93,7 +93,16 @@ class SiteReport:
     text: str
 
 
-Event = Notice | Correct | TakeBack | Poll | Talk | PairTalk | SiteReport
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Somebody tells the bot that something does not work."""
+
+    at: datetime
+    login: str
+    text: str
+
+
+Event = Notice | Correct | TakeBack | Poll | Talk | PairTalk | SiteReport | Trouble
 
 
 class Storyline:
@@ -113,7 +122,8 @@ class Storyline:
 
     def events(self) -> list[Event]:
         """Everything that is going to happen, in its order."""
-        events = [*self._weekly(), *self._drills(), *self._typhoons(), *self._polls(), *self._talks(), *self._pairs()]
+        events: list[Event] = [*self._weekly(), *self._drills(), *self._typhoons(), *self._polls()]
+        events += [*self._talks(), *self._pairs(), *self._troubles()]
         end = at(self._end, self._parameters.hours.opens).replace(hour=0, minute=0)
         first = at(next_working_day(self._start), self._parameters.hours.opens)
         return sorted((event for event in events if first < event.at < end), key=lambda event: event.at)
@@ -224,6 +234,17 @@ class Storyline:
                 one, other = random.sample(self._people, 2)
                 text = random.choice(self._phrases["talk"]["pairs"])
                 yield PairTalk(self._office_moment(day, random.random()), one.login, other.login, text)
+
+    def _troubles(self) -> Iterator[Trouble]:
+        """Most in the first month, and fewer each month, as what was reported is mended and people find their way."""
+        talk, texts = self._parameters.talk, self._phrases["trouble"]
+        for number in range(self._months):
+            random = stream(self._seed, "trouble", number)
+            month = list(working_days(months_later(self._start, number), months_later(self._start, number + 1)))
+            expected = talk.problems_per_month * talk.problems_kept**number * len(self._people) / 100
+            for _ in range(int(expected) + (random.random() < expected % 1)):
+                moment = self._office_moment(random.choice(month), random.random())
+                yield Trouble(moment, random.choice(self._people).login, random.choice(texts))
 
     def _office_moment(self, day: date, part: float) -> datetime:
         hours = self._parameters.hours

@@ -10,7 +10,7 @@ from tests.trial.stage import DEFAULT
 from trial.calendar import at, is_working_day
 from trial.parameters import load_parameters
 from trial.population import populate
-from trial.storyline import Event, Notice, PairTalk, Poll, SiteReport, Storyline, Talk
+from trial.storyline import Event, Notice, PairTalk, Poll, SiteReport, Storyline, Talk, Trouble
 
 PARAMETERS = load_parameters(DEFAULT)
 PEOPLE = populate(225, seed=1)
@@ -100,3 +100,15 @@ def test_colleagues_talk_in_pairs_with_somebody_else() -> None:
 def test_the_same_seed_tells_the_same_story_and_another_seed_another() -> None:
     assert story() == story()
     assert Counter(type(event) for event in story(seed=2)) != Counter(type(event) for event in story(seed=1))
+
+
+def test_problems_are_reported_in_office_hours_and_become_fewer_as_they_are_mended() -> None:
+    reports = [event for seed in range(40) for event in story(seed=seed) if isinstance(event, Trouble)]
+    assert all(is_working_day(report.at.date()) for report in reports)
+    by_month = Counter(report.at.month for report in reports)
+    talk = PARAMETERS.talk
+    first = talk.problems_per_month * len(PEOPLE) / 100
+    for number, month in enumerate(range(7, 13)):
+        assert by_month[month] / 40 == pytest.approx(first * talk.problems_kept**number, rel=0.35)
+    assert by_month[7] > by_month[12]
+    assert {report.login for report in reports} <= {person.login for person in PEOPLE}
