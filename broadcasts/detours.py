@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    cast,
     func,
     literal,
     literal_column,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from bot.messages import Priority
 from bot.storage import UtcDateTime
 from bot.tables import addresses, deliveries, messages
 from broadcasts.fanout import first_addresses, insert_once, moved_key
@@ -91,6 +93,15 @@ def _somebody(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return theirs.correlate(deliveries, broadcast_messages).exists()
 
 
+_waits = and_(
+    deliveries.c.adapter == _FROM,
+    deliveries.c.state == _QUEUED,
+    deliveries.c.action == "send",
+    deliveries.c.created_at <= _FAILED_AT,
+    # Not what quiet hours hold: by the time it is due, the platform may be back.
+    or_(deliveries.c.due_at <= _FAILED_AT, deliveries.c.attempts > 0, deliveries.c.claimed_until.is_not(None)),
+)
+
 STUCK = (
     select(
         deliveries.c.id,
@@ -107,12 +118,7 @@ STUCK = (
     .join(broadcasts, broadcasts.c.id == broadcast_messages.c.broadcast_id)
     .join(messages, messages.c.id == deliveries.c.message_id)
     .where(
-        deliveries.c.adapter == _FROM,
-        deliveries.c.state == _QUEUED,
-        deliveries.c.action == "send",
-        deliveries.c.created_at <= _FAILED_AT,
-        # Not what quiet hours hold: by the time it is due, the platform may be back.
-        or_(deliveries.c.due_at <= _FAILED_AT, deliveries.c.attempts > 0, deliveries.c.claimed_until.is_not(None)),
+        _waits,
         broadcasts.c.state == "sent",
         or_(_somebody(_to_person), _somebody(_to_room)),
     )
@@ -187,3 +193,59 @@ NOTE_ROUTES = (
     .where(recipient.broadcast_id == _THERE.c.broadcast_id, recipient.member_id == _THERE.c.member_id)
 )
 """Where each recipient gets the notice now."""
+
+# ------------------------------------------------------------ words that are no notice
+
+_whose = addresses.alias("whose")
+STUCK_WORDS = (
+    select(
+        deliveries.c.id,
+        deliveries.c.message_id,
+        deliveries.c.claimed_until.is_not(None).label("uncertain"),
+        messages.c.body,
+    )
+    .join(messages, messages.c.id == deliveries.c.message_id)
+    .where(
+        _waits,
+        deliveries.c.kind == "person",
+        # An answer belongs where somebody has spoken.
+        deliveries.c.priority != int(Priority.REPLY),
+        ~select(broadcast_messages.c.message_id)
+        .where(broadcast_messages.c.message_id == deliveries.c.message_id)
+        .correlate(deliveries)
+        .exists(),
+        select(_whose.c.member_id)
+        .join(_others, _others.c.member_id == _whose.c.member_id)
+        .where(
+            _whose.c.adapter == deliveries.c.adapter,
+            _whose.c.address == deliveries.c.address,
+            _others.c.reachable,
+            _others.c.adapter.in_(_TARGETS),
+        )
+        .correlate(deliveries)
+        .exists(),
+    )
+    .order_by(deliveries.c.priority, deliveries.c.id)
+    .limit(bindparam("limit"))
+)
+"""What the house says to persons by itself besides notices: invitations to surveys, requests to approve."""
+STUCK_WORDS_LOCKED = STUCK_WORDS.with_for_update(of=deliveries, skip_locked=True)
+
+SEND_WORDS_THERE = insert_once(
+    select(
+        (deliveries.c.key + literal(":moved:") + cast(deliveries.c.id, Text)).label("key"),
+        bindparam("message_id", type_=BigInteger).label("message_id"),
+        _home.c.adapter,
+        deliveries.c.kind,
+        _home.c.address,
+        deliveries.c.topic,
+        deliveries.c.priority,
+        _NOW.label("due_at"),
+        _NOW.label("created_at"),
+    )
+    .join(_whose, and_(_whose.c.adapter == deliveries.c.adapter, _whose.c.address == deliveries.c.address))
+    .join(_home, _home.c.member_id == _whose.c.member_id)
+    .where(deliveries.c.id.in_(_IDS))
+    .order_by(deliveries.c.id)
+)
+"""Queue `message_id` for those whom these deliveries would have reached."""

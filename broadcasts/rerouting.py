@@ -1,4 +1,4 @@
-"""When a platform is down: whoever waits for a notice there gets it at their next address.
+"""When a platform is down: whoever waits for something there gets it at their next address.
 
 The outbox tells when a platform goes down, and again after every probe that failed. What was in its queue by then is
 given up there and queued at the best address that each member has on a platform that works, in one transaction. Members
@@ -8,20 +8,23 @@ back, so that the room's message, which is given up, comes back for nobody. Whoe
 A platform may have what it never answered for. It is given up all the same, lest it arrive later and say nothing; the
 copy at the other address says that it may be the second one.
 
+Notices, their reminders and corrections are moved, and what else the house says to people by itself, such as the
+invitation to a survey; not answers, which belong where somebody has spoken.
+
 What is newer than the last failure waits for the next probe: the platform may be back. That, and rows that are taken
 under a lock and given up once, make it safe that several processes do this at the same time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 import structlog
-from sqlalchemy import Row
+from sqlalchemy import Row, Select, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
@@ -32,6 +35,7 @@ from bot.loop import Loop
 from bot.messages import Message
 from bot.outbox import Outbox, Standing
 from bot.storage import Database
+from bot.tables import messages
 from broadcasts import detours
 from broadcasts.fanout import add_message
 from broadcasts.wording import Wording
@@ -41,6 +45,9 @@ log = structlog.get_logger(__name__)
 AT_ONCE = 500
 """Deliveries that are moved in one transaction, so that nobody waits long for the database."""
 AFTER_FAILURE = timedelta(seconds=5)
+
+_Move = Callable[[AsyncConnection, Sequence[Row[Any]], str, Sequence[str], datetime], Awaitable[None]]
+_NEW_MESSAGE = insert(messages)
 
 
 class Rerouting:
@@ -81,26 +88,46 @@ class Rerouting:
         working = sorted(name for name, standing in standings.items() if not standing.is_down)
         for name, standing in sorted(standings.items()):
             if standing.is_down and standing.failed_at is not None and working:
-                while await self._move_some(name, standing.failed_at, working):
-                    pass
+                for stuck, locked, move in (
+                    (detours.STUCK, detours.STUCK_LOCKED, self._move),
+                    (detours.STUCK_WORDS, detours.STUCK_WORDS_LOCKED, self._move_words),
+                ):
+                    wanted = {"from": name, "failed_at": standing.failed_at, "targets": working, "limit": AT_ONCE}
+                    while await self._move_some(stuck, locked, move, wanted):
+                        pass
 
-    async def _move_some(self, adapter: str, failed_at: datetime, working: Sequence[str]) -> bool:
+    async def _move_some(self, stuck: Select[Any], locked: Select[Any], move: _Move, wanted: Mapping[str, Any]) -> bool:
         """Move up to `AT_ONCE` deliveries away from a platform; whether there may be more."""
-        wanted = {"from": adapter, "failed_at": failed_at, "targets": list(working), "limit": AT_ONCE}
         async with self._database.snapshot() as db:
-            if (await db.execute(detours.STUCK, {**wanted, "limit": 1})).first() is None:
+            if (await db.execute(stuck, {**wanted, "limit": 1})).first() is None:
                 return False
         async with self._database.transaction() as db:
-            stuck = (await db.execute(detours.STUCK_LOCKED, wanted)).all()
-            if not stuck:
+            rows = (await db.execute(locked, wanted)).all()
+            if not rows:
                 return False
             now = self._clock.now()
-            await db.execute(detours.GIVE_UP, {"ids": [row.id for row in stuck], "now": now})
+            await db.execute(detours.GIVE_UP, {"ids": [row.id for row in rows], "now": now})
             order = attrgetter("message_id", "uncertain")
-            for _, group in groupby(sorted(stuck, key=order), order):
-                await self._move(db, list(group), adapter, working, now)
+            for _, group in groupby(sorted(rows, key=order), order):
+                await move(db, list(group), wanted["from"], wanted["targets"], now)
             self._outbox.ring_after_commit(db)
-        return len(stuck) == AT_ONCE
+        return len(rows) == AT_ONCE
+
+    async def _move_words(
+        self, db: AsyncConnection, alike: Sequence[Row[Any]], adapter: str, working: Sequence[str], now: datetime
+    ) -> None:
+        """Queue anew what is no notice; a platform shows it as it is."""
+        first = alike[0]
+        message_id = first.message_id
+        if first.uncertain:
+            said = Message.model_validate_json(first.body)
+            message = said.model_copy(update={"text": self._wording.perhaps_twice(said.text)})
+            stored = await db.execute(_NEW_MESSAGE, {"body": message.model_dump_json(), "created_at": now})
+            assert stored.inserted_primary_key is not None
+            message_id = stored.inserted_primary_key[0]
+        where = {"ids": [row.id for row in alike], "targets": list(working), "message_id": message_id, "now": now}
+        await db.execute(detours.SEND_WORDS_THERE[db.dialect.name], where)
+        log.warning("rerouting.words_moved", adapter=adapter, messages=len(alike))
 
     async def _move(
         self, db: AsyncConnection, alike: Sequence[Row[Any]], adapter: str, working: Sequence[str], now: datetime

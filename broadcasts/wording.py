@@ -101,16 +101,15 @@ class Wording:
 
         `uncertain`: the first platform may have it. Then it says that it may be the second copy; said once, it stays.
         """
-        text = message.text
-        if uncertain and self._texts("moved.perhaps_twice") not in text:
-            text = self.perhaps_twice(text)
+        text = self.perhaps_twice(message.text) if uncertain else message.text
         own = [button for button in message.buttons if not button.data.startswith(ACKNOWLEDGE)]
         moved = message.model_copy(update={"text": text, "buttons": tuple(own), "quote": None})
         return self.for_platform(moved, broadcast_id, adapter)
 
     def perhaps_twice(self, text: str) -> str:
-        """A text that says of itself that it may be the second copy."""
-        return f"{text}\n\n{self._texts('moved.perhaps_twice')}"
+        """A text that says of itself that it may be the second copy; once is enough."""
+        note = self._texts("moved.perhaps_twice")
+        return text if note in text else f"{text}\n\n{note}"
 
     def length(self, message: Message, *, platforms: int) -> int:
         """Characters of a message with its files' names; with several platforms, of what it becomes on another."""

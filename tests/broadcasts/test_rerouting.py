@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -19,13 +20,15 @@ from bot.activity import Activity
 from bot.adapter import Capabilities, Delivery, Outcome, Retry, Sent
 from bot.audit.tables import audit_log
 from bot.directory import HEADQUARTERS, Entry
+from bot.messages import Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
-from bot.tables import deliveries
+from bot.tables import deliveries, members
 from broadcasts import show
 from broadcasts.questions import Question
 from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients
+from broadcasts.telling import tell
 from tests.broadcasts.support import Hall, Platform, city_hall
 from tests.databases import empty_database
 
@@ -435,6 +438,28 @@ async def test_a_reminder_goes_where_the_person_can_be_reached_now(database: Dat
         scene.chat.mood = "well"
         await scene.hall.advance(15 * MINUTE)
         assert not any(scene.chat.texts(f"u-{code}", f"reminder:{number}:1") for code in CODES)
+
+
+@pytest.mark.parametrize("mood", ["refuses", "cuts"])
+async def test_an_invitation_is_moved_as_it_is_and_an_answer_is_not(database: Database, mood: Mood) -> None:
+    async with scene_on(database, [*people(6, "chat", "line"), person("900", "chat")]) as scene:
+        hall = scene.hall
+        scene.chat.mood = mood
+        async with database.transaction() as db:
+            ids = (await db.scalars(select(members.c.id))).all()
+            for topic, priority in (("survey:1", Priority.EMERGENCY), ("answer", Priority.REPLY)):
+                said = [Message(text="アンケートです。", reference=topic)]
+                await tell(db, hall.outbox, ["chat"], ids, said, key=topic, now=hall.clock.now(), priority=priority)
+        await hall.advance(MINUTE)
+        texts = [text for code in CODES[:6] for text in scene.line.texts(f"line-{code}", "survey:1")]
+        assert len(texts) == 6
+        assert any(TOLD in text for text in texts) == (mood == "cuts")
+        assert all(not each.message.buttons for each in scene.line.deliveries)
+        scene.chat.mood = "well"
+        await hall.advance(15 * MINUTE)
+        assert [seen.reference for seen in scene.chat.screens["u-001"]] == ["answer"]
+        assert sorted(seen.reference or "" for seen in scene.chat.screens["u-900"]) == ["answer", "survey:1"]
+        assert all(seen.reference == "survey:1" for screen in scene.line.screens.values() for seen in screen)
 
 
 async def test_an_emergency_that_asks_is_moved_with_its_buttons(database: Database) -> None:
