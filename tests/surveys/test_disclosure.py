@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from surveys.crosstab import cross
+from surveys.crosstab import ALL, cross
 from surveys.definition import Answer
 from surveys.loading import parse_definition
-from surveys.tabulation import APART, BLANK, Base, simple
+from surveys.tabulation import APART, BLANK, Base, Value, simple
 from tests.surveys.attacker import Attacker, Meets
 
 SMALLEST = 5
@@ -114,3 +114,26 @@ def test_the_attacker_finds_what_is_not_hidden_well_enough() -> None:
     attacker.learn(lambda one: one["used"] == 1 and one.get("sex") == 2, 7)
     attacker.learn(lambda one: one["used"] == 1 and one.get("sex") is None, 0)
     assert attacker.bounds(lambda one: one["used"] == 1 and one.get("sex") == 1) == (8, 8)
+
+
+@pytest.mark.parametrize("rows", [["used", "sex"], ["good", "why"], ["sex", "good"]])
+@settings(max_examples=15, deadline=None)
+@given(people=sheets(), threshold=st.sampled_from([1, SMALLEST]))
+def test_every_margin_is_what_the_simple_table_says_and_hidden_where_that_is(
+    rows: list[str], people: list[dict[str, Answer]], threshold: int
+) -> None:
+    """With branches, blanks and several answers: options, no answer, and those who were not asked."""
+    keys = [*rows, "why" if "why" not in rows else "used"]
+    table = cross(DEFINITION, people, rows, keys[-1], blanks=True, threshold=threshold)
+    tables = {one.key: one for one in simple(DEFINITION, people, base="asked", threshold=threshold)}
+    assert table.total == len(people) or len(people) < threshold
+    for place, axis in enumerate(table.axes):
+        one = tables[axis.key]
+        said = {row.value: row.count for row in one.rows} | {BLANK: one.blank}
+        if STEPS[axis.key].question.when is not None:
+            said[APART] = None if one.asked is None else len(people) - one.asked
+        for value, _ in axis.values:
+            cell: list[Value | None] = [ALL] * 3
+            cell[place] = value
+            shown = table.counts[tuple(cell)]
+            assert shown == said[value]
