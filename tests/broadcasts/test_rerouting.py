@@ -462,6 +462,28 @@ async def test_an_invitation_is_moved_as_it_is_and_an_answer_is_not(database: Da
         assert all(seen.reference == "survey:1" for screen in scene.line.screens.values() for seen in screen)
 
 
+@pytest.mark.parametrize("rooms", [False, True])
+async def test_two_processes_that_see_it_at_once_move_everybody_once(tmp_path: Path, rooms: bool) -> None:
+    staff = [*people(60, "chat", "line"), person("900", "chat")]
+    async with empty_database("postgresql", tmp_path) as database, scene_on(database, staff, rooms=rooms) as scene:
+        hall = scene.hall
+        platforms = {"chat": scene.chat, "line": scene.line}
+        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(seconds=1))
+        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
+        await other.start()
+        await second.start()
+        scene.chat.mood = "refuses"
+        number = await hall.send()
+        await hall.advance(MINUTE)
+        assert hall.outbox.down == other.down == {"chat"}
+        scene.chat.mood = "well"
+        await hall.advance(10 * MINUTE)
+        codes = ["hq", *(f"{n:03}" for n in range(1, 60)), "900"]
+        assert [len(scene.copies(code, number)) for code in codes] == [1] * 61
+        await second.stop()
+        await other.stop()
+
+
 async def test_an_emergency_that_asks_is_moved_with_its_buttons(database: Database) -> None:
     async with scene_on(database, people(12, "chat", "line")) as scene:
         scene.chat.mood = "refuses"
