@@ -16,7 +16,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from bot.attachments import Shelf
 from bot.events import Event
-from bot.messages import Address, Message, Priority
+from bot.messages import Address, Attachment, Message, Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,17 @@ class CarriesFiles(Protocol):
 
     def carry(self, shelf: Shelf) -> None:
         """Take the files from here from now on; `capabilities.attachments` is above 0 afterwards."""
+
+
+@runtime_checkable
+class FetchesFiles(Protocol):
+    """An adapter that can bring in what people have sent to the bot."""
+
+    async def fetch_files(self, message_id: str) -> Sequence[Attachment]:
+        """The files of a message that the bot has received, now on the shelf.
+
+        Raises `Refused` for what a message may not carry, and an error of the network's to be tried again.
+        """
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import AsyncIterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -38,6 +39,21 @@ class Shelf:
         except OSError as error:
             raise Refused("attachment.unreadable", name=file.name, reason=error.strerror or "") from error
 
+    async def keep_stream(self, name: str, pieces: AsyncIterable[bytes]) -> Attachment:
+        """Write a file as it comes. Raises `Refused` as `keep`, and whatever the stream raises."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(dir=self._folder)
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                copy = _Copy(target, clean_name(name))
+                async for piece in pieces:
+                    await asyncio.to_thread(copy.write, piece)
+                attachment = await asyncio.to_thread(copy.finish)
+            self._place(Path(draft), attachment)
+            return attachment
+        finally:
+            _drop(draft)
+
     def path(self, attachment: Attachment) -> Path:
         """Where the content lies."""
         return self._folder / attachment.sha256[:2] / attachment.sha256
@@ -46,29 +62,49 @@ class Shelf:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, draft = tempfile.mkstemp(dir=self._folder)
         try:
-            with file.open("rb") as source, os.fdopen(descriptor, "wb") as target:
-                attachment = _copy(source, target, clean_name(file.name))
-            place = self.path(attachment)
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            Path(draft).replace(place)
+            with os.fdopen(descriptor, "wb") as target, file.open("rb") as source:
+                copy = _Copy(target, clean_name(file.name))
+                while piece := source.read(PIECE):
+                    copy.write(piece)
+                attachment = copy.finish()
+            self._place(Path(draft), attachment)
             return attachment
         finally:
-            Path(draft).unlink(missing_ok=True)
+            _drop(draft)
+
+    def _place(self, draft: Path, attachment: Attachment) -> None:
+        place = self.path(attachment)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        draft.replace(place)
 
 
-def _copy(source: BinaryIO, target: BinaryIO, name: str) -> Attachment:
-    digest, size = hashlib.sha256(), 0
-    while piece := source.read(PIECE):
-        size += len(piece)
-        if size > BYTES:
+def _drop(draft: str) -> None:
+    """Remove what did not become a file; what did has moved away."""
+    Path(draft).unlink(missing_ok=True)
+
+
+class _Copy:
+    """A file that is being written: its hash and its size grow with it."""
+
+    def __init__(self, target: BinaryIO, name: str) -> None:
+        self._target = target
+        self._name = name
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def write(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._size > BYTES:
             raise Refused("attachment.too_large", limit=BYTES // 1_000_000)
-        digest.update(piece)
-        target.write(piece)
-    if size == 0:
-        raise Refused("attachment.empty", name=name)
-    target.flush()
-    os.fsync(target.fileno())
-    return Attachment(name=name, size=size, sha256=digest.hexdigest())
+        self._digest.update(piece)
+        self._target.write(piece)
+
+    def finish(self) -> Attachment:
+        if self._size == 0:
+            raise Refused("attachment.empty", name=self._name)
+        self._target.flush()
+        os.fsync(self._target.fileno())
+        return Attachment(name=self._name, size=self._size, sha256=self._digest.hexdigest())
 
 
 def clean_name(name: str) -> str:

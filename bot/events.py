@@ -47,7 +47,7 @@ class MessageReceived(BaseEvent):
     text: str = ""
     location: Location | None = None
     files: int = 0
-    """How many files came with it; the bot counts them and does not fetch them."""
+    """How many files came with it; `bot.adapter.FetchesFiles` brings them in by the message's id."""
     reply_token: str | None = None
     """Where a platform wants the answer to quote one (LINE); lives for about a minute."""
 

@@ -17,7 +17,8 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.activity import Activity
-from bot.adapter import Adapter
+from bot.adapter import Adapter, FetchesFiles
+from bot.attachments import checked
 from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Refused
@@ -67,6 +68,7 @@ class Broadcasts:
         self._database = database
         self._clock = clock
         self._wording = wording = Wording(texts)
+        self._adapters = adapters
         self.texts = texts
         diary = Diary(clock)
         guards = (notices.require_sender, diary.note)
@@ -215,6 +217,18 @@ class Broadcasts:
         """End all of it."""
         for part in (self.rooms, self._rerouting, self._agenda, self._reminding):
             await part.stop()
+
+    async def files_in(self, adapter: str, message_id: str) -> tuple[Attachment, ...]:
+        """The files of a message that somebody sent to the bot, brought to the shelf; none where it cannot be done.
+
+        Waits for the platform: never call it inside a transaction. Raises `Refused` for what no notice may carry.
+        """
+        found: object = self._adapters.get(adapter)
+        if not isinstance(found, FetchesFiles):
+            return ()
+        attachments = tuple(await found.fetch_files(message_id))
+        checked(attachments)
+        return attachments
 
     def look_again(self) -> None:
         """Another process may have put something into the database that is due: a schedule, a round of reminders."""

@@ -12,7 +12,7 @@ from bot.router import NEXT, Router
 from broadcasts import seating
 from broadcasts.naming import named
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, following, recall, schedules
+from handlers import answers, approvals, files, following, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.kindly import kindly, sender
 from handlers.previewing import reply_confirmation, reply_preview
@@ -34,11 +34,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if not wish.text:
             await ctx.reply(texts("broadcast.usage"))
             return
+        attached = await files.waiting(broadcasts, member)
         db = await ctx.db()
         audience = await named(db, wish.included, wish.excluded)
         number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question
+            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
         )
+        await files.taken(broadcasts, db, member, attached)
         await reply_preview(ctx, broadcasts, number, member)
 
     @router.button("broadcast")
@@ -82,6 +84,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (following, audience_handlers, approvals, answers, recall, schedules):
+    for part in (files, following, audience_handlers, approvals, answers, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

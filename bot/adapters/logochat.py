@@ -39,6 +39,7 @@ from bot.events import (
     MessageUnsent,
     Unknown,
 )
+from bot.messages import Attachment
 
 ANSWER_LIMIT = 1_000_000
 """Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
@@ -343,6 +344,14 @@ class LogoChat:
 
     async def room_members(self, room: str) -> Sequence[str]:
         return (await self._ask(wire.RoomAnswer, "GET", self._api / "rooms" / room)).members
+
+    async def fetch_files(self, message_id: str) -> Sequence[Attachment]:
+        """The files that somebody sent to the bot in a message, now on the shelf."""
+        if self._files is None or self._session is None:
+            return []
+        url = self._messages / message_id / "files"
+        listed = (await self._ask(wire.FilesAnswer, "GET", url)).files
+        return [await self._files.fetch(self._session, url / each.file_id, each.name) for each in listed]
 
     async def readers(self, message_id: str) -> Sequence[str]:
         return (await self._ask(wire.ReadsAnswer, "GET", self._messages / message_id / "reads")).readers

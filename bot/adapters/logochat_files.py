@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import aiohttp
 from yarl import URL
 
-from bot.attachments import Shelf
+from bot.attachments import PIECE, Shelf
 from bot.messages import Attachment
 
 PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -54,6 +54,11 @@ class Files:
             self._there.add(key)
         self._busy.pop(key, None)
         return None
+
+    async def fetch(self, session: aiohttp.ClientSession, url: URL, name: str) -> Attachment:
+        """Stream one file from the service to the shelf. Raises what a network does, and `Refused`."""
+        async with session.get(url, timeout=PATIENCE, allow_redirects=False, raise_for_status=True) as answer:
+            return await self._shelf.keep_stream(name, answer.content.iter_chunked(PIECE))
 
     def forget(self, attachments: Sequence[Attachment]) -> None:
         """Put these again before the next message that names them."""

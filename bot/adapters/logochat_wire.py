@@ -153,6 +153,18 @@ class MessageAnswer(Wire):
     sent_at: AwareDatetime
 
 
+class FileAnswer(Wire):
+    file_id: str
+    name: str
+    size: int
+
+
+class FilesAnswer(Wire):
+    """200 to `GET /messages/{message_id}/files`; the content of one is at `/messages/{message_id}/files/{file_id}`."""
+
+    files: list[FileAnswer]
+
+
 class ReadsAnswer(Wire):
     """200 to `GET /messages/{message_id}/reads`."""
 

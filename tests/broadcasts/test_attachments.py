@@ -17,16 +17,20 @@ from bot.attachments import Shelf
 from bot.clock import ManualClock
 from bot.directory import HEADQUARTERS, Entry
 from bot.errors import Refused
+from bot.events import MessageReceived
 from bot.messages import Attachment, Message
 from bot.outbox import Outbox
 from bot.recurrence import Rule
 from bot.storage import Database
 from bot.tables import attempts, deliveries
+from bot.testing.harness import Harness
+from bot.testing.platform import SentMessage
 from bot.texts import Texts
 from broadcasts import show
 from broadcasts.service import Broadcasts
 from broadcasts.wording import Wording
 from tests.broadcasts.support import Platform, city_hall, staff
+from tests.broadcasts.test_chat import chat
 from tests.databases import empty_database
 from tests.trial_service.conftest import City, Client, callback_time_limit, city, clock, limits, service
 
@@ -159,3 +163,82 @@ def test_small_and_large_files_are_named_with_their_size() -> None:
     for size, shown in sizes.items():
         message = Message(text="x", attachments=(FILE.model_copy(update={"size": size}),))
         assert f"避難所一覧.pdf（{shown}）" in wording.with_names(message)
+
+
+# ---------------------------------------------------------------- from the chat
+
+
+async def give(harness: Harness, person: str, *files: Attachment, command: str = "") -> list[SentMessage]:
+    """Somebody sends files to the bot; what it says."""
+
+    async def fetch_files(message_id: str) -> tuple[Attachment, ...]:
+        assert message_id == f"given-{len(files)}"
+        return files
+
+    harness.platform.fetch_files = fetch_files  # type: ignore[attr-defined] # a platform that has files
+    before = len(harness.sent)
+    await harness.receive(
+        MessageReceived(
+            adapter="fake",
+            key=f"files-{before}",
+            conversation=person,
+            direct=True,
+            occurred_at=harness.clock.now(),
+            sender=person,
+            message_id=f"given-{len(files)}",
+            text=command,
+            files=len(files),
+        )
+    )
+    return [message for message in harness.sent[before:] if message.address.id == person]
+
+
+async def test_files_that_a_sender_gives_go_with_their_next_notice() -> None:
+    other = FILE.model_copy(update={"name": "地図.png", "sha256": "b" * 64})
+    async with chat() as harness:
+        (first,) = await give(harness, "hq", FILE)
+        assert "1件預かっています。\n・避難所一覧.pdf（1.2MB）" in first.text
+        (second,) = await give(harness, "hq", other)
+        assert "2件預かっています" in second.text
+        seen = await harness.say("hq", "/一斉 資料です。")
+        assert "添付ファイル 2件：" in seen.text
+        await harness.press("hq", seen, "送信する")
+        (notice,) = [each for each in harness.sent if each.reference == "broadcast:1"]
+        assert "添付ファイル：避難所一覧.pdf（1.2MB）、地図.png（1.2MB）" in notice.text  # this platform takes none
+        assert "添付ファイル" not in (await harness.say("hq", "/一斉 次の連絡")).text
+
+
+async def test_files_can_be_put_aside_and_too_many_are_refused_without_losing_the_others() -> None:
+    async with chat() as harness:
+        (kept,) = await give(harness, "hq", FILE)
+        (refused,) = await give(harness, "hq", *[FILE] * 10)
+        assert "10件まで" in refused.text
+        assert "添付ファイル 1件" in (await harness.say("hq", "/一斉 資料です。")).text
+        await give(harness, "hq", FILE)
+        assert "添えません" in (await harness.press("hq", kept, "添えない"))[-1].text
+        assert "添付ファイル" not in (await harness.say("hq", "/一斉 資料です。")).text
+
+
+async def test_a_refused_notice_leaves_the_files_for_the_next_try() -> None:
+    async with chat() as harness:
+        await give(harness, "hq", FILE)
+        assert "{場所}" in (await harness.say("hq", "/一斉 {場所}に集合")).text
+        assert "添付ファイル 1件" in (await harness.say("hq", "/一斉 ロビーに集合")).text
+
+
+async def test_files_of_those_who_may_not_send_and_of_platforms_without_files_are_left_alone() -> None:
+    async with chat() as harness:
+        assert await give(harness, "a", FILE) == []
+        del harness.platform.fetch_files  # type: ignore[attr-defined] # as put there above
+        event = MessageReceived(
+            adapter="fake",
+            key="no-files-here",
+            conversation="hq",
+            direct=True,
+            occurred_at=harness.clock.now(),
+            sender="hq",
+            message_id="m",
+            files=1,
+        )
+        await harness.receive(event)
+        assert "このチャットからは、ファイルを受け取れません" in harness.sent_to("hq")[-1].text

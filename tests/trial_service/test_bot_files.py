@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
-from bot.adapter import CarriesFiles, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapter import CarriesFiles, Delivery, FetchesFiles, Outcome, Rejected, Retry, Sent
 from bot.adapters.logochat import LogoChat
 from bot.attachments import Shelf
+from bot.errors import Refused
 from bot.messages import Address, Attachment, Message
 from tests.trial_service.conftest import City, Client
 from trial.service import Limits, Rate
@@ -161,3 +163,39 @@ async def test_a_file_that_left_the_machine_and_an_adapter_without_a_shelf_give_
     await bare.open()
     assert isinstance(await send(bare, "u1", file), Rejected)
     await bare.close()
+
+
+async def test_what_people_send_to_the_bot_is_brought_to_the_shelf(
+    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    alice, bob = await city.join("alice", "bob")
+    assert isinstance(adapter, FetchesFiles)
+    room = (await alice.post("/v1/pairs", {"user_id": bot.id}))["room_id"]
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("file", TABLE, filename="一覧.csv")
+    form.add_field("file", b"x", filename="メモ.txt")
+    sent = await alice.call("POST", f"/v1/rooms/{room}/files", None, data=form)
+    await city.quiet()
+    (told,) = city.receiver.told("message")
+    assert (told["files"], told["message_id"]) == (2, sent["message_id"])
+    table, note = await adapter.fetch_files(told["message_id"])
+    assert (table.name, table.size, note.name) == ("一覧.csv", len(TABLE), "メモ.txt")
+    assert shelf.path(table).read_bytes() == TABLE
+    private = await alice.room(bob.id)
+    hidden = await alice.call("POST", f"/v1/rooms/{private}/files", None, data=_one_file())
+    assert (await bot.get(f"/bot/v1/messages/{hidden['message_id']}/files")).status == 404
+    assert (await bot.get(f"/bot/v1/messages/{hidden['message_id']}/files/f3")).status == 404
+    bare = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
+    assert await bare.fetch_files(told["message_id"]) == []
+    empty = aiohttp.FormData(quote_fields=False)
+    empty.add_field("file", b"", filename="空.txt")
+    nothing = await alice.call("POST", f"/v1/rooms/{room}/files", None, data=empty)
+    with pytest.raises(Refused, match=r"attachment\.empty"):
+        await adapter.fetch_files(nothing["message_id"])
+    assert len([path for path in (tmp_path / "shelf").rglob("*") if path.is_file()]) == 2
+
+
+def _one_file() -> aiohttp.FormData:
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("file", b"secret", filename="a.txt")
+    return form

@@ -57,6 +57,11 @@ def _delete(call: Call) -> None:
         call.change.after_commit(lambda: call.core.folder.remove(orphans))
 
 
+def _files(call: Call) -> wire.FilesAnswer:
+    seen = messages.see(call.change, call.who, call.path["message"])
+    return wire.FilesAnswer(files=[wire.FileAnswer(**file.model_dump()) for file in seen.message.files])
+
+
 def _reads(call: Call) -> wire.ReadsAnswer:
     seen = messages.see(call.change, call.who, call.path["message"])
     if seen.sender != call.who:
@@ -117,6 +122,16 @@ ROUTES = (
         takes=DOWNLOAD,
     ),
     Route("DELETE", f"{_BOT}/messages/{{message}}", "Take back", _delete, "bot", status=204),
+    Route("GET", f"{_BOT}/messages/{{message}}/files", "Its files", _files, "bot", answer=wire.FilesAnswer),
+    Route(
+        "GET",
+        f"{_BOT}/messages/{{message}}/files/{{file}}",
+        "One of its files",
+        uploads.hand_out,
+        "bot",
+        special=True,
+        gives=DOWNLOAD,
+    ),
     Route("GET", f"{_BOT}/messages/{{message}}/reads", "Who has read", _reads, "bot", answer=wire.ReadsAnswer),
     Route(
         "POST",
