@@ -65,6 +65,23 @@ async def test_two_processes_send_everything_once(database: Database) -> None:
         )
 
 
+async def test_a_shared_call_belongs_to_one_process_also_while_the_other_is_still_claiming_it(
+    database: Database,
+) -> None:
+    await fill(database, 6)
+    until = START + timedelta(seconds=60)
+    store, other = Store("post", is_sqlite=False), Store("post", is_sqlite=False)
+    async with database.transaction() as db:
+        named = await store.claim(db, 6, START, until, share=3)
+        await store.release(db, named)
+    async with database.transaction() as db:
+        first = await store.claim(db, 1, START, until, share=3)
+        async with database.transaction() as at_the_same_time:
+            second = await other.claim(at_the_same_time, 2, START, until, share=3)
+    assert [each.delivery.key for each in first] == ["k0", "k1", "k2"]
+    assert [each.delivery.key for each in second] == ["k3", "k4", "k5"]
+
+
 async def test_retries_and_refusals_are_written_down(database: Database) -> None:
     office = Office(database, Post())
     office.adapter.answers = lambda each: (
