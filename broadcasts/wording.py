@@ -129,7 +129,8 @@ class Wording:
         """Characters of the longest message that the notice will ever be."""
         forms = [self.notice(0, kind, text, question, attachments)]
         if rounds:
-            forms.append(self.reminder(0, kind, text, rounds, question))
+            again = self.reminder(0, kind, text, rounds, question)
+            forms.append(again.model_copy(update={"attachments": attachments}))
         return max(self.length(form, platforms=platforms) for form in forms)
 
     def room_title(self, department: str | None, number: int) -> str:

@@ -128,6 +128,10 @@ async def test_a_platform_that_takes_them_gets_them_and_not_the_sentence(databas
         sent = [each.message for each in hall.platform.deliveries if each.message.reference == f"broadcast:{number}"]
         assert [message.attachments for message in sent] == [(FILE, FILE)]
         assert all("添付ファイル" not in message.text for message in sent)
+        await hall.advance(timedelta(minutes=16))
+        reminders = [d.message for d in hall.platform.deliveries if d.message.reference == f"reminder:{number}:1"]
+        assert len(reminders) == 3
+        assert all(message.attachments == (FILE, FILE) for message in reminders)
 
 
 async def test_too_many_and_too_large_are_refused_and_the_names_count_for_the_length(database: Database) -> None:
