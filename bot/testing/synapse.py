@@ -34,6 +34,18 @@ SERVER_NAME = "kairanban.test"
 START_LIMIT = 90.0
 """Seconds that a start may take; two are usual."""
 
+# Whoever started it may be killed: then its end of the pipe closes, and nothing is left running.
+_RUN = """
+import os, runpy, threading
+
+def end_with_the_parent():
+    os.read(0, 1)
+    os._exit(1)
+
+threading.Thread(target=end_with_the_parent, daemon=True).start()
+runpy.run_module("synapse.app.homeserver", run_name="__main__", alter_sys=True)
+"""
+
 
 def installed() -> bool:
     """Whether Synapse's package is there."""
@@ -111,9 +123,9 @@ class Synapse:
             ready.settimeout(0.25)
             with (self.folder / "output.log").open("ab") as output:
                 self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-                    [sys.executable, "-m", "synapse.app.homeserver", "-c", self.folder / "homeserver.yaml"],
+                    [sys.executable, "-c", _RUN, "-c", self.folder / "homeserver.yaml"],
                     cwd=self.folder,
-                    stdin=subprocess.DEVNULL,
+                    stdin=subprocess.PIPE,
                     stdout=output,
                     stderr=output,
                     env=os.environ | {"NOTIFY_SOCKET": address},
@@ -148,6 +160,8 @@ class Synapse:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            assert process.stdin is not None
+            process.stdin.close()
 
     def mxid(self, login: str) -> str:
         """The full user id of a login."""

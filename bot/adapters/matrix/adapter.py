@@ -100,7 +100,7 @@ class Matrix:
         self._account = Account(self._homeserver, user, display_name, appservice)
         self._places = Places(self._homeserver, user, self._rooms)
         self._speaker = Speaker(self._homeserver, user, self._key, self._places, texts or Texts("bot"))
-        self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places.admit)
+        self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places)
 
     def __repr__(self) -> str:
         return f"<Matrix {self.name}: {self.user}>"
@@ -141,6 +141,9 @@ class Matrix:
             return []
         found: list[Event] = []
         for raw in events:
+            if self._rooms.note_invitation(raw, self.user):
+                self._gap.set()
+                continue
             try:
                 event = self._reader.read(raw)
             except Unplaced:
@@ -148,8 +151,6 @@ class Matrix:
                 continue
             if event is not None:
                 found.append(event)
-            elif _concerns(raw, self.user):
-                self._gap.set()
         return found + self._reads(document.get("ephemeral"))
 
     def _reads(self, ephemeral: object) -> list[Event]:
@@ -210,7 +211,9 @@ class Matrix:
         """Have an account and the list of pair talks; at the first need, and again until it works."""
         async with self._being_readied:
             if not self._rooms.known:
-                self._rooms.learn(await self._account.prepare())
+                directs = await self._account.prepare()
+                await self._catching_up.begin()
+                self._rooms.learn(directs)
 
     # ------------------------------------------------------------- outgoing
 
@@ -253,11 +256,6 @@ class Matrix:
         await self._ready()
         room, event = wire.room_and_event(message_id)
         return await self._catching_up.readers(room, event)
-
-
-def _concerns(event: object, user: str) -> bool:
-    """Whether the bot itself was invited, or sent away."""
-    return isinstance(event, dict) and event.get("type") == wire.MEMBER and event.get("state_key") == user
 
 
 def _checked_root(homeserver: str) -> str:

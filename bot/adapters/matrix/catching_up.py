@@ -16,6 +16,7 @@ import structlog
 
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.homeserver import Homeserver, MatrixProblem
+from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Receipt
 from bot.adapters.matrix.rooms import LOOK_BACK, Room, Rooms
 from bot.events import Event, MessageRead
@@ -42,7 +43,7 @@ _FILTER = orjson.dumps(
 
 
 class CatchingUp:
-    """Asks the homeserver what happened, for the bot `bot` and its `rooms`; `admit` answers an invitation."""
+    """Asks the homeserver what happened, for the bot `bot` and its `rooms`."""
 
     def __init__(
         self,
@@ -51,53 +52,53 @@ class CatchingUp:
         key: bytes,
         rooms: Rooms,
         reader: Reader,
-        admit: Callable[[str, Sequence[Mapping[str, Any]]], Awaitable[None]],
+        places: Places,
     ) -> None:
         self._homeserver = homeserver
         self._bot = bot
         self._key = key
         self._rooms = rooms
         self._reader = reader
-        self._admit = admit
-        self._cursor: str | None = None
+        self._places = places
+        self._cursor = ""
         self._own = orjson.dumps({"senders": [bot], "types": wire.SAID}).decode()
 
     async def run(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> int:
         """Hand everything since the cursor to `take`, then move it; how many events that were.
 
-        Raises what `take` raises, and `MatrixProblem`.
-
-        Without a cursor, which is the bot's first day, nothing that was said before counts: only who has read what.
+        After `begin`. Raises what `take` raises, and `MatrixProblem`.
         """
-        if self._cursor is None:
-            self._cursor = await self._kept_cursor()
-        query = {"filter": _FILTER, "timeout": "0", "set_presence": "offline"}
-        if self._cursor is not None:
-            query["since"] = self._cursor
+        query = {"filter": _FILTER, "timeout": "0", "set_presence": "offline", "since": self._cursor}
         answer = await self._homeserver.call("GET", "sync", query=query, patience=6)
         rooms = answer.get("rooms", {})
-        for room, invited in rooms.get("invite", {}).items():
-            await self._admit(room, invited["invite_state"]["events"])
+        self._note_invitations(rooms)
+        said = {room: await self._said(room, joined["timeline"]) for room, joined in rooms.get("join", {}).items()}
+        joined_now = await self._places.answer_invitations()  # whose talk a room is, before what was said in it
         for room in rooms.get("leave", {}):
             self._rooms.drop_direct(room)
         taken = 0
         confirmed: list[tuple[Room, str, str]] = []
         for name, joined in rooms.get("join", {}).items():
-            events = await self._said(name, joined["timeline"])
+            events = await self._understood(name, said[name])
             events += await self._read(self._rooms[name], joined["ephemeral"]["events"], confirmed)
             if events:
                 await take(events)
                 taken += len(events)
         for room_, person, message in confirmed:
             room_.confirmed[person] = message
-        if rooms.get("join") or self._cursor is None:
+        if rooms.get("join"):
             await self._keep_cursor(answer["next_batch"])
         self._cursor = answer["next_batch"]
-        return taken
+        # What was said to us before we came in is told only to those who are in.
+        return taken + await self.run(take) if joined_now else taken
 
-    async def _said(self, room: str, timeline: Mapping[str, Any]) -> list[Event]:
-        if self._cursor is None:
-            return []
+    def _note_invitations(self, rooms: Mapping[str, Any]) -> None:
+        for room, invited in rooms.get("invite", {}).items():
+            for event in invited["invite_state"]["events"]:
+                self._rooms.note_invitation(event, self._bot, room)
+
+    async def _said(self, room: str, timeline: Mapping[str, Any]) -> list[Any]:
+        """All that happened in a room since the cursor, oldest first."""
         events = list(timeline["events"])
         begin = timeline.get("prev_batch") if timeline.get("limited") else None
         while begin is not None:
@@ -116,9 +117,14 @@ class CatchingUp:
             )
             events[:0] = reversed(page["chunk"])
             begin = page.get("end") if page["chunk"] else None
+        # What was said before the bot was invited was not said to it.
+        invited = [place for place, event in enumerate(events) if self._rooms.note_invitation(event, self._bot, room)]
+        return events[invited[-1] :] if invited else events
+
+    async def _understood(self, room: str, events: Sequence[Any]) -> list[Event]:
         if events and self._rooms.person(room) is not None:
             await self.load(self._rooms[room])  # a number that somebody typed is an answer to what was said before
-        found = (self._reader.read(event, room) for event in events)
+        found = (self._reader.read(event, room, looked_into=True) for event in events)
         return [event for event in found if event is not None]
 
     async def _read(
@@ -156,6 +162,7 @@ class CatchingUp:
         """Learn the bot's latest messages in a room, if they are not known."""
         if room.loaded:
             return
+        room.meanwhile.clear()
         page = await self._homeserver.call(
             "GET", "rooms", room.id, "messages", query={"dir": "b", "limit": str(LOOK_BACK), "filter": self._own}
         )
@@ -192,15 +199,18 @@ class CatchingUp:
 
     # ----------------------------------------------------------------- cursor
 
-    async def _kept_cursor(self) -> str | None:
-        try:
-            kept = await self._homeserver.call("GET", "user", self._bot, "account_data", CURSOR)
-        except MatrixProblem as problem:
-            if problem.status == 404:
-                return None
-            raise
+    async def begin(self) -> None:
+        """Take up the kept cursor. On the bot's first day there is none: what is said from now on counts."""
+        kept = await self._homeserver.call_unless("M_NOT_FOUND", "GET", "user", self._bot, "account_data", CURSOR)
         cursor = kept.get("next_batch")
-        return cursor if isinstance(cursor, str) else None
+        if not isinstance(cursor, str):
+            query = {"filter": _FILTER, "timeout": "0", "set_presence": "offline"}
+            answer = await self._homeserver.call("GET", "sync", query=query, patience=6)
+            self._note_invitations(answer.get("rooms", {}))
+            cursor = str(answer["next_batch"])
+            if not self._rooms.invitations:  # kept, it would pass over those that nobody has answered
+                await self._keep_cursor(cursor)
+        self._cursor = cursor
 
     async def _keep_cursor(self, cursor: str) -> None:
         await self._homeserver.call("PUT", "user", self._bot, "account_data", CURSOR, body={"next_batch": cursor})

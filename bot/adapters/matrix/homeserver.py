@@ -35,15 +35,19 @@ class MatrixProblem(KairanbanError):
         self.wait = wait
         super().__init__(reason)
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether another try may succeed."""
+        # 401: the registration is being renewed. A success that cannot be read comes again under the same key.
+        status = self.status
+        return status is None or status < 400 or status >= 500 or status in {401, 408, 429}
+
     def as_outcome(self) -> Retry | Rejected:
         """What it means for a delivery."""
         reason = str(self)
         if self.status == 429:
             return Retry(reason, after=self.wait)
-        # 401: the registration is being renewed. A success that cannot be read comes again under the same key.
-        if self.status is None or self.status < 400 or self.status >= 500 or self.status in {401, 408}:
-            return Retry(reason)
-        return Rejected(reason)
+        return Retry(reason) if self.is_passing else Rejected(reason)
 
 
 class Homeserver:

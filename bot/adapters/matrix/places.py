@@ -85,28 +85,32 @@ class Places:
                 await self._homeserver.call("PUT", "user", self._user, "account_data", "m.direct", body=directs)
                 self._saved = directs
 
-    async def admit(self, room: str, state: Sequence[Mapping[str, Any]]) -> None:
-        """Answer an invitation: yes to people of our own server, no to strangers and to rooms that we cannot read."""
-        try:
-            await self._answer_invitation(room, state)
-        except MatrixProblem as problem:
-            if problem.status is None or problem.status >= 500 or problem.status == 429:
-                raise
-            log.warning("matrix.invitation_failed", room=room, error=str(problem))  # taken back meanwhile, or broken
+    async def answer_invitations(self) -> bool:
+        """Join where people of our own server invite us, but no room that we cannot read; whether there was any."""
+        answered = bool(self._rooms.invitations)
+        for room, (person, direct) in list(self._rooms.invitations.items()):
+            try:
+                await self._answer(room, person, direct=direct)
+            except MatrixProblem as problem:
+                if problem.is_passing:
+                    raise
+                log.warning("matrix.invitation_failed", room=room, error=str(problem))  # taken back meanwhile, perhaps
+            del self._rooms.invitations[room]
+        return answered
 
-    async def _answer_invitation(self, room: str, state: Sequence[Mapping[str, Any]]) -> None:
-        invitation = next(event for event in state if event["type"] == wire.MEMBER and event["state_key"] == self._user)
-        person = str(invitation["sender"])
-        direct = invitation["content"].get("is_direct") is True
-        encrypted = any(event["type"] == "m.room.encryption" for event in state)
-        if encrypted or person.partition(":")[2] != self._server:
-            log.info("matrix.invitation_declined", room=room, person=person, encrypted=encrypted)
+    async def _answer(self, room: str, person: str, *, direct: bool) -> None:
+        if person.partition(":")[2] != self._server:
+            log.info("matrix.stranger_declined", room=room, person=person)
             await self._homeserver.call("POST", "rooms", room, "leave", body={})
-            if encrypted and direct and person.partition(":")[2] == self._server:
-                await self.direct(person)  # here we can talk
             return
+        # Where invitations are accepted by themselves, the server has joined us already, and this changes nothing.
         await self._homeserver.call("POST", "rooms", room, "join", body={})
-        if direct and self._rooms.add_direct(person, room):
+        if await self._homeserver.call_unless("M_NOT_FOUND", "GET", "rooms", room, "state", "m.room.encryption", ""):
+            log.info("matrix.encrypted_room_left", room=room, person=person)
+            await self._homeserver.call("POST", "rooms", room, "leave", body={})
+            if direct:
+                await self.direct(person)  # here we can talk
+        elif direct and self._rooms.add_direct(person, room):
             await self._save_directs()
 
     # ---------------------------------------------------------------- rooms

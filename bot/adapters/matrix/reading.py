@@ -29,7 +29,7 @@ Receipt = tuple[str, str, datetime]
 
 
 class Unplaced(Exception):
-    """Read only when more is known about the room: whether a number answers a question."""
+    """To be read when more is known about the room: whose it is, or whether a number answers a question."""
 
 
 _ENCRYPTED = "The room is encrypted, and the bot cannot read it. Write to the bot in the room that it opened."
@@ -48,19 +48,20 @@ class Reader:
         self._rooms = rooms
         self._clock = clock
 
-    def read(self, raw: object, room: str | None = None) -> Event | None:
+    def read(self, raw: object, room: str | None = None, *, looked_into: bool = False) -> Event | None:
         """What an event of a room says; None for what is not said to the bot. `room` where the event does not tell.
 
-        Raises `Unplaced` for a number in a pair talk that is not loaded.
+        Raises `Unplaced` for a room that the bot was invited to and that nobody has `looked_into`, and for a number in
+        a pair talk that is not loaded.
         """
         if not isinstance(raw, dict):
             return self._unknown(raw, "An event must be an object.")
         try:
-            return self._understand(raw, room or str(raw["room_id"]))
+            return self._understand(raw, room or str(raw["room_id"]), looked_into=looked_into)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
             return self._unknown(raw, f"The event is not what Matrix describes ({type(error).__name__}: {error}).")
 
-    def _understand(self, raw: Raw, room: str) -> Event | None:
+    def _understand(self, raw: Raw, room: str, *, looked_into: bool) -> Event | None:
         content = raw["content"]
         if not isinstance(content, dict):
             raise TypeError("content")
@@ -68,6 +69,8 @@ class Reader:
             if raw["type"] in wire.SAID and "state_key" not in raw:
                 self._rooms[room].note(raw, self._key)
             return None
+        if room in self._rooms.invitations and not looked_into:
+            raise Unplaced(room)
         person = self._rooms.person(room)
         common: dict[str, Any] = {
             "adapter": self._adapter,

@@ -33,6 +33,8 @@ class Room:
     """The message that has buttons, and their data, if it is the last thing that the bot said here."""
     latest: int = 0
     """When the bot spoke last, by the server's clock in milliseconds."""
+    meanwhile: list[Mapping[str, Any]] = field(default_factory=list)
+    """What the bot has said since the server was asked, which its answer may not have."""
 
     def load(self, events: Sequence[Mapping[str, Any]], key: bytes) -> None:
         """Take the bot's messages as the server tells them, oldest first, in place of what was known."""
@@ -40,10 +42,14 @@ class Room:
         self.sent, self.upto, self.choices, self.latest = [], {}, None, 0
         for event in events:
             self._append(event, key)
+        meanwhile, self.meanwhile = self.meanwhile, []
+        for event in meanwhile:
+            self.note(event, key)
 
     def note(self, event: Mapping[str, Any], key: bytes) -> None:
         """The bot has said something here. If it is not the latest thing, something was missed: forget it all."""
         if not self.loaded:
+            self.meanwhile = [*self.meanwhile[-LOOK_BACK:], event]
             return
         if event["event_id"] not in self.upto:
             if event["origin_server_ts"] < self.latest:
@@ -91,6 +97,8 @@ class Rooms:
         self._people: dict[str, str] = {}
         self._directs: dict[str, list[str]] = {}
         self._inside: set[str] = set()
+        self.invitations: dict[str, tuple[str, bool]] = {}
+        """Rooms that the bot was invited to and has not looked into: by whom, and whether as pair talk."""
         self.known = False
 
     def learn(self, directs: Mapping[str, Any]) -> None:
@@ -103,6 +111,19 @@ class Rooms:
     def directs(self) -> dict[str, list[str]]:
         """The account data `m.direct`."""
         return {person: list(rooms) for person, rooms in self._directs.items()}
+
+    def note_invitation(self, event: Any, bot: str, room: str | None = None) -> bool:
+        """Note an event by which the bot is invited, and say whether it is one. `room` where it does not tell."""
+        match event:
+            case {
+                "type": "m.room.member",
+                "state_key": str(invited),
+                "sender": str(by),
+                "content": {"membership": "invite", **more},
+            } if invited == bot:
+                self.invitations[room or str(event.get("room_id"))] = (by, more.get("is_direct") is True)
+                return True
+        return False
 
     def add_direct(self, person: str, room: str, *, first: bool = False) -> bool:
         """A room is the pair talk with a person; whether that is new."""

@@ -20,7 +20,7 @@ from bot.adapters.matrix.wire import POLL, REFERENCE
 from bot.app import serving
 from bot.testing.synapse import HOST, SERVER_NAME, Synapse, free_port
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds within which everything that a test waits for has happened, on a machine that is busy."""
 
 

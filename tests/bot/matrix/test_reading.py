@@ -289,6 +289,29 @@ def test_a_room_in_which_something_was_missed_is_asked_for_again() -> None:
     assert not room.loaded
 
 
+def test_what_is_said_while_a_room_is_asked_for_is_not_forgotten() -> None:
+    room = Room(TALK)
+    room.note(said(2), KEY)
+    room.load([said(1)], KEY)
+    assert room.report(ALICE, "$m2") == ["$m1", "$m2"]
+
+
+def test_what_is_said_where_the_bot_was_only_invited_waits_until_somebody_has_looked_into_the_room() -> None:
+    rooms = Rooms()
+    ears = reader(rooms)
+    invitation = event(wire.MEMBER, "!new", state_key=BOT, content={"membership": "invite", "is_direct": True})
+    assert rooms.note_invitation(invitation, BOT)
+    assert rooms.invitations == {"!new": (ALICE, True)}
+    with pytest.raises(Unplaced):
+        ears.read(event(room="!new"))
+    rooms.add_direct(ALICE, "!new")
+    heard = ears.read(event(room="!new"), looked_into=True)
+    assert isinstance(heard, MessageReceived)
+    assert heard.conversation == ALICE
+    for other in (event(), {**invitation, "state_key": BOB}, "nothing", None, {"content": {"membership": "invite"}}):
+        assert not rooms.note_invitation(other, BOT)
+
+
 def test_pair_talks_are_kept_in_the_order_in_which_they_are_written_to() -> None:
     rooms = Rooms()
     rooms.learn({ALICE: [TALK, "!old"], BOB: "nonsense"})
