@@ -84,7 +84,7 @@ async def test_a_few_reads_never_walk_through_all_deliveries_that_there_ever_wer
     async with empty_database("sqlite", tmp_path) as database, database.snapshot() as db:
         for statement in (receipts._APPLY, receipts._APPLY_TO_CORRECTIONS["sqlite"], receipts._CLEAR):
             sql = str(statement.compile(dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}))
-            plan = [row[3] for row in await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+            plan = [row.detail for row in await db.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
             assert "SCAN early_reads" in plan
             assert "SCAN deliveries" not in plan
 
