@@ -143,7 +143,9 @@ class Wires:
         self.requests += 1
         socket = await self._sockets.ws_connect(self.url + "/v1/ws", autoping=True, max_msg_size=0)
         await socket.send_str(orjson.dumps({"token": token}).decode())
-        await socket.receive()
+        greeting = await socket.receive()
+        if greeting.type != aiohttp.WSMsgType.TEXT:
+            raise ServiceProblem(401, f"The service does not let us listen (close code {socket.close_code}).")
         self.frames += 1
         return socket
 
