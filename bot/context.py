@@ -134,7 +134,9 @@ class Context(Generic[E_co]):
             key = f"reply:{self.event.adapter}:{self.event.key}:{len(self._outgoing)}"
         # A token is good for one answer, where its event came from; what comes after it goes the usual way.
         first = not self._outgoing and due_at is None and address == self.address
-        token = self.event.reply_token if first and isinstance(self.event, MessageReceived | ButtonPressed) else None
+        token: str | None = None
+        if first and isinstance(self.event, MessageReceived | ButtonPressed | MemberJoined):
+            token = self.event.reply_token
         self._outgoing.append(_Outgoing(address, message, key, priority, topic, due_at, token))
 
     def after_commit(self, callback: Callable[[], None]) -> None:

@@ -75,6 +75,7 @@ class MemberJoined(BaseEvent):
 
     type: Literal["member_joined"] = "member_joined"
     member: str
+    reply_token: str | None = None
 
 
 class MemberLeft(BaseEvent):

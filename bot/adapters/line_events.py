@@ -120,7 +120,9 @@ class _Reader:
             case _ if person is None:
                 return []
             case wire.FollowEvent():
-                return [(MemberJoined if event.type == "follow" else MemberLeft)(**common, member=person)]
+                if event.type == "unfollow":
+                    return [MemberLeft(**common, member=person)]
+                return [MemberJoined(**common, member=person, reply_token=token)]
             case wire.PostbackEvent():
                 # LINE does not say under which message the button was; what it means stands in its data.
                 return [

@@ -25,6 +25,7 @@ async def test_a_stranger_learns_their_id_on_becoming_a_friend_and_when_they_ask
         await here.line.say(stranger, "/わたし")
         await here.idle()
         assert [stranger in seen.text for seen in here.line.seen(stranger)] == [True, True]
+        assert here.line.used == 0  # 350 new friends must not use up the month
         async with here.house.database.snapshot() as db:
             assert await member_at(db, "line", stranger) is None
 
