@@ -246,7 +246,7 @@ class FakeLine:
         request_id = str(uuid.uuid4())
         try:
             body = await self._obey(request, path, raw, request_id)
-            answer = web.json_response(body, dumps=_dumps)
+            answer = web.json_response(body, status=202 if path == "message/narrowcast" else 200, dumps=_dumps)
         except Problem as problem:
             answer = web.json_response(problem.body, status=problem.status, dumps=_dumps, headers=problem.headers)
         except _Stray as stray:
