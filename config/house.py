@@ -146,6 +146,7 @@ async def open_house(
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
+        router.include(introductions.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
         bot = Bot(
             router,
