@@ -191,7 +191,7 @@ class CatchingUp:
         except MatrixProblem as problem:
             if problem.status not in {403, 404}:
                 raise
-            log.info("matrix.receipt_for_nothing", room=room, event=event)
+            log.info("matrix.receipt_for_nothing", room=room, message_id=event)
             return None
         own = around.get("event", {}).get("sender") == self._bot and around["event"]["type"] in wire.SAID
         before = around.get("events_before") or ()
