@@ -24,7 +24,7 @@ from bot.texts import Texts
 from broadcasts.questions import Question
 from config import records
 from config.house import House
-from config.settings import BroadcastsTable, RemindersTable, Settings
+from config.settings import BroadcastsTable, RemindersTable, Settings, SurveysTable
 from config.stage import Stage, open_stage
 from trial.behaviour import Behaviour
 from trial.calendar import months_later
@@ -158,7 +158,10 @@ def settings_for(parameters: Parameters) -> Settings:
     notice = RemindersTable(
         reminder_interval=timedelta(minutes=rhythm.notice_minutes), reminder_times=rhythm.notice_times
     )
-    return Settings(broadcasts=BroadcastsTable(notice=notice, emergency=urgent, drill=urgent))
+    return Settings(
+        broadcasts=BroadcastsTable(notice=notice, emergency=urgent, drill=urgent),
+        surveys=SurveysTable(reminder_times=rhythm.survey_times),
+    )
 
 
 async def _settle(stage: Stage, activity: Activity, rehearsal: Rehearsal) -> None:

@@ -93,6 +93,7 @@ class Reminders(Section):
     notice_times: Annotated[int, Field(ge=0, le=20)]
     urgent_minutes: Positive
     urgent_times: Annotated[int, Field(ge=0, le=20)]
+    survey_times: Annotated[int, Field(ge=0, le=20)]
 
 
 class Answers(Section):
