@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -67,11 +68,16 @@ async def fingerprint(
 
     Whether it is by room or by pair talk is not in it: rooms become ready while somebody reads the preview.
     """
-    route = routes(audience, audience_key, adapters).subquery("route")
     digest = hashlib.sha256()
-    for row in await db.execute(select(route.c.member_id, route.c.adapter).order_by(route.c.member_id)):
+    for row in await db.execute(_reached(audience, audience_key, tuple(adapters))):
         digest.update(f"{row[0]}:{row[1]},".encode())
     return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=64)  # a draft is looked at three times, and most go to the same people
+def _reached(audience: Audience, audience_key: str | None, adapters: tuple[str, ...]) -> Select[int, str]:
+    route = routes(audience, audience_key, adapters).subquery("route")
+    return select(route.c.member_id, route.c.adapter).order_by(route.c.member_id)
 
 
 def first_addresses(

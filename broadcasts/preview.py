@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.messages import Attachment
 from bot.tables import departments
-from broadcasts.audience import AUDIENCE
+from broadcasts.audience import AUDIENCE, Audience
 from broadcasts.fanout import fingerprint, routes
 from broadcasts.files import files_of
 from broadcasts.questions import question_of
@@ -51,20 +52,11 @@ class Preview:
     """Those of the platforms that are down right now: whoever has another address gets it there."""
 
 
-async def preview(
-    db: AsyncConnection,
-    draft: Row[Any],
-    adapters: Sequence[str],
-    wording: Wording,
-    held_until: datetime | None = None,
-    planned: Planned | None = None,
-    down: Collection[str] = (),
-) -> Preview:
-    """Look at a draft through the very statement that would send it; `down` are the platforms that do not work."""
-    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
-    audience = AUDIENCE.validate_json(draft.audience)
-    route = routes(audience, draft.audience_key, adapters).subquery("route")
-    rows = await db.execute(
+@lru_cache(maxsize=64)  # most notices go to the same people
+def _counts(audience: Audience, audience_key: str | None, adapters: tuple[str, ...]) -> Select[str, str, int, str, int]:
+    """How many are reached by what: (department, adapter, room id, room's title, members)."""
+    route = routes(audience, audience_key, adapters).subquery("route")
+    return (
         select(departments.c.name, route.c.adapter, route.c.room_id, rooms.c.title, func.count().label("members"))
         .select_from(route)
         .join(departments, departments.c.id == route.c.department_id)
@@ -79,6 +71,21 @@ async def preview(
         )
         .order_by(departments.c.position, departments.c.id, route.c.room_id)
     )
+
+
+async def preview(
+    db: AsyncConnection,
+    draft: Row[Any],
+    adapters: Sequence[str],
+    wording: Wording,
+    held_until: datetime | None = None,
+    planned: Planned | None = None,
+    down: Collection[str] = (),
+) -> Preview:
+    """Look at a draft through the very statement that would send it; `down` are the platforms that do not work."""
+    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
+    audience = AUDIENCE.validate_json(draft.audience)
+    rows = await db.execute(_counts(audience, draft.audience_key, tuple(adapters)))
     by_department: Counter[str] = Counter()
     by_room: Counter[tuple[int, str]] = Counter()
     by_platform: Counter[str] = Counter()
