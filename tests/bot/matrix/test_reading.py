@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.adapters.matrix import wire
@@ -155,6 +155,7 @@ def test_what_cannot_be_read_is_kept_where_somebody_speaks_to_the_bot_and_nowher
     assert reader().read(event("m.room.topic", content={}, state_key="")) is None
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(JSON)
 def test_no_event_breaks_the_reader(anything: Any) -> None:
     read = reader().read(anything)
@@ -162,6 +163,7 @@ def test_no_event_breaks_the_reader(anything: Any) -> None:
     assert read.reason
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(
     st.dictionaries(st.sampled_from(list(event())), JSON), st.sampled_from([wire.MESSAGE, wire.MEMBER, *wire.READABLE])
 )
@@ -180,6 +182,7 @@ def test_with_a_clock_events_carry_its_time() -> None:
 # ------------------------------------------------------------------- buttons
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(st.text(min_size=1, max_size=300), st.text(max_size=20))
 def test_a_choice_comes_back_as_the_button_and_message_it_was(data: str, other: str) -> None:
     choice = wire.answer_id(TALK, "$q", data, KEY)
@@ -258,6 +261,7 @@ def test_receipts_of_several_people_for_several_events_are_told_apart() -> None:
     assert list(reader().receipts("nothing")) == []
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=30))
 def test_every_message_is_reported_read_once_and_none_before_its_time(steps: list[tuple[bool, int]]) -> None:
     room = Room(TALK)
