@@ -53,7 +53,7 @@ async def _websocket(core: Core, request: web.Request, _: str) -> web.StreamResp
     except TimeoutError:
         first = None
     who = None
-    if first is not None and first.type is WSMsgType.TEXT:
+    if first is not None and first.type == WSMsgType.TEXT:
         try:
             who = accounts.person_with(core.change(), FirstFrame.model_validate_json(first.data).token)
         except ValidationError:
