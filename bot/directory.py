@@ -74,14 +74,12 @@ class Entry:
 
 async def member_at(db: AsyncConnection, adapter: str, address: str) -> Member | None:
     """The active member behind a platform's id, or None for a stranger."""
-    found = (await db.execute(_AT_ADDRESS, {"adapter": adapter, "address": address})).first()
-    return None if found is None else await _with_roles(db, found)
+    return _with_roles((await db.execute(_AT_ADDRESS, {"adapter": adapter, "address": address})).all())
 
 
 async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
     """The active member with a staff number, or None."""
-    found = (await db.execute(_BY_CODE, {"code": code})).first()
-    return None if found is None else await _with_roles(db, found)
+    return _with_roles((await db.execute(_BY_CODE, {"code": code})).all())
 
 
 async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses: bool = False) -> int:
@@ -180,8 +178,11 @@ _MEMBERS = (
         departments.c.name.label("department"),
         members.c.post,
         members.c.rank,
+        member_roles.c.role,
+        member_roles.c.department_id.label("limit"),
     )
     .join(departments, departments.c.id == members.c.department_id)
+    .outerjoin(member_roles, member_roles.c.member_id == members.c.id)  # a row for each role, or one without
     .where(members.c.active)
 )
 _AT_ADDRESS = _MEMBERS.join(addresses, addresses.c.member_id == members.c.id).where(
@@ -195,18 +196,21 @@ _MARK = (
 _BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 
 
-async def _with_roles(db: AsyncConnection, row: Row[*tuple[Any, ...]]) -> Member:
-    roles = (await db.execute(_ROLES, {"member_id": row.id})).all()
+def _with_roles(rows: Sequence[Row[*tuple[Any, ...]]]) -> Member | None:
+    if not rows:
+        return None
+    member_id, code, name, department_id, department, post, rank, _, _ = rows[0]
     return Member(
-        **row._mapping,
-        roles=frozenset(each.role for each in roles if each.department_id is None),
-        limited=frozenset((each.role, each.department_id) for each in roles if each.department_id is not None),
+        member_id,
+        code,
+        name,
+        department_id,
+        department,
+        post,
+        rank,
+        roles=frozenset(each.role for each in rows if each.role is not None and each.limit is None),
+        limited=frozenset((each.role, each.limit) for each in rows if each.limit is not None),
     )
-
-
-_ROLES = select(member_roles.c.role, member_roles.c.department_id).where(
-    member_roles.c.member_id == bindparam("member_id")
-)
 
 
 async def _insert(db: AsyncConnection, table: Table, **values: object) -> int:

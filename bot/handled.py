@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Text, bindparam, delete, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.events import BaseEvent
+from bot.rows import packed, rows_in
+from bot.storage import UtcDateTime
 from bot.tables import handled_events
 
 Key = tuple[str, str]
@@ -23,12 +26,23 @@ Key = tuple[str, str]
 _KNOWN = select(handled_events.c.key).where(
     handled_events.c.adapter == bindparam("adapter"), handled_events.c.key.in_(bindparam("keys", expanding=True))
 )
-_RECORD = {
-    name: dialect.insert(handled_events)
-    .on_conflict_do_nothing()
-    .returning(handled_events.c.adapter, handled_events.c.key)
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+
+
+def _record(is_sqlite: bool) -> Any:
+    new = rows_in("rows", is_sqlite=is_sqlite, adapter=Text(), key=Text())
+    insert = (sqlite if is_sqlite else postgresql).insert(handled_events)
+    return (
+        insert.from_select(
+            ["adapter", "key", "handled_at"],
+            # SQLite reads ON CONFLICT as part of the SELECT unless there is a WHERE.
+            select(new.c.adapter, new.c.key, bindparam("now", type_=UtcDateTime)).where(true()),
+        )
+        .on_conflict_do_nothing()
+        .returning(handled_events.c.adapter, handled_events.c.key)
+    )
+
+
+_RECORD = {"sqlite": _record(True), "postgresql": _record(False)}
 
 
 async def known(db: AsyncConnection, events: Sequence[BaseEvent]) -> set[Key]:
@@ -47,14 +61,9 @@ async def record(db: AsyncConnection, events: Sequence[BaseEvent], now: datetime
     """Note these events as handled; returns those that were not yet."""
     if not events:
         return set()
-    rows = await db.execute(
-        _RECORD[db.dialect.name],
-        # In one order everywhere: two processes with the same events wait for each other instead of deadlocking.
-        [
-            {"adapter": adapter, "key": key, "handled_at": now}
-            for adapter, key in sorted({(event.adapter, event.key) for event in events})
-        ],
-    )
+    # In one order everywhere: two processes with the same events wait for each other instead of deadlocking.
+    keys = packed(sorted({(event.adapter, event.key) for event in events}))
+    rows = await db.execute(_RECORD[db.dialect.name], {"rows": keys, "now": now})
     return {(row.adapter, row.key) for row in rows}
 
 

@@ -30,14 +30,12 @@ from broadcasts import fanout
 from broadcasts.aftermath import Reader, readers_before
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts, rooms
-from broadcasts.wording import Wording
+from broadcasts.wording import TOPICS, Wording
 
 Require = Callable[[AsyncConnection, Member, str, Row[Any]], Awaitable[None]]
 """Raises `Refused` unless the member may do this with the notice."""
 Note = Callable[[AsyncConnection, Member, str, int, Mapping[str, Any]], Awaitable[None]]
 """Writes into the audit."""
-
-_OURS = ("broadcast", "reminder", "correction")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Recalls:
         self._wording = wording
         self._require = require
         self._note = note
-        outbox.on_sent(self._on_sent)
+        outbox.on_sent(self._on_sent, TOPICS)
 
     async def preview(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Recall:
         """What a recall would do. Raises `Refused` for want of a right, and if the notice is not out."""
@@ -184,9 +182,7 @@ class Recalls:
 
     async def _on_sent(self, db: AsyncConnection, sent: Sequence[SentDelivery]) -> None:
         """Take back what reached the platform after its notice was recalled."""
-        numbers = {each.topic.split(":")[1] for each in sent if each.topic and each.topic.startswith(_OURS)}
-        if not numbers:
-            return
+        numbers = {each.topic.split(":")[1] for each in sent if each.topic}
         # Read under a lock (PostgreSQL): either the recall sees these deliveries as sent, or we see the recall.
         states = await db.execute(_STATES, {"ids": [int(number) for number in sorted(numbers)]})
         late = [row.id for row in states if row.state == "recalled"]

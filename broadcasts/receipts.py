@@ -11,23 +11,30 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, func, literal, or_, select, update
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, delete, func, literal, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.events import MessageRead
+from bot.rows import packed, rows_in, stored
 from bot.tables import addresses, deliveries
 from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcasts, correction_reads, early_reads
 
 recipient = broadcast_recipients.c
 
 # Built once: to compose a statement costs more than to carry it out, and receipts come in streams.
-_STORE = {
-    name: dialect.insert(early_reads).on_conflict_do_nothing(
-        index_elements=[early_reads.c.adapter, early_reads.c.platform_id, early_reads.c.address]
-    )
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+
+
+def _store(is_sqlite: bool) -> Any:
+    new = rows_in("rows", is_sqlite=is_sqlite, adapter=Text(), platform_id=Text(), address=Text(), read_at=BigInteger())
+    insert = (sqlite if is_sqlite else postgresql).insert(early_reads)
+    return insert.from_select(
+        list(new.c.keys()),
+        select(new).where(true()),  # without a WHERE, SQLite reads ON CONFLICT as part of the SELECT
+    ).on_conflict_do_nothing(index_elements=[early_reads.c.adapter, early_reads.c.platform_id, early_reads.c.address])
+
+
+_STORE = {"sqlite": _store(True), "postgresql": _store(False)}
 # As expressions, so that no database can look receipts up by them: it begins with the receipts, which are few, and
 # finds each one's delivery. The other way round it would walk through every delivery there ever was.
 _OF_MESSAGE_READ = and_(
@@ -130,12 +137,9 @@ async def record(db: AsyncConnection, events: Sequence[MessageRead]) -> None:
     for event in events:
         key = (event.adapter, event.message_id, event.reader)
         earliest[key] = min(event.occurred_at, earliest.get(key, event.occurred_at))
-    rows = [
-        {"adapter": adapter, "platform_id": platform_id, "address": address, "read_at": read_at}
-        for (adapter, platform_id, address), read_at in earliest.items()
-    ]
-    if rows:
-        await db.execute(_STORE[db.dialect.name], rows)
+    if earliest:
+        rows = packed((*key, stored(read_at)) for key, read_at in earliest.items())
+        await db.execute(_STORE[db.dialect.name], {"rows": rows})
         await _move(db)
 
 

@@ -45,7 +45,7 @@ from broadcasts.responses import Responses
 from broadcasts.schedules import Schedules
 from broadcasts.sending import Confirmation, ReleaseHook, Sending
 from broadcasts.settings import BroadcastSettings
-from broadcasts.wording import Kind, Wording
+from broadcasts.wording import TOPICS, Kind, Wording
 
 __all__ = ["BroadcastSettings", "Broadcasts", "Confirmation", "ReleaseHook"]
 
@@ -93,8 +93,8 @@ class Broadcasts:
             ring_agenda=self._agenda.ring,
             ring_reminders=self._reminding.ring,
         )
-        outbox.on_sent(self._on_sent)
-        outbox.on_sent(self.rooms.on_sent)
+        outbox.on_sent(self._on_sent, TOPICS)
+        outbox.on_sent(self.rooms.on_sent, TOPICS)
 
     @property
     def text_length(self) -> int:

@@ -19,6 +19,10 @@ QUOTED = 40
 """Characters of a notice by which a correction names it."""
 
 
+TOPICS = ("broadcast:", "reminder:", "correction:")
+"""How the topics of a notice's own messages begin."""
+
+
 class Wording:
     """The shapes of a notice in one language."""
 

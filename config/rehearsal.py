@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import tempfile
 import time
 from collections import Counter
@@ -34,8 +33,6 @@ from trial.rehearsal import Progress, Rehearsal, RehearsalLog, Settle
 from trial.report import figures
 from trial.report.model import Answers, Broadcast, Report, Rooms, Survey
 
-_SELDOM = 50_000, 20, 50
-"""When to look for circles of garbage: a rehearsal makes hardly any, and looking costs a few hundredths of its time."""
 SETTLE_LIMIT = 120.0
 """Real seconds after which a rehearsal that does not come to rest is given up: something is broken."""
 
@@ -129,7 +126,6 @@ async def rehearse(
     The bot's database is kept in `keep_in`, for the evaluation.
     """
     began = time.perf_counter()
-    gc.set_threshold(*_SELDOM)
     people = populate(plan.staff, plan.seed)
     clock = ManualClock(datetime.combine(plan.start, datetime.min.time(), TOKYO))
     activity = Activity()

@@ -30,8 +30,12 @@ class SentDelivery:
 SentHook = Callable[[AsyncConnection, Sequence[SentDelivery]], Awaitable[None]]
 
 
-async def run_hooks(db: AsyncConnection, hooks: Sequence[SentHook], adapter: str, results: Sequence[Result]) -> None:
-    """Call every hook with what was sent; one that raises leaves nothing behind."""
+Listener = tuple[SentHook, tuple[str, ...]]
+"""A hook and the beginnings of the topics that it is called for; none for whatever is sent."""
+
+
+async def run_hooks(db: AsyncConnection, hooks: Sequence[Listener], adapter: str, results: Sequence[Result]) -> None:
+    """Call every hook with what was sent of its topics; one that raises leaves nothing behind."""
     sent = [
         SentDelivery(
             result.claimed.delivery.id,
@@ -44,12 +48,13 @@ async def run_hooks(db: AsyncConnection, hooks: Sequence[SentHook], adapter: str
         for result in results
         if result.state == "sent" and result.claimed.delivery.action == "send"
     ]
-    if not sent:
-        return
-    for hook in hooks:
+    for hook, topics in hooks:
+        concerned = [each for each in sent if (each.topic or "").startswith(topics)] if topics else sent
+        if not concerned:
+            continue
         try:
             async with db.begin_nested():
-                await hook(db, sent)
+                await hook(db, concerned)
         except Exception:
             # Were the whole turn lost with it, one mistake in book-keeping would stop emergencies, too.
             log.exception("outbox.hook_failed", adapter=adapter, hook=repr(hook))

@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
 from bot.outbox.circuit import Circuit, CircuitHook, CircuitPolicy, Standing
-from bot.outbox.hooks import SentHook
+from bot.outbox.hooks import Listener, SentHook
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.sender import LEASE, POLL, Sender
 from bot.outbox.store import rescue
@@ -80,7 +80,7 @@ class Outbox:
         self._policy = policy or RetryPolicy()
         self._random = random or Random()  # noqa: S311 - spreads retries, keeps no secret
         self._poll = poll
-        self._hooks: list[SentHook] = []
+        self._hooks: list[Listener] = []
         circuit = circuit or CircuitPolicy()
         self._circuits = {name: Circuit(clock, circuit) for name in self._adapters}
         self._circuit_hooks: list[CircuitHook] = []
@@ -142,12 +142,13 @@ class Outbox:
         for sender in self._senders.values():
             sender.ring()
 
-    def on_sent(self, hook: SentHook) -> None:
+    def on_sent(self, hook: SentHook, topics: tuple[str, ...] = ()) -> None:
         """Call `hook(db, sent)` in the transaction that records deliveries as sent.
 
+        With `topics`, only for deliveries whose topic begins with one of them.
         A hook that raises is logged and leaves nothing behind; the deliveries are recorded all the same.
         """
-        self._hooks.append(hook)
+        self._hooks.append((hook, topics))
 
     # ------------------------------------------------------------ platforms
 

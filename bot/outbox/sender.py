@@ -24,7 +24,7 @@ from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
 from bot.clock import Clock
 from bot.messages import Priority
 from bot.outbox.circuit import Circuit, CircuitHook
-from bot.outbox.hooks import SentHook, run_hooks
+from bot.outbox.hooks import Listener, run_hooks
 from bot.outbox.pacing import pacer_for
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
@@ -58,7 +58,7 @@ class Sender:
         activity: Activity,
         policy: RetryPolicy,
         random: Random,
-        hooks: Sequence[SentHook],
+        hooks: Sequence[Listener],
         circuit: Circuit,
         circuit_hooks: Sequence[CircuitHook] = (),
         poll: timedelta = POLL,

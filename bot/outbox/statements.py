@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     ColumnElement,
     Insert,
@@ -30,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from bot.tables import attempts, deliveries
+from bot.rows import rows_in
+from bot.tables import attempts, deliveries, messages
 
 # Written into the SQL, for a bound parameter would hide from both databases that the partial indexes fit.
 QUEUED: ColumnElement[str] = literal_column("'queued'")
@@ -98,6 +98,7 @@ class Statements:
         self._is_sqlite = is_sqlite
         self.choose = self._choose()
         self.mates = self._mates()
+        self.bodies = self._bodies()
         named = deliveries.c.id.in_(select(self._rows_in("rows", id=BigInteger()).c.id))
         self.take = update(deliveries).where(named).values(state="sending", claimed_until=bindparam("until"))
         self.part = update(deliveries).where(named).values(shared_call=deliveries.c.key, reply_token=None)
@@ -122,6 +123,10 @@ class Statements:
             .subquery()
         )
         return self._as_rows(due)
+
+    def _bodies(self) -> Select[int, str]:
+        wanted = self._rows_in("rows", id=BigInteger())
+        return select(messages.c.id, messages.c.body).where(messages.c.id.in_(select(wanted.c.id)))
 
     def _mates(self) -> Select[str]:
         """Whoever shares one of these calls and waits."""
@@ -179,19 +184,7 @@ class Statements:
         return insert(attempts).from_select(list(tries.c.keys()), select(tries))
 
     def _rows_in(self, parameter: str, **columns: TypeEngine[Any]) -> Subquery:
-        """A table out of a JSON array of arrays."""
-        given = bindparam(parameter, type_=Text())
-        cells: list[ColumnElement[Any]]
-        if self._is_sqlite:
-            rows = func.json_each(given).table_valued("value")
-            cells = [func.json_extract(rows.c.value, f"$[{number}]") for number in range(len(columns))]
-        else:
-            rows = func.json_array_elements(cast(given, JSON)).table_valued("value")
-            cells = [
-                cast(func.json_extract_path_text(rows.c.value, str(number)), type_)
-                for number, type_ in enumerate(columns.values())
-            ]
-        return select(*(cell.label(name) for cell, name in zip(cells, columns, strict=True))).subquery()
+        return rows_in(parameter, is_sqlite=self._is_sqlite, **columns)
 
 
 STATEMENTS = {is_sqlite: Statements(is_sqlite) for is_sqlite in (True, False)}

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -25,8 +25,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.adapter import Delivery
 from bot.messages import Address, Message
 from bot.outbox.statements import QUEUED, SENDING, STATEMENTS
+from bot.rows import packed, stored
 from bot.storage import UtcDateTime
-from bot.tables import deliveries, messages
+from bot.tables import deliveries
 
 
 @dataclass(slots=True)
@@ -126,9 +127,9 @@ class Store:
         if not rows:
             return []
         if calls := {row[-1] for row in rows if row[-1] is not None}:
-            mates = _unpacked(await db.scalar(self._statements.mates, {"calls": _packed([name] for name in calls)}))
+            mates = _unpacked(await db.scalar(self._statements.mates, {"calls": packed([name] for name in calls)}))
             rows = list({row[0]: row for row in rows + mates}.values())
-        await db.execute(self._statements.take, {"rows": _packed([row[0]] for row in rows), "until": until})
+        await db.execute(self._statements.take, {"rows": packed([row[0]] for row in rows), "until": until})
         known = await self._read_messages(db, {row[2] for row in rows})
         claimed = [
             Claimed(
@@ -170,7 +171,7 @@ class Store:
         ]
         claimed.sort(key=lambda each: each.rank)  # an aggregate promises no order
         if share > 1 and (together := name_calls(claimed, share)):
-            names = _packed((each.id, each.shared_call) for each in together)
+            names = packed((each.id, each.shared_call) for each in together)
             await db.execute(self._statements.share, {"rows": names})
         return claimed
 
@@ -178,7 +179,9 @@ class Store:
         known = {number: message for number, message in self._messages.items() if number in ids}
         missing = [number for number in ids if number not in known]
         if missing:
-            for number, body in await db.execute(_BODIES, {"ids": missing}):
+            for number, body in await db.execute(
+                self._statements.bodies, {"rows": packed([number] for number in missing)}
+            ):
                 known[number] = Message.model_validate_json(body)
         self._messages = known  # the next batch is most likely more of the same
         return known
@@ -189,28 +192,28 @@ class Store:
             (
                 result.claimed.delivery.id,
                 result.state,
-                result.claimed.due_at if result.due_at is None else _stored(result.due_at),
+                result.claimed.due_at if result.due_at is None else stored(result.due_at),
                 result.claimed.attempts + (result.outcome != "snooze"),
                 result.platform_id or result.claimed.delivery.message_id,
-                None if result.state == "queued" else _stored(result.finished_at),
-                _stored(result.finished_at) if _stays_uncertain(result) else None,
+                None if result.state == "queued" else stored(result.finished_at),
+                stored(result.finished_at) if _stays_uncertain(result) else None,
             )
             for result in results
         )
-        await db.execute(self._statements.record, {"rows": _packed(new)})
+        await db.execute(self._statements.record, {"rows": packed(new)})
         tries = (
             (
                 result.claimed.delivery.id,
-                _stored(result.started_at),
-                _stored(result.finished_at),
+                stored(result.started_at),
+                stored(result.finished_at),
                 result.outcome,
                 result.reason,
             )
             for result in results
         )
-        await db.execute(self._statements.log, {"rows": _packed(tries)})
+        await db.execute(self._statements.log, {"rows": packed(tries)})
         if parted := [[result.claimed.delivery.id] for result in results if result.plainly]:
-            await db.execute(self._statements.part, {"rows": _packed(parted)})
+            await db.execute(self._statements.part, {"rows": packed(parted)})
 
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried; what was uncertain before stays so."""
@@ -240,7 +243,6 @@ def _stays_uncertain(result: Result) -> bool:
     return result.state != "sent" and (result.uncertain or result.claimed.delivery.uncertain)
 
 
-_BODIES = select(messages.c.id, messages.c.body).where(messages.c.id.in_(bindparam("ids", expanding=True)))
 _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
     deliveries.c.adapter == bindparam("for_adapter"),
     deliveries.c.state == QUEUED,
@@ -251,19 +253,6 @@ _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
 def _unpacked(rows: str | None) -> list[list[Any]]:
     unpacked: list[list[Any]] = orjson.loads(rows) if rows else []
     return unpacked
-
-
-def _packed(rows: Iterable[Sequence[object]]) -> str:
-    return orjson.dumps(list(rows)).decode()
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def _stored(moment: datetime) -> int:
-    """A moment inside JSON, as `UtcDateTime` would store it."""
-    return (moment - _EPOCH) // _MICROSECOND
 
 
 async def rescue(db: AsyncConnection, now: datetime | None) -> int:
