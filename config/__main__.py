@@ -1,5 +1,5 @@
 """`python -m config`: the command line `kairanban` where its script is not on the path."""
 
-from config.cli import main
+from config.start import main
 
 main()
