@@ -18,7 +18,7 @@ from bot.errors import KairanbanError
 from surveys.association import Association, associate
 from surveys.definition import Definition, Multiple, Scale, Sheet, Step, WithOptions, accepted
 from surveys.suppression import Cell, Questionnaire, Several, suppress
-from surveys.tabulation import APART, BLANK, Columns, SimpleTable, Tally, Value, columns, values
+from surveys.tabulation import APART, BLANK, Columns, SimpleTable, Tally, Value, alone, columns, values
 
 ALL = None
 """In a place of a cell's key: whatever the answer, the margin."""
@@ -136,10 +136,8 @@ class CrossTally:
         found: dict[int, Several] = {}
         for place, step in enumerate(self._steps):
             if isinstance(step.question, Multiple):
-                options = enumerate(step.question.options, start=1)
-                alone = frozenset[Value](code for code, option in options if option.exclusive)
                 at_most = step.question.at_most or len(step.question.options)
-                found[place] = Several(alone | {BLANK, APART}, at_most)
+                found[place] = Several(frozenset[Value](alone(step)) | {BLANK, APART}, at_most)
         return found
 
     def _possible(self, cell: Cell) -> bool:

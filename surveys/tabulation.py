@@ -131,7 +131,7 @@ class Tally:
         for step in self._steps:
             table = self._table(step, base)
             if threshold > 1:
-                table = _keep_back(table) if self._tells(step, found) else _hide(table, threshold)
+                table = _keep_back(table) if self._tells(step, found) else _hide(step, table, threshold)
             found[step.key] = table
         return tuple(table for key, table in found.items() if key in self._keys)
 
@@ -257,7 +257,14 @@ def _keep_back(table: SimpleTable) -> SimpleTable:
     return replace(table, asked=None, answered=None, blank=None, rows=rows, mean=None, median=None, words=())
 
 
-def _hide(table: SimpleTable, threshold: int) -> SimpleTable:
+def alone(step: Step) -> frozenset[int]:
+    """The choices of a multiple choice that go with no other."""
+    if not isinstance(step.question, Multiple):
+        return frozenset()
+    return frozenset(code for code, option in enumerate(step.question.options, start=1) if option.exclusive)
+
+
+def _hide(step: Step, table: SimpleTable, threshold: int) -> SimpleTable:
     if table.blank is None or table.asked is None:
         return table
     if table.asked < threshold:
@@ -268,6 +275,14 @@ def _hide(table: SimpleTable, threshold: int) -> SimpleTable:
     hidden = hide([*counts, table.blank], threshold)
     if not hidden:
         return table
+    blank_hidden = len(counts) in hidden
+    if isinstance(step.question, Multiple):
+        # Whoever left it blank, or chose what goes with nothing else, did not choose this: where nearly everybody
+        # chose it, the reader knows that hardly anybody is left.
+        apart = {place for place, row in enumerate(table.rows) if row.value in alone(step)}
+        if blank_hidden or apart & hidden:
+            room = table.asked - (0 if blank_hidden else table.blank) - threshold
+            hidden |= {place for place, count in enumerate(counts) if place not in apart and count > room}
     rows = tuple(
         replace(
             row,
@@ -277,7 +292,6 @@ def _hide(table: SimpleTable, threshold: int) -> SimpleTable:
         )
         for place, row in enumerate(table.rows)
     )
-    blank_hidden = len(counts) in hidden
     return replace(
         table,
         blank=None if blank_hidden else table.blank,

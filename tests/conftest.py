@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from bot.storage import Database
 from tests import office
@@ -15,6 +16,11 @@ from tests.postgres import Postgres
 
 collect_ignore = [] if office.AVAILABLE else ["test_printed.py"]
 """What is printed is looked at where there is something to print with: LibreOffice is no Python package."""
+
+# The same examples every time: a failure that only one machine sees helps nobody. HYPOTHESIS_PROFILE=explore looks on.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("explore")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 @pytest.hookimpl(wrapper=True)

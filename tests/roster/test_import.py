@@ -463,7 +463,8 @@ async def test_ten_thousand_are_imported_by_a_handful_of_statements(database: Da
 
 # ---------------------------------------------------------------- round trip
 
-texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Co", "Cn", "Zl", "Zp"]), max_size=12).map(str.strip)
+letters = st.characters(exclude_categories=["Cc", "Cs", "Co", "Cn", "Zl", "Zp"], exclude_characters="\ufffd")
+texts = st.text(letters, max_size=12).map(str.strip)
 names = texts.filter(bool)
 levels = names.map(lambda name: name.replace("/", "").replace("／", "").replace(">", "").replace("＞", "").strip())
 persons = st.fixed_dictionaries(
