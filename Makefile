@@ -12,18 +12,20 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 help:
 	@sed -n '1,4s/^# \{0,1\}//p' Makefile
 
-# A stamp beside each lock file's packages: nothing is installed twice, and a changed lock is installed anew.
+# A stamp beside each lock file's packages: nothing is installed twice, and a changed lock is installed anew. A lock is
+# complete, so pip resolves nothing (--no-deps): the pip that comes with Python 3.11 would look up `coverage[toml]` anew,
+# find a release newer than the pinned one, and refuse it.
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit("Kairanban needs Python 3.11 or newer; found " + sys.version.split()[0] + ". Say which one: make PYTHON=python3.11 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
 .venv/runtime.stamp: requirements.lock pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock pyproject.toml | .venv/bin/python
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --no-deps --require-hashes -r requirements-dev.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@ .venv/runtime.stamp
 
@@ -40,7 +42,7 @@ help:
 	@rm -rf .venv/node && mkdir -p .venv/node
 	@cp tests/node/package.json tests/node/package-lock.json .venv/node/
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null \
-		|| $(BIN)/pip install --quiet --require-hashes -r tests/requirements-node.txt || true
+		|| $(BIN)/pip install --quiet --no-deps --require-hashes -r tests/requirements-node.txt || true
 	@if PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix .venv/node --ignore-scripts --no-audit --no-fund --silent; then \
 		touch $@; \
 	else \
