@@ -20,7 +20,7 @@ def main() -> int:
     rows = [
         (
             "intake: webhook with a durable commit / bare handler",
-            figures["bare per second"],
+            figures["bare beside intake per second"],
             figures["intake per second"],
             figures["intake ratio"],
             intake.GATE,

@@ -10,7 +10,7 @@ from typing import Protocol
 from bot.events import Event
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every event, and freezing doubles what that costs
 class Record:
     """A pending event. `attempts` counts failed ones; not to be tried before `retry_at`.
 

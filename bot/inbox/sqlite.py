@@ -51,7 +51,7 @@ class _Append:
     """Events of one request, and who waits for them."""
 
     events: Sequence[Event]
-    rows: Sequence[NewRow]
+    payloads: Sequence[str]
     size: int
     future: asyncio.Future[int]
 
@@ -136,18 +136,15 @@ class SqliteInbox:
             raise InboxUnavailable("The inbox is closed.")
         if not events:
             return 0
-        now = self._clock.now()
-        if now >= self._prune_at:
-            self._prune(now)
-        received_at = (now - _EPOCH) // _MICROSECOND
-        rows = [NewRow(event.adapter, event.key, _to_json(event), received_at) for event in events]
-        size = sum(len(row.payload) for row in rows)
-        if self.backlog + len(rows) > self._backlog_limit or self._size + size > self._backlog_bytes:
+        payloads = [_to_json(event) for event in events]
+        size = sum(map(len, payloads))
+        count = len(payloads)
+        if self.backlog + count > self._backlog_limit or self._size + size > self._backlog_bytes:
             raise InboxUnavailable(f"The inbox holds {self.backlog} unhandled events and takes no more for now.")
         self._size += size
-        self._writing += len(rows)
-        self._waiting_rows += len(rows)
-        append = _Append(events, rows, size, asyncio.get_running_loop().create_future())
+        self._writing += count
+        self._waiting_rows += count
+        append = _Append(events, payloads, size, asyncio.get_running_loop().create_future())
         self._waiting.append(append)
         if len(self._waiting) == 1 and self._written is None:
             self._gather(0)
@@ -216,8 +213,16 @@ class SqliteInbox:
     def _commit(self) -> None:
         """Hand everything that is waiting to the thread."""
         assert self._writer is not None
+        now = self._clock.now()
+        if now >= self._prune_at:
+            self._prune(now)
+        received_at = (now - _EPOCH) // _MICROSECOND
         batch, self._waiting, self._waiting_rows = self._waiting, [], 0
-        rows = [row for append in batch for row in append.rows]
+        rows = [
+            NewRow(event.adapter, event.key, payload, received_at)
+            for append in batch
+            for event, payload in zip(append.events, append.payloads, strict=True)
+        ]
         self.commits += 1
         self._written = self._writer.call(lambda file: file.append(rows))
         self._written.add_done_callback(partial(self._committed, batch))
@@ -228,13 +233,13 @@ class SqliteInbox:
         error = written.exception()
         ids = iter(() if error else written.result())
         for append in batch:
-            self._writing -= len(append.rows)
+            self._writing -= len(append.payloads)
             self._size -= append.size
             new = 0
             if error is None:
-                for event, row in zip(append.events, append.rows, strict=True):
+                for event, payload in zip(append.events, append.payloads, strict=True):
                     if (number := next(ids)) is not None:
-                        self._hand_in(Record(number, event), len(row.payload))
+                        self._hand_in(Record(number, event), len(payload))
                         new += 1
             if append.future.done():  # the one who waited has gone; what was done stays done
                 continue
