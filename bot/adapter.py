@@ -49,11 +49,12 @@ class Capabilities:
     """Bytes of one webhook request that the platform may send, where that is more than the server's usual limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Delivery:
     """One thing to do at a platform: send `message` to `address`, or delete `message_id` there.
 
-    `key` never changes between attempts and is the idempotency key.
+    `key` never changes between attempts and is the idempotency key. Not frozen, because one is made for every message
+    to every person, and freezing triples what that costs; nobody changes it all the same.
     """
 
     id: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
@@ -17,10 +18,9 @@ class Priority(IntEnum):
     REMINDER = 30
 
 
-class Address(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Address:
     """Where a message goes: one person's pair talk with the bot, or a room; `id` is the platform's."""
-
-    model_config = ConfigDict(frozen=True)
 
     adapter: str
     kind: Literal["person", "room"]

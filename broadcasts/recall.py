@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Text, and_, bindparam, case, cast, func, literal, or_, select, update
+from sqlalchemy import BigInteger, Row, Text, and_, bindparam, case, cast, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
@@ -24,6 +24,7 @@ from bot.directory import Member
 from bot.errors import Refused
 from bot.messages import Priority
 from bot.outbox import Outbox, SentDelivery
+from bot.rows import packed, rows_in
 from bot.storage import UtcDateTime
 from bot.tables import deliveries
 from broadcasts import fanout
@@ -184,12 +185,13 @@ class Recalls:
         """Take back what reached the platform after its notice was recalled."""
         numbers = {each.topic.split(":")[1] for each in sent if each.topic}
         # Read under a lock (PostgreSQL): either the recall sees these deliveries as sent, or we see the recall.
-        states = await db.execute(_STATES, {"ids": [int(number) for number in sorted(numbers)]})
+        states = await db.execute(
+            _STATES[db.dialect.name], {"ids": packed([int(number)] for number in sorted(numbers))}
+        )
         late = [row.id for row in states if row.state == "recalled"]
         if not late:
             return
-        ids = [each.delivery_id for each in sent]
-        how = {"deliveries": ids, "broadcasts": late, **self._how(self._clock.now())}
+        how = {"deliveries": [each.delivery_id for each in sent], "broadcasts": late, **self._how(self._clock.now())}
         await db.execute(_DELETE_LATE[db.dialect.name], how)
         await db.execute(_WITHDRAW_LATE[db.dialect.name], how)
         self._outbox.ring_after_commit(db)
@@ -218,11 +220,12 @@ def rooms_of(notice: Row[Any], adapter: str) -> Any:
 
 # ------------------------------------------------------------ statements built once
 
-_STATES = (
-    select(broadcasts.c.id, broadcasts.c.state)
-    .where(broadcasts.c.id.in_(bindparam("ids", expanding=True)))
-    .with_for_update(read=True)
-)
+_STATES = {
+    name: select(broadcasts.c.id, broadcasts.c.state)
+    .where(broadcasts.c.id.in_(select(rows_in("ids", is_sqlite=name == "sqlite", id=BigInteger()).c.id)))
+    .with_for_update(read=True, of=broadcasts)
+    for name in ("sqlite", "postgresql")
+}
 _notice_messages = broadcast_messages.alias("of_notice")
 _recalled = (
     select(

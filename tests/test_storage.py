@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import Database, UtcDateTime
 from bot.tables import departments as department_table
@@ -69,6 +72,72 @@ async def test_a_snapshot_does_not_show_what_is_written_meanwhile(database: Data
         assert await db.scalar(select(func.count()).select_from(messages)) == 0
     async with database.snapshot() as db:
         assert await db.scalar(select(func.count()).select_from(messages)) == 1
+
+
+async def _write(db: AsyncConnection, *bodies: str) -> None:
+    """One by one by a statement that comes again, which SQLite gets by the short way, or all at once by the long."""
+    if len(bodies) == 1:
+        await db.execute(_INSERT, {"body": bodies[0], "created_at": NOON})
+    else:
+        await db.execute(insert(messages), [{"body": body, "created_at": NOON} for body in bodies])
+
+
+_INSERT = insert(messages)
+
+
+@pytest.mark.parametrize("before", [(), ("a",), ("a", "b")], ids=["first", "after one", "after several"])
+@pytest.mark.parametrize("inside", [(), ("x",), ("x", "y")], ids=["nothing", "one", "several"])
+@pytest.mark.parametrize("raises", [False, True], ids=["succeeds", "raises"])
+async def test_a_part_of_a_transaction_is_undone_by_itself(
+    database: Database, before: tuple[str, ...], inside: tuple[str, ...], raises: bool
+) -> None:
+    for _ in range(2):  # the second time, statements are prepared
+        async with database.transaction() as db:
+            if before:
+                await _write(db, *before)
+            with suppress(RuntimeError):
+                async with db.begin_nested():
+                    if inside:
+                        await _write(db, *inside)
+                    if raises:
+                        raise RuntimeError("inside")
+            await _write(db, "after")
+    async with database.snapshot() as db:
+        kept = list(await db.scalars(select(messages.c.body).order_by(messages.c.id)))
+    assert kept == [*before, *(() if raises else inside), "after"] * 2
+
+
+async def test_parts_within_parts_are_undone_one_by_one(database: Database) -> None:
+    async with database.transaction() as db:
+        async with db.begin_nested():
+            await _write(db, "outer")
+            with pytest.raises(RuntimeError):
+                async with db.begin_nested():
+                    await _write(db, "inner")
+                    async with db.begin_nested():
+                        await _write(db, "innermost")
+                    raise RuntimeError
+        with pytest.raises(IntegrityError):
+            async with db.begin_nested():
+                await _write(db, "beside")
+                await db.execute(_INSERT, {"id": 1, "body": "the same number twice", "created_at": NOON})
+        async with db.begin_nested():
+            await _write(db, "last")
+    async with database.snapshot() as db:
+        assert list(await db.scalars(select(messages.c.body).order_by(messages.c.id))) == ["outer", "last"]
+
+
+async def test_a_transaction_that_raises_in_a_part_leaves_nothing(database: Database) -> None:
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as db, db.begin_nested():
+            await _write(db, "lost")
+            raise RuntimeError
+    async with database.transaction() as db:
+        async with db.begin_nested():
+            pass
+        await _write(db, "kept")
+    async with database.snapshot() as db:
+        assert list(await db.scalars(select(messages.c.body))) == ["kept"]
 
 
 async def test_after_commit_is_called_after_the_commit_and_not_after_a_rollback(database: Database) -> None:

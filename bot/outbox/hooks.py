@@ -15,7 +15,7 @@ from bot.outbox.store import Result
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every message
 class SentDelivery:
     """A delivery that has just been recorded as sent; `platform_id` is the platform's id of the message."""
 

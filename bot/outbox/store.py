@@ -136,7 +136,7 @@ class Store:
                 Delivery(
                     id=number,
                     key=key,
-                    address=Address(adapter=self._adapter, kind=kind, id=address),
+                    address=Address(self._adapter, kind, address),
                     message=known[message_key],
                     action=action,
                     message_id=platform_id,

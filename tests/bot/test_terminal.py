@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Literal
 
 import pytest
 
@@ -29,8 +30,10 @@ def terminal(typed: str = "", screen: io.StringIO | None = None) -> Terminal:
     )
 
 
-def delivery(message: Message, *, to: str = "taro", kind: str = "person", **values: object) -> Delivery:
-    address = Address.model_validate({"adapter": "terminal", "kind": kind, "id": to})
+def delivery(
+    message: Message, *, to: str = "taro", kind: Literal["person", "room"] = "person", **values: object
+) -> Delivery:
+    address = Address("terminal", kind, to)
     return Delivery(id=1, key="k1", address=address, message=message, **values)  # type: ignore[arg-type]  # tests
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -131,7 +131,7 @@ async def test_who_is_no_officer_cannot_take_it_and_a_broken_button_says_so() ->
     async with office() as here:
         await here.receive(shindo("6-"))
         [message] = here.shown()
-        message.address = message.address.model_copy(update={"id": "a"})
+        message.address = replace(message.address, id="a")
         [answer] = await here.harness.press("a", message, "下書きにする")
         assert "災害対策本部" in answer.text
         assert "broadcast.refused" in " ".join(await actions(here.harness)) or "jma_take" in " ".join(

@@ -59,8 +59,7 @@ def on_disk(tmp_path: Path) -> list[str]:
 
 
 async def send(adapter: LogoChat, to: str, *files: Attachment, key: str = "k") -> Outcome:
-    kind = "room" if to.startswith("r") else "person"
-    address = Address(adapter="logochat", kind=kind, id=to)
+    address = Address("logochat", "room" if to.startswith("r") else "person", to)
     (outcome,) = await adapter.send([Delivery(1, key, address, Message(text="資料です。", attachments=files))])
     return outcome
 
