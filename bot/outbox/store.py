@@ -188,19 +188,12 @@ class Store:
 
     async def record(self, db: AsyncConnection, results: Sequence[Result]) -> None:
         """Write down what came of each try."""
-        new = (
-            (
-                result.claimed.delivery.id,
-                result.state,
-                result.claimed.due_at if result.due_at is None else stored(result.due_at),
-                result.claimed.attempts + (result.outcome != "snooze"),
-                result.platform_id or result.claimed.delivery.message_id,
-                None if result.state == "queued" else stored(result.finished_at),
-                stored(result.finished_at) if _stays_uncertain(result) else None,
-            )
-            for result in results
-        )
-        await db.execute(self._statements.record, {"rows": packed(new)})
+        sent = [result for result in results if result.state == "sent"]
+        if sent:
+            await db.execute(self._statements.sent, {"rows": packed(_sent_row(result) for result in sent)})
+        if len(sent) < len(results):
+            rows = packed(_row(result) for result in results if result.state != "sent")
+            await db.execute(self._statements.record, {"rows": rows})
         tries = (
             (
                 result.claimed.delivery.id,
@@ -239,8 +232,25 @@ class Store:
         return found
 
 
-def _stays_uncertain(result: Result) -> bool:
-    return result.state != "sent" and (result.uncertain or result.claimed.delivery.uncertain)
+def _sent_row(result: Result) -> tuple[object, ...]:
+    return (
+        result.claimed.delivery.id,
+        result.platform_id or result.claimed.delivery.message_id,
+        stored(result.finished_at),
+    )
+
+
+def _row(result: Result) -> tuple[object, ...]:
+    uncertain = result.uncertain or result.claimed.delivery.uncertain
+    return (
+        result.claimed.delivery.id,
+        result.state,
+        result.claimed.due_at if result.due_at is None else stored(result.due_at),
+        result.claimed.attempts + (result.outcome != "snooze"),
+        result.platform_id or result.claimed.delivery.message_id,
+        None if result.state == "queued" else stored(result.finished_at),
+        stored(result.finished_at) if uncertain else None,
+    )
 
 
 _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(

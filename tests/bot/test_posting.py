@@ -33,6 +33,7 @@ class Script:
         self.answers = list(answers)
         self.connections = 0
         self.requests: list[bytes] = []
+        self.then_closes = False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -46,6 +47,8 @@ class Script:
                     break
                 if said is not None:
                     writer.write(said)
+                if self.then_closes:
+                    break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -119,6 +122,60 @@ async def test_a_server_that_never_answers_is_left_after_the_time_limit() -> Non
             await poster.post(b"", {})
         assert (await poster.post(b"", {}))[1] == b"well"
         assert script.connections == 2  # a late answer to the first call cannot be taken for the second's
+
+
+async def test_each_call_has_its_own_time_limit() -> None:
+    async with posting(answer(b"quick"), None, None, timeout=0.05) as (poster, _):
+        assert (await poster.post(b"", {}))[1] == b"quick"
+        slow = await asyncio.gather(*(poster.post(b"", {}) for _ in range(2)), return_exceptions=True)
+        assert [type(each) for each in slow] == [TimeoutError, TimeoutError]
+
+
+async def test_an_answer_that_stops_half_way_is_left_after_the_time_limit() -> None:
+    async with posting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", answer(b"well"), timeout=0.05) as (
+        poster,
+        script,
+    ):
+        with pytest.raises(TimeoutError):
+            await poster.post(b"", {})
+        assert (await poster.post(b"", {}))[1] == b"well"
+        assert script.connections == 2
+
+
+async def test_an_answer_may_come_in_pieces_and_be_long() -> None:
+    async with posting(answer(b"x" * 1_000_000), answer(b"well"), limit=2_000_000) as (poster, script):
+        assert (await poster.post(b"", {}))[1] == b"x" * 1_000_000
+        assert (await poster.post(b"", {}))[1] == b"well"
+        assert script.connections == 1
+
+
+async def test_an_answer_without_a_length_ends_with_its_connection() -> None:
+    async with posting(b"HTTP/1.1 200 OK\r\n\r\nto the end", answer(b"well")) as (poster, script):
+        script.then_closes = True
+        assert (await poster.post(b"", {}))[:2] == (200, b"to the end")
+        assert (await poster.post(b"", {}))[1] == b"well"
+        assert script.connections == 2
+
+
+async def test_an_answer_that_breaks_off_is_a_client_error() -> None:
+    async with posting(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf") as (poster, script):
+        script.then_closes = True
+        with pytest.raises(aiohttp.ClientPayloadError, match="broke off"):
+            await poster.post(b"", {})
+
+
+async def test_an_answer_without_a_body_keeps_its_connection() -> None:
+    async with posting(b"HTTP/1.1 204 No Content\r\n\r\n", answer(b"well")) as (poster, script):
+        assert (await poster.post(b"", {}))[:2] == (204, b"")
+        assert (await poster.post(b"", {}))[1] == b"well"
+        assert script.connections == 1
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next() -> None:
+    async with posting(answer(b"one") + answer(b"forged"), answer(b"two")) as (poster, script):
+        assert (await poster.post(b"", {}))[1] == b"one"
+        assert (await poster.post(b"", {}))[1] == b"two"
+        assert script.connections == 2
 
 
 async def test_an_endless_answer_is_cut_off_and_its_connection_closed() -> None:
