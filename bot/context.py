@@ -93,11 +93,11 @@ class Context(Generic[E_co]):
     async def db(self) -> AsyncConnection:
         """The write transaction of this event, opened on first use.
 
-        On SQLite nobody else writes until the handler returns: look and wait first, write last, and never wait for a
-        network in between.
+        On SQLite nobody else writes until the handler returns, and others' handlers may share its commit: look and
+        wait first, write last, and never wait for a network in between.
         """
         if self._connection is None:
-            self._connection = await self._stack.enter_async_context(self._database.transaction())
+            self._connection = await self._stack.enter_async_context(self._database.transaction(shared=True))
         return self._connection
 
     async def member(self) -> Member | None:

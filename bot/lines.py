@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.prepared import QuickConnection, Shelf
 
@@ -26,7 +26,7 @@ class Lines:
         self._idle: dict[bool, list[QuickConnection]] = {True: [], False: []}
 
     @asynccontextmanager
-    async def line(self, *, writes: bool) -> AsyncIterator[AsyncConnection]:
+    async def line(self, *, writes: bool) -> AsyncIterator[QuickConnection]:
         """A connection for one transaction; what has not been committed at the end is undone."""
         idle = self._idle[writes]
         connection = idle.pop() if idle else await self._open(writes)

@@ -194,14 +194,28 @@ class QuickConnection(AsyncConnection):
         except BaseException:
             if ahead[-1:] == [_SAVEPOINT]:
                 ahead.pop()
-            else:
+            elif await self.has_begun():
                 ahead += (_UNDO, _RELEASE)
                 await self._catch_up()
+            else:
+                ahead.clear()  # the database has undone everything by itself
             raise
         if ahead[-1:] == [_SAVEPOINT]:
             ahead.pop()
         else:
             ahead.append(_RELEASE)
+
+    async def undo(self) -> None:
+        """Take back what has happened in the innermost part so far; the part goes on."""
+        if self._ahead[-1:] != [_SAVEPOINT]:
+            if not await self.has_begun():
+                raise sqlite3.OperationalError("The database has undone the whole transaction by itself.")
+            self._ahead.append(_UNDO)
+            await self._catch_up()
+
+    async def has_begun(self) -> bool:
+        """Whether a transaction is open in the database."""
+        return bool((await self._driver_connection()).in_transaction)
 
     async def commit(self) -> None:
         """Make what has happened last, whichever way it was done."""

@@ -8,9 +8,8 @@ queue on a lock instead of polling the file's, and reads go on beside them (WAL)
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -22,6 +21,7 @@ from sqlalchemy.types import TypeDecorator
 
 from bot.lines import WRITES, Lines
 from bot.sqlite import DRIVER
+from bot.turns import Turns
 
 BUSY_TIMEOUT = timedelta(seconds=30)
 """How long a write waits for another process's write. A handler's time limit must stay below it."""
@@ -66,9 +66,9 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._write_lock: asyncio.Lock | None = asyncio.Lock() if self.is_sqlite else None
         self._callbacks: dict[AsyncConnection, list[Callable[[], None]]] = {}
         self._lines = Lines(engine) if self.is_sqlite else None
+        self._turns = None if self._lines is None else Turns(self._lines)
 
     @classmethod
     def open(cls, url: str, *, durability: Durability = "full", on_loop: bool = False) -> Database:
@@ -100,26 +100,31 @@ class Database:
         return self._engine.dialect.name == "sqlite"
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose changes are committed together at the end, or not at all if the block raises."""
-        if self._write_lock is None:
-            async with self._engine.connect() as connection, self._committed(connection):
-                yield connection
-        else:
-            assert self._lines is not None
-            async with self._write_lock, self._lines.line(writes=True) as connection, self._committed(connection):
-                yield connection
+    async def transaction(self, *, shared: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A connection whose changes are committed together at the end, or not at all if the block raises.
 
-    @asynccontextmanager
-    async def _committed(self, connection: AsyncConnection) -> AsyncIterator[None]:
-        callbacks = self._callbacks[connection] = []
-        try:
-            yield
-            await connection.commit()
-        finally:
-            del self._callbacks[connection]
+        `shared`, where commits are dear (SQLite), lets others who share come in before the commit that this block
+        waits for: many brief ones side by side then cost little more than one. Each is undone by itself.
+        """
+        async with self._writing(shared) as connection:
+            callbacks = self._callbacks[connection] = []
+            try:
+                yield connection
+            finally:
+                del self._callbacks[connection]
         for callback in callbacks:
             callback()
+
+    def _writing(self, shared: bool) -> AbstractAsyncContextManager[AsyncConnection]:
+        if self._turns is None:
+            return self._connected()
+        return self._turns.shared() if shared else self._turns.alone()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AsyncConnection]:
+        async with self._engine.connect() as connection:
+            yield connection
+            await connection.commit()
 
     def after_commit(self, connection: AsyncConnection, callback: Callable[[], None]) -> None:
         """Call `callback` once the transaction of `connection` has been committed; never if it is rolled back."""
@@ -127,7 +132,10 @@ class Database:
 
     async def roll_back(self, connection: AsyncConnection) -> None:
         """Take back what a transaction has changed so far; it goes on, empty, and still alone on SQLite."""
-        await connection.rollback()
+        if self._turns is None:
+            await connection.rollback()
+        else:
+            await self._turns.undo(connection)
         self._callbacks[connection].clear()
 
     @asynccontextmanager
@@ -147,6 +155,8 @@ class Database:
             await connection.run_sync(metadata.create_all)
 
     async def close(self) -> None:
+        if self._turns is not None:
+            await self._turns.close()
         if self._lines is not None:
             await self._lines.close()
         await self._engine.dispose()
