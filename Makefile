@@ -1,14 +1,14 @@
 # Two commands do everything on a machine that has Python 3.11 and make:
 #   make trial   install into .venv and rehearse the six-month trial
 #   make test    install into .venv and run lint, types and all tests
-# The others: make serve | bench | fault | lock | format | clean
+# The others: make serve | bench | compare | fault | lock | format | clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help trial test serve bench fault lock format clean
+.PHONY: help trial test serve bench compare fault lock format clean
 help:
 	@sed -n '1,4s/^# \{0,1\}//p' Makefile
 
@@ -63,6 +63,13 @@ test: .venv/dev.stamp .venv/fixtures.stamp .venv/node.stamp
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)
+
+.venv/frameworks.stamp: benchmarks/requirements-frameworks.txt .venv/dev.stamp
+	$(BIN)/pip install --quiet --no-deps --require-hashes --upgrade --target .venv/frameworks -r $<
+	@touch $@
+
+compare: .venv/frameworks.stamp
+	$(BIN)/python -m benchmarks.frameworks $(ARGS)
 
 fault: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.fault $(ARGS)

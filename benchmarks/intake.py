@@ -154,8 +154,9 @@ def requests(count: int, run: str) -> list[bytes]:
 class Client(asyncio.Protocol):
     """One connection that sends the next request as soon as the last is answered."""
 
-    def __init__(self, todo: list[bytes], finished: asyncio.Future[None]) -> None:
+    def __init__(self, todo: list[bytes], finished: asyncio.Future[None], tail: bytes) -> None:
         self._todo = todo
+        self._tail = b"\r\n\r\n" + tail
         self._finished = finished
         self._transport: Any = None
         self.answered = 0
@@ -165,7 +166,7 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert data.startswith(b"HTTP/1.1 200"), data
-        assert data.endswith(b"\r\n\r\n"), "The answer came in pieces."
+        assert data.endswith(self._tail), "The answer came in pieces."
         self.answered += 1
         self.send()
 
@@ -176,11 +177,14 @@ class Client(asyncio.Protocol):
             self._finished.set_result(None)
 
 
-async def load(port: int, todo: list[bytes], seconds: float) -> float:
-    """Requests a second, over up to `seconds`; `todo` must last longer."""
+async def load(port: int, todo: list[bytes], seconds: float, tail: bytes = b"") -> float:
+    """Requests a second, over up to `seconds` or until none is left to do; `tail` is the body of every answer."""
     loop = asyncio.get_running_loop()
     finished: asyncio.Future[None] = loop.create_future()
-    made = [await loop.create_connection(lambda: Client(todo, finished), "127.0.0.1", port) for _ in range(CONNECTIONS)]
+    made = [
+        await loop.create_connection(lambda: Client(todo, finished, tail), "127.0.0.1", port)
+        for _ in range(CONNECTIONS)
+    ]
     started = perf_counter()
     for _, client in made:
         client.send()
@@ -200,7 +204,7 @@ async def drained(port: int) -> None:
                 lines = (await response.text()).splitlines()
             if next(float(line.split()[1]) for line in lines if line.startswith("kairanban_inbox_backlog ")) == 0:
                 return
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
 
 # ---------------------------------------------------------------------- run
@@ -229,7 +233,7 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS, kinds: tuple[str, ...] =
 
 def _against_bare(kind: str, seconds: float, rounds: int, cores: list[int]) -> list[tuple[float, float, float]]:
     """For each round the bare rate, the kind's own, and at what rate all of it was handled."""
-    servers = {each: _start(each, cores[0]) for each in ("bare", kind)}
+    servers = {each: start(each, cores[0]) for each in ("bare", kind)}
     os.sched_setaffinity(0, {cores[1]})
     found = []
     try:
@@ -254,9 +258,10 @@ def _against_bare(kind: str, seconds: float, rounds: int, cores: list[int]) -> l
     return found
 
 
-def _start(kind: str, core: int) -> tuple[subprocess.Popen[str], int]:
+def start(kind: str, core: int, module: str = "benchmarks.intake") -> tuple[subprocess.Popen[str], int]:
+    """A server in a process of its own on one core, and its port."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.intake", "--serve", kind, "--core", str(core)],
+        [sys.executable, "-m", module, "--serve", kind, "--core", str(core)],
         stdout=subprocess.PIPE,
         text=True,
     )
