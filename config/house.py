@@ -119,7 +119,7 @@ async def open_house(
         outbox = Outbox(database, plugged, clock, activity, circuit=circuit)
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
-        mail = next((name for name in plugged if name not in chats), None)
+        mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
         broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, broadcast_settings(settings))
         ladders = settings.escalation.ladders()
         escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)

@@ -60,7 +60,7 @@ class City:
         still = BroadcastSettings(reminders=ReminderPolicy(at_most=0))
         parts = (self.database, outbox, chats, self.clock, self.activity, texts)
         self.broadcasts = Broadcasts(*parts, still)
-        self.escalation = Escalation(*parts, ladders, mail=mail)
+        self.escalation = Escalation(*parts, ladders, mail=self.mail if mail else None)
         self.broadcasts.on_release(self.escalation.plan)
         await outbox.start()
         await self.broadcasts.start()
