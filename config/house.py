@@ -29,6 +29,7 @@ from broadcasts.jma import FolderWatch, Jma
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.sweeping import Sweeping
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
@@ -167,6 +168,9 @@ async def open_house(
             neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
             await neighbours.start()
             parts.push_async_callback(neighbours.stop)
+            sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
+            await sweeping.start()
+            parts.push_async_callback(sweeping.stop)
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)
