@@ -56,8 +56,7 @@ class Approvals:
         self, outbox: Outbox, adapters: Mapping[str, Adapter], clock: Clock, texts: Texts, policy: ApprovalPolicy
     ) -> None:
         self._outbox = outbox
-        self._adapters = tuple(adapters)
-        self._capabilities = {name: each.capabilities for name, each in adapters.items()}
+        self._adapters = dict(adapters)
         self._clock = clock
         self._texts = texts
         self._policy = policy
@@ -241,7 +240,7 @@ class Approvals:
     async def _show_files(self, db: AsyncConnection, notice: Row[Any], people: Sequence[int], number: int) -> None:
         """Nobody can agree to what they cannot open: the files come first, where a platform of theirs carries them."""
         attached = files_of(notice)
-        able = [name for name, here in self._capabilities.items() if here.carries(attached)]
+        able = [name for name, each in self._adapters.items() if each.capabilities.carries(attached)]
         if attached and able:
             said = Message(text=self._texts("attachment.to_approve", id=notice.id), attachments=attached)
             await tell(
@@ -284,7 +283,7 @@ class Approvals:
 
     async def _tell(self, db: AsyncConnection, people: Sequence[int], said: Sequence[Message], key: str) -> None:
         now = self._clock.now()
-        await tell(db, self._outbox, self._adapters, people, said, key=key, now=now, priority=Priority.EMERGENCY)
+        await tell(db, self._outbox, tuple(self._adapters), people, said, key=key, now=now, priority=Priority.EMERGENCY)
 
     async def _note(
         self, db: AsyncConnection, actor: str, action: str, broadcast_id: int, details: Mapping[str, Any]
