@@ -145,7 +145,7 @@ def test_quiet_hours_and_a_house_without_platforms_are_told(city: Terminal, tmp_
 def test_a_notice_is_scheduled_with_its_files(city: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "当番表.csv"
     file.write_bytes(b"a,b\n")
-    words = ["当番表です。", "--by", "1", "--attach", file, "--when", "毎月1日 09:00 翌開庁日"]
+    words: list[str | Path] = ["当番表です。", "--by", "1", "--attach", file, "--when", "毎月1日 09:00 翌開庁日"]
     said = city("broadcast", "send", *words, "--yes")
     assert said.code == 0, said.err
     assert "・当番表.csv（1KB）" in said.out
@@ -165,7 +165,7 @@ def test_a_correction_brings_files_or_takes_those_of_the_notice_away(
     for name in ("一覧.csv", "直した一覧.csv"):
         (tmp_path / name).write_text(name, encoding="utf-8")
     assert city("broadcast", "send", "資料です。", "--by", "1", "--attach", tmp_path / "一覧.csv", "--yes").code == 0
-    words = ["1", "直しました。", "--by", "1", "--attach", tmp_path / "直した一覧.csv"]
+    words: list[str | Path] = ["1", "直しました。", "--by", "1", "--attach", tmp_path / "直した一覧.csv"]
     with monkeypatch.context() as no:
         no.setattr(typer, "confirm", lambda *_, **__: False)
         assert "そのままにしました" in city("broadcast", "correct", *words).out
