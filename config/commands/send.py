@@ -25,6 +25,7 @@ from broadcasts.escalation import Escalation
 from broadcasts.kinds import Kind
 from broadcasts.naming import named
 from broadcasts.preview import Preview
+from broadcasts.questions import Question
 from broadcasts.service import Broadcasts, Confirmation
 from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
@@ -46,6 +47,7 @@ class Wish:
     excluded: tuple[str, ...]
     files: tuple[Path, ...]
     when: Rule | None = None
+    question: Question | None = None
 
 
 def send(
@@ -74,23 +76,25 @@ def send(
         kinds = ", ".join(get_args(Kind))
         raise ConfigurationError(f"--kind は {kinds} のどれかにしてください。 / --kind is one of {kinds}.")
     place = chosen(settings, folder)
+    texts = catalogue(place)
     wish = Wish(
-        text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()), _moment(place, when)
+        text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()), moment(texts, when)
     )
-    run(_send(place, catalogue(place), wish, yes=yes))
+    run(carry_out(place, texts, wish, yes=yes))
 
 
-def _moment(place: Settings, when: str) -> Rule | None:
+def moment(texts: Texts, when: str) -> Rule | None:
     """When it goes out; None for at once. Raises `ConfigurationError` for words that say no such thing."""
     if not when:
         return None
     found = recurrence.parse(when)
     if found is None or found[1]:
-        raise ConfigurationError(catalogue(place)("send.bad_when", when=when))
+        raise ConfigurationError(texts("send.bad_when", when=when))
     return found[0]
 
 
-async def _send(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:
+async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:
+    """Preview, confirm, queue."""
     async with opened(settings) as database:
         with refusals(texts):
             broadcasts = service(settings, database, texts)
@@ -140,7 +144,9 @@ async def _draft(
     files = tuple([await shelf.keep(file) for file in wish.files])
     async with database.transaction() as db:
         audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(db, author, wish.text, kind=wish.kind, audience=audience, attachments=files)
+        number = await broadcasts.draft(
+            db, author, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=files
+        )
         if wish.when is not None:
             await broadcasts.schedules.plan(db, number, wish.when)
         return number, await broadcasts.preview(db, number)
