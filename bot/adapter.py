@@ -33,6 +33,8 @@ class Capabilities:
     """Buttons under one message at most; 0 where there are none."""
     attachments: int = 0
     """Files with one message at most; 0 where the adapter carries none."""
+    attachment_bytes: int | None = None
+    """Bytes of one message's files together at most, where that is less than what any message may carry."""
     text_length: int = 5_000
     """Characters in one message at most."""
     deletes: bool = False
@@ -47,6 +49,12 @@ class Capabilities:
     """Calls under way at once."""
     body_limit: int | None = None
     """Bytes of one webhook request that the platform may send, where that is more than the server's usual limit."""
+
+    def carries(self, attachments: Sequence[Attachment]) -> bool:
+        """Whether these files can go with one message here: all of them or, so that nobody misses one, none."""
+        if len(attachments) > self.attachments:
+            return False
+        return self.attachment_bytes is None or sum(each.size for each in attachments) <= self.attachment_bytes
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Collection
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,6 +58,19 @@ class Shelf:
     def path(self, attachment: Attachment) -> Path:
         """Where the content lies."""
         return self._folder / attachment.sha256[:2] / attachment.sha256
+
+    async def sweep(self, wanted: Collection[str], before: datetime) -> int:
+        """Remove contents (SHA-256) that nobody wants and that were put here before a moment; how many."""
+        return await asyncio.to_thread(self._sweep, wanted, before.timestamp())
+
+    def _sweep(self, wanted: Collection[str], before: float) -> int:
+        gone = 0
+        # Drafts, too: a process that died in the middle of a file has left one.
+        for file in (*self._folder.glob("*"), *self._folder.glob("[0-9a-f][0-9a-f]/*")):
+            if file.is_file() and file.name not in wanted and file.stat().st_mtime < before:
+                file.unlink(missing_ok=True)
+                gone += 1
+        return gone
 
     def _keep(self, file: Path) -> Attachment:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

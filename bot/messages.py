@@ -51,6 +51,8 @@ class Message(BaseModel):
 
     `reference` says what the message belongs to (`broadcast:12`), `quote` is the platform's id of the message that
     this one answers or corrects. A platform without buttons gets their labels numbered under the text.
+    Files that a platform cannot carry stand in `named` in the place of `attachments`: its text names them. Where that
+    is known only when a server refuses their size, `without_files` is the text to send instead.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +63,8 @@ class Message(BaseModel):
     quote: str | None = None
     reference: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    named: tuple[Attachment, ...] = ()
+    without_files: str | None = None
 
     def as_plain_text(self) -> str:
         """The message for a platform without buttons: choices as numbered lines."""

@@ -26,6 +26,7 @@ from bot.texts import Texts
 from broadcasts import rights
 from broadcasts.audience import AUDIENCE, EVERYONE
 from broadcasts.drafting_tables import broadcast_approvals
+from broadcasts.files import files_of
 from broadcasts.kinds import Kind
 from broadcasts.tables import broadcasts
 from broadcasts.telling import tell
@@ -55,7 +56,7 @@ class Approvals:
         self, outbox: Outbox, adapters: Mapping[str, Adapter], clock: Clock, texts: Texts, policy: ApprovalPolicy
     ) -> None:
         self._outbox = outbox
-        self._adapters = tuple(adapters)
+        self._adapters = dict(adapters)
         self._clock = clock
         self._texts = texts
         self._policy = policy
@@ -86,6 +87,7 @@ class Approvals:
         expires_at = now + self._policy.expires_after
         number = await self._insert(db, notice.id, "approval", author, expires_at)
         await self._note(db, author.code, "approval_requested", notice.id, {"asked": len(asked)})
+        await self._show_files(db, notice, asked, number)
         opening = self._texts(
             "approval.request", id=notice.id, author=author.name, department=author.department, until=_shown(expires_at)
         )
@@ -93,6 +95,10 @@ class Approvals:
             db, asked, self._with_buttons([opening, *pages], self.buttons(number, seen)), f"approval:{number}"
         )
         return True
+
+    async def waits(self, db: AsyncConnection, broadcast_id: int) -> bool:
+        """Whether somebody is asked to approve this notice."""
+        return await self._waiting(db, broadcast_id, "approval") is not None
 
     async def ask_review(self, db: AsyncConnection, notice: Row[Any], officer: Member, recipients: int) -> None:
         """The duty officer has sent alone: tell the administrators at once, and ask for a review."""
@@ -231,6 +237,23 @@ class Approvals:
         able = await rights.holders(db, rights.APPROVERS, AUDIENCE.validate_json(notice.audience))
         return [member_id for member_id in able if member_id not in {asking.id, notice.author_id}]
 
+    async def _show_files(self, db: AsyncConnection, notice: Row[Any], people: Sequence[int], number: int) -> None:
+        """Nobody can agree to what they cannot open: the files come first, where a platform of theirs carries them."""
+        attached = files_of(notice)
+        able = [name for name, each in self._adapters.items() if each.capabilities.carries(attached)]
+        if attached and able:
+            said = Message(text=self._texts("attachment.to_approve", id=notice.id), attachments=attached)
+            await tell(
+                db,
+                self._outbox,
+                able,
+                people,
+                [said],
+                key=f"approval:{number}:files",
+                now=self._clock.now(),
+                priority=Priority.EMERGENCY,
+            )
+
     async def _waiting(self, db: AsyncConnection, broadcast_id: int, purpose: str) -> int | None:
         found: int | None = await db.scalar(
             select(_approvals.id).where(
@@ -260,7 +283,7 @@ class Approvals:
 
     async def _tell(self, db: AsyncConnection, people: Sequence[int], said: Sequence[Message], key: str) -> None:
         now = self._clock.now()
-        await tell(db, self._outbox, self._adapters, people, said, key=key, now=now, priority=Priority.EMERGENCY)
+        await tell(db, self._outbox, tuple(self._adapters), people, said, key=key, now=now, priority=Priority.EMERGENCY)
 
     async def _note(
         self, db: AsyncConnection, actor: str, action: str, broadcast_id: int, details: Mapping[str, Any]

@@ -58,3 +58,12 @@ dialogues = Table(
     Column("state", Text, nullable=False),  # JSON; its shape is the topic's own
     Column("asked_at", UtcDateTime, nullable=False),
 )
+
+waiting_files = Table(
+    "waiting_files",
+    metadata,
+    # What somebody has given to the bot for the notice that they make next.
+    Column("member_id", ForeignKey("members.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("attachments", Text, nullable=False),  # as in broadcasts.attachments
+    Column("given_at", UtcDateTime, nullable=False),
+)

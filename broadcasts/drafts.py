@@ -123,7 +123,7 @@ class Drafts:
         return await preview(
             db,
             notice,
-            tuple(self._adapters),
+            self._adapters,
             self._wording,
             held_until=goes_out if goes_out > ready else None,
             planned=planned,
@@ -135,10 +135,36 @@ class Drafts:
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "recipients", notice)
         found = await people.recipients(db, notice, tuple(self._adapters))
-        names = people.show_people(self._texts, broadcast_id, found, self.text_length)
+        attached = files.files_of(notice)
+        unable = {name for name, each in self._adapters.items() if not each.capabilities.carries(attached)}
+        names = people.show_people(self._texts, broadcast_id, found, self.text_length, without_files=unable)
         return names + people.show_platforms(
             self._texts, self._wording, notice, found, self._adapters, self.text_length
         )
+
+    async def removable(self, db: AsyncConnection, broadcast_id: int, member: Member) -> tuple[Attachment, ...]:
+        """The files that may still be taken out of a draft.
+
+        Raises `Refused` once somebody is asked to approve it, or it goes out by itself: it was agreed to as it is.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "take_out_files", notice)
+        planned = await self._schedules.find(db, broadcast_id)
+        settled = planned is not None and planned.active
+        if notice.state != "draft" or settled or await self._approvals.waits(db, broadcast_id):
+            raise Refused("attachment.too_late", id=broadcast_id)
+        return files.files_of(notice)
+
+    async def take_out(
+        self, db: AsyncConnection, broadcast_id: int, member: Member, marked: str | None = None
+    ) -> tuple[Attachment, ...]:
+        """Take the file with this mark, or all, out of a draft; those that are left. Raises as `removable`."""
+        attached = await self.removable(db, broadcast_id, member)
+        left = () if marked is None else files.without(attached, marked)
+        draft = update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+        await db.execute(draft.values(attachments=files.column(left)))
+        await self._diary.note(db, member, "files_taken_out", broadcast_id, {"left": len(left)})
+        return left
 
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""

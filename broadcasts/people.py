@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -44,8 +44,10 @@ async def recipients(db: AsyncConnection, draft: Row[Any], adapters: Sequence[st
     return [Recipient(*row) for row in rows]
 
 
-def show_people(texts: Texts, number: int, people: Sequence[Recipient], limit: int) -> list[str]:
-    """The names, department by department, and apart from them those who cannot be reached."""
+def show_people(
+    texts: Texts, number: int, people: Sequence[Recipient], limit: int, *, without_files: Collection[str] = ()
+) -> list[str]:
+    """The names, department by department, and apart from them those who get nothing, or are on `without_files`."""
     separator = texts("read.name_separator")
     lost = [f"{person.name}（{person.department}）" for person in people if person.adapter is None]
     lines = [texts("audience.title", id=number, recipients=len(people))]
@@ -55,6 +57,8 @@ def show_people(texts: Texts, number: int, people: Sequence[Recipient], limit: i
     ]
     if lost:
         lines.append(texts("audience.unreachable", members=len(lost), names=separator.join(lost)))
+    if blind := [f"{person.name}（{person.department}）" for person in people if person.adapter in without_files]:
+        lines.append(texts("attachment.not_for", members=len(blind), names=separator.join(blind)))
     lines.append("")
     for department, group in groupby(people, key=lambda person: person.department):
         names = [person.name for person in group]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.adapter import Adapter
 from bot.messages import Attachment
 from bot.tables import departments
 from broadcasts.audience import AUDIENCE, Audience
@@ -46,6 +47,8 @@ class Preview:
     planned: Planned | None = None
     """When it is ready, if that is not at once."""
     attachments: Sequence[Attachment] = ()
+    without_files: Sequence[tuple[str, int]] = ()
+    """(name, recipients) of the platforms that cannot carry these files: people there are told their names."""
     platforms: Sequence[tuple[str, int]] = ()
     """(name, recipients who are reached there first)."""
     down: Sequence[str] = ()
@@ -76,13 +79,14 @@ def _counts(audience: Audience, audience_key: str | None, adapters: tuple[str, .
 async def preview(
     db: AsyncConnection,
     draft: Row[Any],
-    adapters: Sequence[str],
+    adapters: Mapping[str, Adapter],
     wording: Wording,
     held_until: datetime | None = None,
     planned: Planned | None = None,
     down: Collection[str] = (),
 ) -> Preview:
     """Look at a draft through the very statement that would send it; `down` are the platforms that do not work."""
+    attachments = files_of(draft)
     message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
     audience = AUDIENCE.validate_json(draft.audience)
     rows = await db.execute(_counts(audience, draft.audience_key, tuple(adapters)))
@@ -109,11 +113,16 @@ async def preview(
         rooms=[(title, count) for (_, title), count in sorted(by_room.items())],
         pair_talks=pair_talks,
         unreachable=unreachable,
-        fingerprint=await fingerprint(db, audience, draft.audience_key, adapters),
+        fingerprint=await fingerprint(db, audience, draft.audience_key, tuple(adapters)),
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
         planned=planned,
         platforms=sorted(by_platform.items()),
         down=sorted(by_platform.keys() & set(down)),
-        attachments=files_of(draft),
+        attachments=attachments,
+        without_files=[
+            (name, members)
+            for name, members in sorted(by_platform.items())
+            if not adapters[name].capabilities.carries(attachments)
+        ],
     )

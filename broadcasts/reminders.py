@@ -17,7 +17,7 @@ from bot.adapter import Adapter
 from bot.messages import Priority
 from bot.tables import deliveries, members
 from broadcasts import fanout, receipts
-from broadcasts.files import files_of
+from broadcasts.files import current
 from broadcasts.questions import question_of
 from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.tables import broadcast_recipients, broadcasts
@@ -102,8 +102,7 @@ async def queue_due(
         sent = 0
         for name in sorted(adapters):
             text = notice.corrected_text or notice.text
-            message = wording.reminder(notice.id, notice.kind, text, number, question_of(notice))
-            message = message.model_copy(update={"attachments": files_of(notice)})
+            message = wording.reminder(notice.id, notice.kind, text, number, question_of(notice), current(notice))
             message = wording.for_platform(message, notice.id, adapters[name])
             targets = _unread(notice.id, notice.token, number, name, tuple(adapters), down)
             if await db.scalar(select(targets.limit(1).exists())) is not True:

@@ -116,12 +116,14 @@ class Rerouting:
     async def _move_words(
         self, db: AsyncConnection, alike: Sequence[Row[Any]], adapter: str, working: Sequence[str], now: datetime
     ) -> None:
-        """Queue anew what is no notice; a platform shows it as it is."""
+        """Queue anew what is no notice; a platform shows it as it is, files by their names."""
         first = alike[0]
         message_id = first.message_id
-        if first.uncertain:
-            said = Message.model_validate_json(first.body)
-            message = said.model_copy(update={"text": self._wording.perhaps_twice(said.text)})
+        said = Message.model_validate_json(first.body)
+        if first.uncertain or said.attachments:
+            message = self._wording.in_words(said) if said.attachments else said
+            if first.uncertain:
+                message = message.model_copy(update={"text": self._wording.perhaps_twice(message.text)})
             stored = await db.execute(_NEW_MESSAGE, {"body": message.model_dump_json(), "created_at": now})
             assert stored.inserted_primary_key is not None
             message_id = stored.inserted_primary_key[0]

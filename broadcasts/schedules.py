@@ -28,7 +28,7 @@ from bot.outbox import Outbox
 from bot.recurrence import Rule, shown
 from bot.tables import members
 from bot.texts import Texts
-from broadcasts import fanout, rights
+from broadcasts import fanout, files, rights
 from broadcasts.audience import AUDIENCE, EVERYONE
 from broadcasts.drafting_tables import broadcast_schedules
 from broadcasts.tables import broadcasts
@@ -64,6 +64,7 @@ class Listed:
     next_at: datetime
     text: str
     author: str
+    files: int
 
 
 Send = Callable[[AsyncConnection, Row[Any], Member], Awaitable[int]]
@@ -129,7 +130,14 @@ class Schedules:
     async def listing(self, db: AsyncConnection, member: Member) -> list[Listed]:
         """What is going to go out, the earliest first: everything for the headquarters, their own for others."""
         query = (
-            select(_schedules.broadcast_id, _schedules.rule, _schedules.next_at, broadcasts.c.text, members.c.name)
+            select(
+                _schedules.broadcast_id,
+                _schedules.rule,
+                _schedules.next_at,
+                broadcasts.c.text,
+                broadcasts.c.attachments,
+                members.c.name,
+            )
             .join(broadcasts, broadcasts.c.id == _schedules.broadcast_id)
             .join(members, members.c.id == broadcasts.c.author_id)
             .where(_schedules.state == "active")
@@ -138,7 +146,14 @@ class Schedules:
         if HEADQUARTERS not in member.roles:
             query = query.where(broadcasts.c.author_id == member.id)
         return [
-            Listed(row.broadcast_id, Rule.model_validate_json(row.rule), row.next_at, row.text, row.name)
+            Listed(
+                row.broadcast_id,
+                Rule.model_validate_json(row.rule),
+                row.next_at,
+                row.text,
+                row.name,
+                len(files.read(row.attachments)),
+            )
             for row in await db.execute(query)
         ]
 

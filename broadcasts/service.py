@@ -45,6 +45,7 @@ from broadcasts.responses import Responses
 from broadcasts.schedules import Schedules
 from broadcasts.sending import Confirmation, ReleaseHook, Sending
 from broadcasts.settings import BroadcastSettings
+from broadcasts.tray import Tray
 from broadcasts.wording import TOPICS, Kind, Wording
 
 __all__ = ["BroadcastSettings", "Broadcasts", "Confirmation", "ReleaseHook"]
@@ -74,6 +75,7 @@ class Broadcasts:
         guards = (notices.require_sender, diary.note)
         self.rooms = RoomKeeper(database, adapters, clock, activity, wording)
         self.dialogues = Dialogues(database, clock)
+        self.tray = Tray(database, clock)
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
         self.responses = Responses(database, texts, wording)
@@ -155,6 +157,16 @@ class Broadcasts:
     async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
         """The names of those who would get a draft, and the draft as each platform shows it, in messages."""
         return await self._drafts.people(db, broadcast_id, member)
+
+    async def removable(self, db: AsyncConnection, broadcast_id: int, member: Member) -> tuple[Attachment, ...]:
+        """The files that may still be taken out of a draft. Raises `Refused`."""
+        return await self._drafts.removable(db, broadcast_id, member)
+
+    async def take_out(
+        self, db: AsyncConnection, broadcast_id: int, member: Member, marked: str | None = None
+    ) -> tuple[Attachment, ...]:
+        """Take the file with this mark (`files.mark`), or all, out of it; those that are left. Raises `Refused`."""
+        return await self._drafts.take_out(db, broadcast_id, member, marked)
 
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""

@@ -7,10 +7,13 @@ from datetime import datetime
 from itertools import groupby
 
 from bot.clock import to_tokyo
+from bot.messages import Attachment
 from bot.recurrence import in_words, shown
 from bot.texts import Texts
+from broadcasts.corrections import Correction
 from broadcasts.preview import Preview
 from broadcasts.report import Status, Unread
+from broadcasts.responses import clock_time
 from broadcasts.tree import Branch, subtree
 from broadcasts.wording import file_line
 
@@ -54,8 +57,7 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         labels = "".join(texts("question.button", label=label) for label in seen.buttons)
         lines += ["", texts("question.preview", labels=labels)]
     if seen.attachments:
-        lines += ["", texts("attachment.preview", count=len(seen.attachments))]
-        lines += [texts("attachment.line", file=file_line(texts, each)) for each in seen.attachments]
+        lines += ["", *attached(texts, seen.attachments, seen.without_files)]
     hint = "broadcast.confirm_hint"
     if (planned := seen.planned) is not None:
         hint = "schedule.confirm_hint"
@@ -65,6 +67,42 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         held = "quiet.preview" if planned is None else "schedule.preview_held"
         lines += ["", texts(held, time=moment(seen.held_until))]
     return pages([*lines, "", texts(hint)], limit)
+
+
+def attached(
+    texts: Texts, attachments: Sequence[Attachment], without_files: Sequence[tuple[str, int]], key: str = "preview"
+) -> list[str]:
+    """What goes along, by name and size, and for how many people it does not."""
+    lines = [texts(f"attachment.{key}", count=len(attachments))]
+    lines += [texts("attachment.line", file=file_line(texts, each)) for each in attachments]
+    return lines + [texts("attachment.not_on", platform=name, members=count) for name, count in without_files]
+
+
+def correction(texts: Texts, seen: Correction, limit: int) -> list[str]:
+    """A correction as its author checks it, in messages; the last takes the buttons."""
+    lines = texts(
+        "correction.preview",
+        id=seen.broadcast_id,
+        kind=texts(f"kind.{seen.kind}"),
+        recipients=seen.recipients,
+        read=seen.read,
+        text=seen.text,
+    ).split("\n")
+    if seen.buttons:
+        labels = "".join(texts("question.button", label=label) for label in seen.buttons)
+        lines.append(texts("question.preview", labels=labels))
+    if seen.attachments:
+        lines += ["", *attached(texts, seen.attachments, seen.without_files)]
+    if seen.kept:
+        lines += ["", *attached(texts, seen.kept, (), "kept_on")]
+    if seen.dropped:
+        lines += ["", *attached(texts, seen.dropped, (), "dropped_from")]
+    if seen.held_until is not None:
+        lines.append(texts("correction.held_preview", time=clock_time(seen.held_until)))
+    if seen.warnings:
+        findings = "\n".join(texts(each.key, found=each.found) for each in seen.warnings)
+        return pages([*lines, "", *texts("check.warned", findings=findings).split("\n")], limit)
+    return pages([*lines, "", texts("broadcast.confirm_hint")], limit)
 
 
 def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: int) -> list[str]:

@@ -33,6 +33,7 @@ broadcasts = Table(
     Column("attachments", Text),  # bot.messages.Attachment as a JSON array; the contents lie on the shelf
     Column("corrections", SmallInteger, nullable=False, server_default=text("0")),  # sent so far
     Column("corrected_text", Text),  # of the last correction: what is sent from then on
+    Column("corrected_attachments", Text),  # the same for the files, [] for none; NULL: no correction changed them
     CheckConstraint("kind IN ('notice', 'emergency', 'drill')", name="kind"),
     CheckConstraint("state IN ('draft', 'sent', 'recalled', 'cancelled')", name="state"),
     CheckConstraint("asks IN ('acknowledge', 'safety', 'muster', 'choice')", name="asks"),
@@ -102,6 +103,8 @@ broadcast_corrections = Table(
     Column("broadcast_id", ForeignKey("broadcasts.id"), nullable=False, index=True),
     Column("number", SmallInteger),  # 1 for the first that was sent; NULL: a draft
     Column("text", Text, nullable=False),
+    # Its files, as in broadcasts.attachments; NULL: the notice keeps its own; []: from then on it has none
+    Column("attachments", Text),
     Column("author_id", ForeignKey("members.id"), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("sent_at", UtcDateTime),

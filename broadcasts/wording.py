@@ -5,7 +5,9 @@ The kind stands first in all of them, so that nobody takes a drill for the real 
 
 from __future__ import annotations
 
-from bot.adapter import Adapter
+from collections.abc import Sequence
+
+from bot.adapter import Adapter, Capabilities
 from bot.messages import Attachment, Button, Message
 from bot.texts import Texts
 from broadcasts.kinds import PRIORITIES, Kind
@@ -18,6 +20,9 @@ ACKNOWLEDGE = "broadcast:read:"
 QUOTED = 40
 """Characters of a notice by which a correction names it."""
 
+
+_ELSEWHERE, _TOO_LARGE = "attachment.elsewhere", "attachment.too_large_here"
+"""What stands in the place of files that a platform cannot carry, and of those that are too large for it."""
 
 TOPICS = ("broadcast:", "reminder:", "correction:")
 """How the topics of a notice's own messages begin."""
@@ -39,30 +44,34 @@ class Wording:
     ) -> Message:
         """The notice itself, with its question and the buttons that answer it, and its files."""
         said = self._texts(f"notice.{kind}", text=text)
-        message = self._asking(broadcast_id, question, said, f"broadcast:{broadcast_id}")
-        return message.model_copy(update={"attachments": attachments}) if attachments else message
+        return self._asking(broadcast_id, question, said, f"broadcast:{broadcast_id}", attachments)
 
     def reminder(
-        self, broadcast_id: int, kind: Kind, text: str, number: int, question: Question | None = None
+        self,
+        broadcast_id: int,
+        kind: Kind,
+        text: str,
+        number: int,
+        question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> Message:
         """The `number`th reminder; it repeats the notice, so whoever reads it has read the notice."""
-        return self._asking(
-            broadcast_id,
-            question,
-            self._texts(f"reminder.{kind}", text=text, number=number),
-            f"reminder:{broadcast_id}:{number}",
-        )
+        said = self._texts(f"reminder.{kind}", text=text, number=number)
+        return self._asking(broadcast_id, question, said, f"reminder:{broadcast_id}:{number}", attachments)
 
     def correction(
-        self, broadcast_id: int, kind: Kind, text: str, number: int, original: str, question: Question | None = None
+        self,
+        broadcast_id: int,
+        kind: Kind,
+        text: str,
+        number: int,
+        original: str,
+        question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> Message:
         """The `number`th correction; it names the original by its beginning, for where a platform cannot quote it."""
-        return self._asking(
-            broadcast_id,
-            question,
-            self._texts(f"correction.{kind}", text=text, original=beginning(original)),
-            f"correction:{broadcast_id}:{number}",
-        )
+        said = self._texts(f"correction.{kind}", text=text, original=beginning(original))
+        return self._asking(broadcast_id, question, said, f"correction:{broadcast_id}:{number}", attachments)
 
     def recall(self, broadcast_id: int, kind: Kind, original: str) -> Message:
         """What takes the place of a deletion where a platform has none."""
@@ -73,41 +82,74 @@ class Wording:
         """A word about a notice to one person: a drill says in each of them that it is one."""
         return self._texts("notice.drill_mark", text=text) if kind == "drill" else text
 
-    def _asking(self, broadcast_id: int, question: Question | None, text: str, reference: str) -> Message:
+    def _asking(
+        self,
+        broadcast_id: int,
+        question: Question | None,
+        text: str,
+        reference: str,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
         if question is None:
-            return Message(text=text, reference=reference)
+            return Message(text=text, reference=reference, attachments=attachments)
         return Message(
             text=f"{text}\n\n{question.sentence(self._texts)}",
             buttons=question.buttons(self._texts, broadcast_id),
             reference=reference,
+            attachments=attachments,
         )
 
     def for_platform(self, message: Message, broadcast_id: int, adapter: Adapter) -> Message:
         """The message as a platform can show it.
 
         With a button to say that one has read it, where the platform does not tell by itself; where it takes no files,
-        with their names and the way to them instead.
+        or none that large, with their names and the way to them instead.
         """
-        if len(message.attachments) > adapter.capabilities.attachments:
-            message = message.model_copy(update={"text": self.with_names(message), "attachments": ()})
+        message = self._with_files(message, adapter.capabilities)
         if message.buttons or adapter.capabilities.native_receipts or not adapter.capabilities.buttons:
             return message  # an answer to a question counts as a read
         button = Button(label=self._texts("notice.acknowledge"), data=f"{ACKNOWLEDGE}{broadcast_id}")
         return message.model_copy(update={"buttons": (button,)})
 
-    def with_names(self, message: Message) -> str:
+    def _with_files(self, message: Message, here: Capabilities) -> Message:
+        if not message.attachments:
+            return message
+        if not here.carries(message.attachments):
+            update = {"text": self.with_names(message, here), "named": message.attachments, "attachments": ()}
+            return message.model_copy(update=update)
+        if here.attachment_bytes is None:
+            return message
+        return message.model_copy(update={"without_files": self.with_names(message, here)})
+
+    def with_names(self, message: Message, here: Capabilities | None = None) -> str:
         """The text with the names of the files that belong to it, for where they cannot be sent."""
-        names = self._texts("read.name_separator").join(file_line(self._texts, each) for each in message.attachments)
-        return f"{message.text}\n\n{self._texts('attachment.elsewhere', files=names)}"
+        return message.text + self._names(message.attachments, _TOO_LARGE if here and here.attachments else _ELSEWHERE)
+
+    def in_words(self, message: Message) -> Message:
+        """A message that may go anywhere: its files are named."""
+        return message.model_copy(update={"text": self.with_names(message), "attachments": ()})
+
+    def _names(self, attachments: Sequence[Attachment], key: str) -> str:
+        names = self._texts("read.name_separator").join(file_line(self._texts, each) for each in attachments)
+        return f"\n\n{self._texts(key, files=names)}"
+
+    def _whole(self, message: Message) -> Message:
+        """A message as it was before a platform's shape put names in the place of its files."""
+        text = message.text
+        for key in (_ELSEWHERE, _TOO_LARGE):
+            text = text.replace(self._names(message.named, key), "")
+        update = {"text": text, "attachments": message.named, "named": ()}
+        return message.model_copy(update=update)
 
     def elsewhere(self, message: Message, broadcast_id: int, adapter: Adapter, *, uncertain: bool) -> Message:
         """A message as it goes to another platform than it was made for.
 
         `uncertain`: the first platform may have it. Then it says that it may be the second copy; said once, it stays.
         """
+        message = self._whole(message) if message.named else message
         text = self.perhaps_twice(message.text) if uncertain else message.text
         own = [button for button in message.buttons if not button.data.startswith(ACKNOWLEDGE)]
-        moved = message.model_copy(update={"text": text, "buttons": tuple(own), "quote": None})
+        moved = message.model_copy(update={"text": text, "buttons": tuple(own), "quote": None, "without_files": None})
         return self.for_platform(moved, broadcast_id, adapter)
 
     def perhaps_twice(self, text: str) -> str:
@@ -117,7 +159,9 @@ class Wording:
 
     def length(self, message: Message, *, platforms: int) -> int:
         """Characters of a message with its files' names; with several platforms, of what it becomes on another."""
-        text = self.with_names(message) if message.attachments else message.text
+        text = message.text
+        if message.attachments:
+            text += max((self._names(message.attachments, key) for key in (_ELSEWHERE, _TOO_LARGE)), key=len)
         return len(text if platforms == 1 else self.perhaps_twice(text))
 
     def longest(
@@ -133,8 +177,7 @@ class Wording:
         """Characters of the longest message that the notice will ever be."""
         forms = [self.notice(0, kind, text, question, attachments)]
         if rounds:
-            again = self.reminder(0, kind, text, rounds, question)
-            forms.append(again.model_copy(update={"attachments": attachments}))
+            forms.append(self.reminder(0, kind, text, rounds, question, attachments))
         return max(self.length(form, platforms=platforms) for form in forms)
 
     def room_title(self, department: str | None, number: int) -> str:

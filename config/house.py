@@ -29,6 +29,7 @@ from broadcasts.jma import FolderWatch, Jma
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.sweeping import Sweeping
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
@@ -119,7 +120,7 @@ async def open_house(
         outbox = Outbox(database, plugged, clock, activity, circuit=circuit)
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
-        mail = next((name for name in plugged if name not in chats), None)
+        mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
         broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, broadcast_settings(settings))
         ladders = settings.escalation.ladders()
         escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
@@ -167,6 +168,9 @@ async def open_house(
             neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
             await neighbours.start()
             parts.push_async_callback(neighbours.stop)
+            sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
+            await sweeping.start()
+            parts.push_async_callback(sweeping.stop)
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)

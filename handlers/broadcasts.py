@@ -34,13 +34,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if not wish.text:
             await ctx.reply(texts("broadcast.usage"))
             return
-        attached = await files.waiting(broadcasts, member)
+        attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         audience = await named(db, wish.included, wish.excluded)
         number = await broadcasts.draft(
             db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
         )
-        await files.taken(broadcasts, db, member, attached)
+        await broadcasts.tray.clear(db, member.id)
         await reply_preview(ctx, broadcasts, number, member)
 
     @router.button("broadcast")

@@ -1,27 +1,31 @@
-"""Files that a sender gives to the bot in pair talk: kept for the notice that they write next."""
+"""Files that a sender gives to the bot in pair talk: kept for the notice that they make next, and taken out again."""
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncConnection
+from collections.abc import Sequence
 
 from bot.attachments import checked
 from bot.context import Context
-from bot.directory import Member
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Attachment, Button
 from bot.router import NEXT, Router
+from bot.texts import Texts
+from broadcasts.files import mark, without
 from broadcasts.rights import SENDERS, reach
 from broadcasts.service import Broadcasts
 from broadcasts.wording import file_line
-from handlers.kindly import asker, kindly
+from handlers.kindly import asker, kindly, sender
+from handlers.previewing import reply_correction, reply_preview
 
-TOPIC = "files"
+LABEL_LENGTH = 40
+SINGLE_BUTTONS = 9
+"""Files with a button of their own; ten buttons with the one for all."""
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
     """Takes files in, and gives them back for the asking."""
     router = Router()
-    texts, dialogues = broadcasts.texts, broadcasts.dialogues
+    texts, tray = broadcasts.texts, broadcasts.tray
 
     @router.on(MessageReceived)
     @kindly(texts)
@@ -37,35 +41,70 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if not new:
             await ctx.reply(texts("attachment.not_here"))
             return None
-        kept = (*await waiting(broadcasts, member), *new)
+        kept = (*await tray.find(member.id), *new)
         checked(kept)
-        state = {"files": [each.model_dump() for each in kept]}
-        await dialogues.begin(await ctx.db(), member.id, TOPIC, state)
-        lines = [texts("attachment.line", file=file_line(texts, each)) for each in kept]
-        drop = Button(label=texts("attachment.drop"), data="files:drop")
-        await ctx.reply(texts("attachment.kept", files="\n".join(lines), count=len(kept)), [drop])
+        await tray.put(await ctx.db(), member.id, kept)
+        await reply_kept(ctx, kept)
         return None
 
     @router.button("files")
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
+        match ctx.arguments.split(":"):
+            case ["drop", *marked]:
+                await drop(ctx, marked)
+            case ["choose", number] if number.isdecimal():
+                await choose(ctx, int(number[:15]))
+            case ["out", number, *marked] if number.isdecimal():
+                await take_out(ctx, int(number[:15]), marked)
+            case ["correction", ("own" | "kept") as which, number] if number.isdecimal():
+                member = await sender(ctx, "correct")
+                db = await ctx.db()
+                changed = await broadcasts.corrections.take_out(db, int(number[:15]), member, kept=which == "kept")
+                await reply_correction(ctx, broadcasts, changed)
+            case _:
+                await ctx.reply(texts("refused.broken_button"))
+
+    async def reply_kept(ctx: Context[MessageReceived] | Context[ButtonPressed], kept: Sequence[Attachment]) -> None:
+        lines = [texts("attachment.line", file=file_line(texts, each)) for each in kept]
+        buttons = [*_singles(texts, kept, "files:drop"), Button(label=texts("attachment.drop"), data="files:drop")]
+        await ctx.reply(texts("attachment.kept", files="\n".join(lines), count=len(kept)), buttons)
+
+    async def drop(ctx: Context[ButtonPressed], marked: Sequence[str]) -> None:
+        """Files that still wait: one, or all."""
         member = await asker(ctx, "files")
-        if await waiting(broadcasts, member):
-            await dialogues.end(await ctx.db(), member.id)
-        await ctx.reply(texts("attachment.dropped"))
+        left = without(await tray.find(member.id), marked[0]) if marked else ()
+        await tray.put(await ctx.db(), member.id, left)
+        if left:
+            await reply_kept(ctx, left)
+        else:
+            await ctx.reply(texts("attachment.dropped"))
+
+    async def choose(ctx: Context[ButtonPressed], number: int) -> None:
+        """Which file of a draft is to go; a single one goes at once."""
+        member = await sender(ctx, "take_out_files")
+        attached = await broadcasts.removable(await ctx.db(), number, member)
+        if len(attached) < 2:
+            await take_out(ctx, number, ())
+            return
+        every = Button(label=texts("attachment.take_out_all"), data=f"files:out:{number}")
+        buttons = [*_singles(texts, attached, f"files:out:{number}"), every]
+        await ctx.reply(texts("attachment.take_out_which", id=number), buttons)
+
+    async def take_out(ctx: Context[ButtonPressed], number: int, marked: Sequence[str]) -> None:
+        member = await sender(ctx, "take_out_files")
+        left = await broadcasts.take_out(await ctx.db(), number, member, marked[0] if marked else None)
+        await ctx.reply(texts("attachment.taken_out", count=len(left)))
+        await reply_preview(ctx, broadcasts, number, member)
 
     return router
 
 
-async def waiting(broadcasts: Broadcasts, member: Member) -> tuple[Attachment, ...]:
-    """The files that wait for this member's next notice."""
-    found = await broadcasts.dialogues.find(member.id)
-    if found is None or found.topic != TOPIC:
-        return ()
-    return tuple(Attachment.model_validate(each) for each in found.state["files"])
-
-
-async def taken(broadcasts: Broadcasts, db: AsyncConnection, member: Member, files: tuple[Attachment, ...]) -> None:
-    """The notice has them: they wait for no other."""
-    if files:
-        await broadcasts.dialogues.end(db, member.id)
+def _singles(texts: Texts, attached: Sequence[Attachment], data: str) -> list[Button]:
+    """A button for each of several files."""
+    if len(attached) < 2:
+        return []
+    return [
+        Button(label=texts("attachment.drop_one", name=each.name)[:LABEL_LENGTH], data=f"{data}:{mark(each)}")
+        for each in attached[:SINGLE_BUTTONS]
+    ]

@@ -96,10 +96,12 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
 
     async def take(ctx: Context[ButtonPressed], number: int) -> None:
         member = await headquarters(ctx, "jma_take")
+        attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         taken = await jma.release(db, number)
         kind: Kind = "drill" if taken.drill else "emergency"
-        broadcast_id = await broadcasts.draft(db, member, taken.text, kind=kind)
+        broadcast_id = await broadcasts.draft(db, member, taken.text, kind=kind, attachments=attached)
+        await broadcasts.tray.clear(db, member.id)
         await reply_preview(ctx, broadcasts, broadcast_id, member)
         details = {"broadcast": broadcast_id, "event": taken.event, "revision": taken.revision}
         subject = f"jma:{number}"

@@ -6,6 +6,7 @@ from bot.directory import Member
 from bot.messages import Button
 from bot.recurrence import shown
 from broadcasts import show, validation
+from broadcasts.corrections import Correction
 from broadcasts.service import Broadcasts, Confirmation
 from handlers.kindly import Asked
 
@@ -25,7 +26,27 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
         Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
         Button(label=texts("audience.names_button"), data=f"audience:names:{number}"),
     ]
+    if seen.attachments:
+        buttons.append(Button(label=texts("attachment.take_out"), data=f"files:choose:{number}"))
     *earlier, last = show.preview(texts, seen, broadcasts.text_length)
+    for part in earlier:
+        await ctx.reply(part)
+    await ctx.reply(last, buttons)
+
+
+async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correction) -> None:
+    """Show a correction to its author, with the buttons that send it or change its files."""
+    texts = broadcasts.texts
+    confirm = texts("check.send_anyway" if drafted.warnings else "broadcast.confirm")
+    buttons = [
+        Button(label=confirm, data=f"recall:correct:{drafted.id}"),
+        Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
+    ]
+    if drafted.attachments:
+        buttons.append(Button(label=texts("attachment.take_out"), data=f"files:correction:own:{drafted.id}"))
+    if drafted.kept:
+        buttons.append(Button(label=texts("attachment.keep_off"), data=f"files:correction:kept:{drafted.id}"))
+    *earlier, last = show.correction(texts, drafted, broadcasts.text_length)
     for part in earlier:
         await ctx.reply(part)
     await ctx.reply(last, buttons)

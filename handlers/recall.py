@@ -10,13 +10,12 @@ from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
 from bot.router import Router
 from broadcasts import show_answers
-from broadcasts.corrections import Correction
 from broadcasts.recall import Recall
 from broadcasts.responses import clock_time
 from broadcasts.service import Broadcasts
-from broadcasts.show import pages
 from handlers.answers import LIST
 from handlers.kindly import kindly, sender
+from handlers.previewing import reply_correction
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -59,19 +58,12 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if not _is_number(number) or not rest:
             await ctx.reply(texts("correction.usage"))
             return
+        attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
-        drafted = await broadcasts.corrections.draft(db, await broadcasts.notice(db, int(number)), member, rest[0])
-        buttons = (
-            Button(
-                label=texts("check.send_anyway" if drafted.warnings else "broadcast.confirm"),
-                data=f"recall:correct:{drafted.id}",
-            ),
-            Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
-        )
-        *earlier, last = pages(_preview(drafted), broadcasts.text_length)
-        for part in earlier:
-            await ctx.reply(part)
-        await ctx.reply(last, buttons)
+        notice = await broadcasts.notice(db, int(number))
+        drafted = await broadcasts.corrections.draft(db, notice, member, rest[0], attached)
+        await broadcasts.tray.clear(db, member.id)
+        await reply_correction(ctx, broadcasts, drafted)
 
     @router.button("recall")
     @kindly(texts)
@@ -118,25 +110,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             text=found.text,
         )
         return broadcasts.marked(found.kind, said)
-
-    def _preview(drafted: Correction) -> list[str]:
-        labels = [texts("question.button", label=label) for label in drafted.buttons]
-        lines = texts(
-            "correction.preview",
-            id=drafted.broadcast_id,
-            kind=texts(f"kind.{drafted.kind}"),
-            recipients=drafted.recipients,
-            read=drafted.read,
-            text=drafted.text,
-        ).split("\n")
-        if labels:
-            lines.append(texts("question.preview", labels="".join(labels)))
-        if drafted.held_until is not None:
-            lines.append(texts("correction.held_preview", time=clock_time(drafted.held_until)))
-        if drafted.warnings:
-            findings = "\n".join(texts(each.key, found=each.found) for each in drafted.warnings)
-            return [*lines, "", *texts("check.warned", findings=findings).split("\n")]
-        return [*lines, "", texts("broadcast.confirm_hint")]
 
     return router
 

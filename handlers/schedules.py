@@ -45,11 +45,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if found is None or wish is None or not wish.text:
             await ctx.reply(texts("schedule.usage"))
             return
+        attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         audience = await named(db, wish.included, wish.excluded)
         number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question
+            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
         )
+        await broadcasts.tray.clear(db, member.id)
         await broadcasts.schedules.plan(db, number, found[0])
         await reply_preview(ctx, broadcasts, number, member)
 
@@ -63,6 +65,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 rule=recurrence.in_words(each.rule, texts.language),
                 time=recurrence.shown(each.next_at, texts.language),
                 author=each.author,
+                files=texts("schedule.line_files", count=each.files) if each.files else "",
                 text=" ".join(each.text.split())[:LISTED_LENGTH],
             )
             for each in found

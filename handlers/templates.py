@@ -190,6 +190,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             await ask(ctx, member, state)
             return
         values = {each.name: value for each, value in zip(template.fields, state.values, strict=False)}
+        attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         if asks_audience(template, member):
             included, excluded = _names(state.values[-1])
@@ -202,8 +203,10 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             kind="drill" if state.drill else template.kind,
             audience=await named(db, included, excluded),
             question=template.question(values),
+            attachments=attached,
         )
         await dialogues.end(db, member.id)
+        await broadcasts.tray.clear(db, member.id)
         await reply_preview(ctx, broadcasts, number, member)
 
     async def ask(ctx: Asked, member: Member, state: State) -> None:

@@ -6,31 +6,40 @@ made of the delivery's key: should a retry be a second copy, mail programs recog
 
 from __future__ import annotations
 
-import hashlib
 import re
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from email.headerregistry import Address as MailAddress
-from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime
 from typing import Literal
 
 import aiosmtplib
+import structlog
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
-from bot.clock import Clock, to_tokyo
+from bot.adapters.mail_letters import SUBJECT_LENGTH, Letters, subject
+from bot.attachments import FILES, Shelf
+from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload
 from bot.events import Event
+from bot.messages import Message
+
+__all__ = ["SUBJECT_LENGTH", "Mail", "subject"]
+
+log = structlog.get_logger(__name__)
 
 Security = Literal["starttls", "tls", "none"]
 
 PORTS: Mapping[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
-SUBJECT_LENGTH = 60
-"""Characters of a subject: more is cut off on the screen of a telephone."""
+ATTACHMENT_BYTES = 10_000_000
+"""Bytes of one mail's files; on its way a mail is a third larger, and many servers take no more than 20 MB."""
+SLOWEST = 100_000
+"""Bytes a second that a mail may crawl at before its server is given up."""
 
-_MARK = re.compile(r"【[^】]{1,20}】")
+_TOO_LARGE = frozenset({523, 552})
+"""RFC 1870, 6: more than the server takes. RFC 3463 names it x.2.3 and x.3.4, under whatever code."""
+_TOO_LARGE_ENHANCED = re.compile(r"5\.(?:2\.3|3\.4)\b")
 _ADDRESS = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z.-]{1,253}")
 
 
@@ -38,7 +47,8 @@ class Mail:
     """One sender's address at one mail server.
 
     `security`: `starttls` (refused if the server has none), `tls` from the first byte, or `none` for a server on this
-    machine. `tls` replaces the system's trust, for a city hall's own certificate authority.
+    machine. `tls` replaces the system's trust, for a city hall's own certificate authority. `attachment_bytes`: what
+    one mail's files may come to; 0 for none.
     """
 
     def __init__(
@@ -54,18 +64,21 @@ class Mail:
         display_name: str = "回覧板",
         name: str = "mail",
         timeout: timedelta = timedelta(seconds=30),
+        attachment_bytes: int = ATTACHMENT_BYTES,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name = name
         self.capabilities = Capabilities(batch_size=50, text_length=100_000, concurrency=2)
+        self._attachment_bytes = attachment_bytes
+        self._shelf: Shelf | None = None
         if not _ADDRESS.fullmatch(sender):
             raise ConfigurationError("The sender of e-mail must be an address such as kairanban@city.example.lg.jp.")
         if (username is None) != (password is None):
             raise ConfigurationError("The mail server needs a user name and a password, or neither.")
         if username is not None and security == "none":
             raise ConfigurationError("A password is not sent in the clear: use security starttls or tls.")
-        local, _, self._domain = sender.rpartition("@")
-        self._from = MailAddress(display_name, local, self._domain)
+        local, _, domain = sender.rpartition("@")
+        self._from = MailAddress(display_name, local, domain)
         self._sender = sender
         self._clock = clock
         self._host = host
@@ -78,6 +91,15 @@ class Mail:
 
     def __repr__(self) -> str:
         return f"<Mail {self.name} at {self._host}:{self._port}>"
+
+    def carry(self, shelf: Shelf) -> None:
+        """Attach files from this shelf, up to the limit."""
+        self._shelf = shelf
+        self.capabilities = replace(
+            self.capabilities,
+            attachments=FILES if self._attachment_bytes else 0,
+            attachment_bytes=self._attachment_bytes,
+        )
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> bool:
         """Nobody sends us webhooks here."""
@@ -96,10 +118,11 @@ class Mail:
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """One message to each; see `bot.adapter.Adapter`."""
         outcomes: list[Outcome] = []
+        letters = Letters(self._from, self._clock, self._shelf)
         try:
             async with self._connection() as server:
                 for delivery in batch:
-                    outcome = await self._send(server, delivery)
+                    outcome = await self._send(server, letters, delivery)
                     outcomes.append(outcome)  # at once: what the server has taken is sent, whatever comes next
         except (aiosmtplib.SMTPException, OSError) as error:
             outcomes += [Retry(_reason(error))] * (len(batch) - len(outcomes))
@@ -111,21 +134,20 @@ class Mail:
             port=self._port,
             username=self._username,
             password=self._password,
-            local_hostname=self._domain,
+            local_hostname=self._from.domain,
             timeout=self._timeout,
             use_tls=self._security == "tls",
             start_tls=self._security == "starttls",
             tls_context=self._tls or (None if self._security == "none" else ssl.create_default_context()),
         )
 
-    async def _send(self, server: aiosmtplib.SMTP, delivery: Delivery) -> Outcome:
+    async def _send(self, server: aiosmtplib.SMTP, letters: Letters, delivery: Delivery) -> Outcome:
         if delivery.action == "delete":
             return Rejected("An e-mail cannot be taken back.")
         if not _ADDRESS.fullmatch(delivery.address.id):
             return Rejected("This is no e-mail address.")
-        message = self._compose(delivery)
         try:
-            await server.send_message(message, sender=self._sender, recipients=[delivery.address.id])
+            return await self._with_or_without_files(server, letters, delivery)
         except aiosmtplib.SMTPRecipientsRefused as error:
             return _refused(error.recipients[0])
         except aiosmtplib.SMTPResponseException as error:
@@ -133,28 +155,36 @@ class Mail:
             if error.code == aiosmtplib.SMTPStatus.domain_unavailable or type(error) is aiosmtplib.SMTPSenderRefused:
                 raise
             return _refused(error)
-        return Sent(message["Message-ID"])
 
-    def _compose(self, delivery: Delivery) -> EmailMessage:
-        message = EmailMessage(policy=SMTP_POLICY)
-        message["From"] = self._from
-        message["To"] = delivery.address.id
-        message["Subject"] = subject(delivery.message.text)
-        message["Date"] = format_datetime(to_tokyo(self._clock.now()))
-        message["Message-ID"] = f"<{hashlib.sha256(delivery.key.encode()).hexdigest()[:40]}@{self._domain}>"
-        message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes in answer, please
-        message.set_content(delivery.message.as_plain_text(), cte="base64")
-        return message
+    async def _with_or_without_files(self, server: aiosmtplib.SMTP, letters: Letters, delivery: Delivery) -> Outcome:
+        """Give one mail to the server; the words arrive whatever becomes of the files."""
+        try:
+            return await self._hand_over(server, letters, delivery, delivery.message)
+        except (aiosmtplib.SMTPResponseException, FileNotFoundError) as error:
+            if not delivery.message.attachments or not _is_about_the_files(error):
+                raise
+            log.warning("mail.without_files", key=delivery.key, error=_reason(error))
+        return await self._hand_over(server, letters, delivery, _plain(delivery.message))
+
+    async def _hand_over(
+        self, server: aiosmtplib.SMTP, letters: Letters, delivery: Delivery, message: Message
+    ) -> Outcome:
+        message_id, letter = await letters.write(delivery, message)
+        patience = self._timeout + len(letter) / SLOWEST
+        await server.sendmail(self._sender, [delivery.address.id], letter, timeout=patience)
+        return Sent(message_id)
 
 
-def subject(text: str) -> str:
-    """The first words of a text that say something; a mark such as 【緊急】 alone does not, and takes the next line."""
-    lines = [line for line in (" ".join(each.split()) for each in text.splitlines()) if line]
-    found = lines[0] if lines else ""
-    if _MARK.match(found) and len(lines) > 1 and len(found) < SUBJECT_LENGTH // 3:
-        found = f"{found}{lines[1]}"
-    found = "".join(letter for letter in found if letter.isprintable())
-    return found if len(found) <= SUBJECT_LENGTH else found[: SUBJECT_LENGTH - 1] + "…"
+def _plain(message: Message) -> Message:
+    """The message in words alone."""
+    return message.model_copy(update={"text": message.without_files or message.text, "attachments": ()})
+
+
+def _is_about_the_files(error: Exception) -> bool:
+    """They are gone from the shelf, or more than this server takes; it says so when MAIL names the size, or later."""
+    if not isinstance(error, aiosmtplib.SMTPResponseException):
+        return True
+    return error.code in _TOO_LARGE or _TOO_LARGE_ENHANCED.match(error.message) is not None
 
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:

@@ -15,7 +15,7 @@ from bot.activity import Activity
 from bot.adapter import Adapter
 from bot.clock import Clock
 from bot.loop import Loop
-from bot.messages import Message, Priority
+from bot.messages import Attachment, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
@@ -24,8 +24,9 @@ from broadcasts.escalation import liaisons, silent, standing
 from broadcasts.escalation.ladder import LEAVES_CHAT, Ladder, Rung, checked
 from broadcasts.escalation.tables import broadcast_rungs
 from broadcasts.escalation.wording import EscalationWording
+from broadcasts.files import current
 from broadcasts.kinds import Kind, may_leave_chat
-from broadcasts.questions import question_of
+from broadcasts.questions import Question, question_of
 from broadcasts.tables import broadcasts
 from broadcasts.telling import tell
 
@@ -37,7 +38,7 @@ rung = broadcast_rungs.c
 
 
 class Escalation:
-    """The ladder of each kind; `adapters` are the chat platforms, `mail` the name of the one that sends e-mail."""
+    """The ladder of each kind; `adapters` are the chat platforms, `mail` the one that sends e-mail."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Escalation:
         texts: Texts,
         ladders: Mapping[Kind, Ladder],
         *,
-        mail: str | None = None,
+        mail: Adapter | None = None,
     ) -> None:
         self._database = database
         self._outbox = outbox
@@ -134,9 +135,10 @@ class Escalation:
             case "chat":
                 return await self._by_chat(db, found, now)
             case "mail" if self._mail is not None:
-                message = self._wording.mail(found.id, found.number, found.kind, _text(found), question_of(found))
+                message = self._wording.mail(*_parts(found))
+                shown = self._wording.for_platform(message, found.id, self._mail)
                 targets = silent.by_mail(found.id, found.token, found.number)
-                return await self._insert(db, found, targets, self._mail, message, now)
+                return await self._insert(db, found, targets, self._mail.name, shown, now)
             case "liaison":
                 return await self._by_liaison(db, found, now)
         return 0
@@ -146,7 +148,7 @@ class Escalation:
             rung.broadcast_id == found.id, rung.number <= found.number, rung.way == "chat"
         )
         ordinal = int(await db.scalar(earlier) or 0)
-        message = self._wording.chat(found.id, found.number, found.kind, _text(found), question_of(found))
+        message = self._wording.chat(*_parts(found))
         names = sorted(self._adapters)
         reached = 0
         for name in names:
@@ -207,6 +209,11 @@ class Escalation:
 def _text(found: Row[Any]) -> str:
     text: str = found.corrected_text or found.text
     return text
+
+
+def _parts(found: Row[Any]) -> tuple[int, int, Kind, str, Question | None, tuple[Attachment, ...]]:
+    """What a rung says: the notice as it is by now."""
+    return found.id, found.number, found.kind, _text(found), question_of(found), current(found)
 
 
 def _urgency(found: Row[Any]) -> Priority:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from bot.adapter import Adapter
-from bot.messages import Message
+from bot.messages import Attachment, Message
 from bot.texts import Texts
 from broadcasts.escalation.ladder import Way
 from broadcasts.escalation.silent import Silent
@@ -26,17 +26,34 @@ class EscalationWording:
         self._texts = Texts(CATALOGUE, language=texts.language)
         self._notices = Wording(texts)
 
-    def chat(self, broadcast_id: int, number: int, kind: Kind, text: str, question: Question | None) -> Message:
-        """The notice once more, on another platform, with its question and buttons."""
-        return self._with(self._notices.notice(broadcast_id, kind, text, question), broadcast_id, number, "chat")
+    def chat(
+        self,
+        broadcast_id: int,
+        number: int,
+        kind: Kind,
+        text: str,
+        question: Question | None,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
+        """The notice once more, on another platform, with its question, buttons and files."""
+        notice = self._notices.notice(broadcast_id, kind, text, question, attachments)
+        return self._with(notice, broadcast_id, number, "chat")
 
-    def mail(self, broadcast_id: int, number: int, kind: Kind, text: str, question: Question | None) -> Message:
-        """The notice as an e-mail, which has no buttons: it says where to answer."""
-        notice = self._notices.notice(broadcast_id, kind, text, question).model_copy(update={"buttons": ()})
-        return self._with(notice, broadcast_id, number, "mail")
+    def mail(
+        self,
+        broadcast_id: int,
+        number: int,
+        kind: Kind,
+        text: str,
+        question: Question | None,
+        attachments: tuple[Attachment, ...] = (),
+    ) -> Message:
+        """The notice as an e-mail, which has files but no buttons: it says where to answer."""
+        notice = self._notices.notice(broadcast_id, kind, text, question, attachments)
+        return self._with(notice.model_copy(update={"buttons": ()}), broadcast_id, number, "mail")
 
     def for_platform(self, message: Message, broadcast_id: int, adapter: Adapter) -> Message:
-        """With a button to say that one has read it, where the platform does not tell by itself."""
+        """With a button to say that one has read it, or with the files' names, where a platform needs that."""
         return self._notices.for_platform(message, broadcast_id, adapter)
 
     def call_list(self, broadcast_id: int, number: int, kind: Kind, text: str, people: Sequence[Silent]) -> Message:

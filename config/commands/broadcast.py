@@ -24,6 +24,7 @@ from broadcasts import report
 from broadcasts.show import percent
 from broadcasts.tables import broadcasts
 from config import screen
+from config.commands import correct as correcting
 from config.commands import send as sending
 from config.commands import templates
 from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, save
@@ -32,7 +33,10 @@ from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="一斉連絡を見る・書き出す / follow notices, take them out")
 app.add_typer(templates.app, name="template")
-app.command("send", help="一斉連絡を送る。--attach で添付 / send a notice, with files")(sending.send)
+app.command("send", help="一斉連絡を送る・予約する。--attach で添付 / send or schedule a notice, with files")(
+    sending.send
+)
+app.command("correct", help="送った連絡を訂正する。--attach で添付 / correct a notice, with files")(correcting.correct)
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 

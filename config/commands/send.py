@@ -9,7 +9,7 @@ from typing import Annotated, cast, get_args
 import typer
 from rich.console import Console
 
-from bot import directory
+from bot import directory, recurrence
 from bot.activity import Activity
 from bot.adapters.mail import Mail
 from bot.attachments import Shelf
@@ -17,6 +17,7 @@ from bot.clock import SystemClock, to_tokyo
 from bot.directory import Member
 from bot.errors import ConfigurationError, KairanbanError
 from bot.outbox import Outbox
+from bot.recurrence import Rule
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import show, validation
@@ -24,6 +25,7 @@ from broadcasts.escalation import Escalation
 from broadcasts.kinds import Kind
 from broadcasts.naming import named
 from broadcasts.preview import Preview
+from broadcasts.questions import Question
 from broadcasts.service import Broadcasts, Confirmation
 from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
@@ -44,6 +46,8 @@ class Wish:
     included: tuple[str, ...]
     excluded: tuple[str, ...]
     files: tuple[Path, ...]
+    when: Rule | None = None
+    question: Question | None = None
 
 
 def send(
@@ -57,6 +61,12 @@ def send(
     attach: Annotated[
         list[Path] | None, typer.Option("--attach", help="添付ファイル（10件まで、合わせて200MB） / files")
     ] = None,
+    when: Annotated[
+        str,
+        typer.Option(
+            "--when", help="送る日時。例 / when, such as: 2023-10-02 09:00, 毎週月曜 09:00 翌開庁日", show_default=False
+        ),
+    ] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
     settings: SettingsFile = None,
     folder: Folder = None,
@@ -66,15 +76,29 @@ def send(
         kinds = ", ".join(get_args(Kind))
         raise ConfigurationError(f"--kind は {kinds} のどれかにしてください。 / --kind is one of {kinds}.")
     place = chosen(settings, folder)
-    wish = Wish(text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()))
-    run(_send(place, catalogue(place), wish, yes=yes))
+    texts = catalogue(place)
+    wish = Wish(
+        text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()), moment(texts, when)
+    )
+    run(carry_out(place, texts, wish, yes=yes))
 
 
-async def _send(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:
+def moment(texts: Texts, when: str) -> Rule | None:
+    """When it goes out; None for at once. Raises `ConfigurationError` for words that say no such thing."""
+    if not when:
+        return None
+    found = recurrence.parse(when)
+    if found is None or found[1]:
+        raise ConfigurationError(texts("send.bad_when", when=when))
+    return found[0]
+
+
+async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:
+    """Preview, confirm, queue."""
     async with opened(settings) as database:
         with refusals(texts):
-            broadcasts = _service(settings, database, texts)
-            author = await _author(database, texts, wish.by)
+            broadcasts = service(settings, database, texts)
+            author = await author_of(database, texts, wish.by)
             number, seen = await _draft(settings, database, broadcasts, author, wish)
             for page in show.preview(texts, seen, broadcasts.text_length):
                 console.print(page)
@@ -91,7 +115,7 @@ async def _send(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> N
         console.print(said)
 
 
-def _service(settings: Settings, database: Database, texts: Texts) -> Broadcasts:
+def service(settings: Settings, database: Database, texts: Texts) -> Broadcasts:
     """The service without its loops: what it queues is for the running bot to send."""
     clock, activity = SystemClock(), Activity()
     adapters = {each.name: each for each in adapters_from(settings, clock) if not isinstance(each, Mail)}
@@ -104,7 +128,8 @@ def _service(settings: Settings, database: Database, texts: Texts) -> Broadcasts
     return broadcasts
 
 
-async def _author(database: Database, texts: Texts, code: str) -> Member:
+async def author_of(database: Database, texts: Texts, code: str) -> Member:
+    """The member with a staff number. Raises `KairanbanError` if there is none."""
     async with database.snapshot() as db:
         author = await directory.member_by_code(db, code)
     if author is None:
@@ -119,13 +144,21 @@ async def _draft(
     files = tuple([await shelf.keep(file) for file in wish.files])
     async with database.transaction() as db:
         audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(db, author, wish.text, kind=wish.kind, audience=audience, attachments=files)
+        number = await broadcasts.draft(
+            db, author, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=files
+        )
+        if wish.when is not None:
+            await broadcasts.schedules.plan(db, number, wish.when)
         return number, await broadcasts.preview(db, number)
 
 
 def _said(texts: Texts, number: int, done: Confirmation) -> str:
     if done.outcome == "requested":
         return texts("approval.requested", id=number)
+    if done.outcome == "scheduled":
+        assert done.held_until is not None
+        time = recurrence.shown(done.held_until, texts.language)
+        return texts("schedule.planned", id=number, recipients=done.recipients, time=time)
     if done.outcome != "sent":
         return texts("broadcast.preview_changed")
     lines = [texts("broadcast.sent", id=number, recipients=done.recipients)]

@@ -17,11 +17,13 @@ from bot.texts import Texts
 from broadcasts.naming import named
 from broadcasts.templates import Template, TemplateError, load_templates
 from config import screen
+from config.commands import fill as filling
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="定型の連絡を見る・確かめる / see and check the templates")
+app = typer.Typer(no_args_is_help=True, help="定型の連絡を見る・確かめる・送る / see, check and send templates")
+app.command("send", help="定型の連絡を送る・予約する。--attach で添付 / send one, with files")(filling.fill)
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 

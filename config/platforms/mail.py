@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
-from bot.adapters.mail import Mail, Security
+from bot.adapters.mail import ATTACHMENT_BYTES, Mail, Security
+from bot.attachments import BYTES
 from bot.clock import Clock
 from config.platforms.base import PlatformTable
 
@@ -24,6 +25,7 @@ class MailTable(PlatformTable):
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
+    attachment_bytes: int = Field(default=ATTACHMENT_BYTES, ge=0, le=BYTES)  # of one mail's files; 0: none go by mail
 
     def build(self, clock: Clock) -> Mail:
         return Mail(
@@ -34,4 +36,5 @@ class MailTable(PlatformTable):
             security=self.security,
             username=self.username,
             password=self.read_optional_secret("password"),
+            attachment_bytes=self.attachment_bytes,
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from bot import attachments
 from bot.attachments import Shelf, checked, clean_name
+from bot.clock import TOKYO
 from bot.errors import Refused
 from bot.messages import Attachment
 
@@ -69,3 +72,20 @@ def test_every_name_becomes_one_that_a_message_takes(name: str) -> None:
 def test_a_long_name_keeps_its_ending() -> None:
     assert clean_name("あ" * 300 + ".xlsx").endswith("あ.xlsx")
     assert clean_name("../../etc/一覧.pdf") == "一覧.pdf"
+
+
+async def test_what_nobody_wants_is_swept_once_it_has_lain_for_a_while(shelf: Shelf, tmp_path: Path) -> None:
+    kept = []
+    for number in range(3):
+        (tmp_path / "file").write_bytes(bytes([number]))
+        kept.append(await shelf.keep(tmp_path / "file"))
+    wanted, unwanted, young = kept
+    broken_off = tmp_path / "shelf" / "tmp12345"  # by a process that died in the middle
+    broken_off.touch()
+    noon = datetime(2023, 10, 2, 12, tzinfo=TOKYO)
+    for path in (shelf.path(wanted), shelf.path(unwanted), broken_off):
+        os.utime(path, (0, noon.timestamp() - 1))
+    os.utime(shelf.path(young), (0, noon.timestamp()))
+    assert await shelf.sweep({wanted.sha256}, noon) == 2
+    assert sorted(files_in(tmp_path / "shelf")) == sorted([shelf.path(wanted), shelf.path(young)])
+    assert await Shelf(tmp_path / "nowhere").sweep((), noon) == 0

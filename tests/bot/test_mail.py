@@ -24,11 +24,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.adapter import Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapter import CarriesFiles, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters.mail import SUBJECT_LENGTH, Mail, subject
+from bot.adapters.mail_letters import Letters
+from bot.attachments import Shelf
 from bot.clock import TOKYO, ManualClock
 from bot.errors import ConfigurationError
-from bot.messages import Address, Message
+from bot.messages import Address, Attachment, Message
 from bot.testing.conformance import AdapterCase, AdapterConformance, Behaviour
 
 NOW = dt.datetime(2023, 10, 2, 9, 30, tzinfo=TOKYO)
@@ -45,6 +47,8 @@ class MailServer:
     envelopes: list[Envelope] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
     connections: int = 0
+    largest: int | None = None
+    """Bytes of a mail that it takes, where it does not say so before."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     def behave(self, behaviour: Behaviour) -> None:
@@ -87,6 +91,8 @@ class MailServer:
                 server.transport.close()
             case "silent":
                 await self.released.wait()
+            case _ if self.largest is not None and len(envelope.content or b"") > self.largest:
+                return "554 5.3.4 Too large for us."
             case _:
                 self.envelopes.append(envelope)
         return "250 OK"
@@ -191,6 +197,127 @@ async def test_what_was_sent_cannot_be_taken_back(server: MailServer) -> None:
     sent = delivery()
     back = Delivery(2, "back", sent.address, sent.message, "delete", "<id>")
     assert isinstance((await mail(server).send([back]))[0], Rejected)
+
+
+# ------------------------------------------------------------------- files
+
+TABLE = "避難所,人数\n".encode() * 20_000
+
+
+@pytest.fixture
+async def files(tmp_path: Path) -> tuple[Shelf, tuple[Attachment, ...]]:
+    """Two files on a shelf."""
+    shelf = Shelf(tmp_path / "shelf")
+    for name, content in (("避難所 一覧.csv", TABLE), ("地図.unknown", b"\x00\r\n.\n\xff" * 50)):
+        (tmp_path / name).write_bytes(content)
+    return shelf, (await shelf.keep(tmp_path / "避難所 一覧.csv"), await shelf.keep(tmp_path / "地図.unknown"))
+
+
+def with_files(attachments: tuple[Attachment, ...], person: str = "a@city.example.lg.jp") -> Delivery:
+    said = Message(
+        text="資料です。", attachments=attachments, without_files="資料です。\n添付ファイル：避難所 一覧.csv"
+    )
+    return Delivery(1, f"k:{person}", Address(adapter="mail", kind="person", id=person), said)
+
+
+def parts(mail: EmailMessage) -> list[tuple[str | None, bytes]]:
+    return [(each.get_filename(), each.get_payload(decode=True)) for each in mail.iter_attachments()]  # type: ignore[misc] # decoded: bytes
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body()
+    assert body is not None
+    return str(body.get_content())
+
+
+async def test_everybody_gets_the_files_byte_for_byte_under_their_names(
+    server: MailServer, files: tuple[Shelf, tuple[Attachment, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf, attachments = files
+    adapter = mail(server)
+    assert isinstance(adapter, CarriesFiles)
+    assert not adapter.capabilities.carries(attachments)
+    adapter.carry(shelf)
+    assert adapter.capabilities.carries(attachments)
+    composed = count_calls(monkeypatch)
+    people = [f"{name}@city.example.lg.jp" for name in "abc"]
+    batch = [with_files(attachments, person) for person in people] + [delivery(key="last")]
+    assert [type(outcome) for outcome in await adapter.send(batch)] == [Sent] * 4
+    *three, words = server.mails()
+    assert [mail["To"] for mail in three] == people
+    assert len({mail["Message-ID"] for mail in three}) == 3
+    for each in three:
+        assert parts(each) == [("避難所 一覧.csv", TABLE), ("地図.unknown", b"\x00\r\n.\n\xff" * 50)]
+        assert text_of(each) == "資料です。\r\n"
+        assert [part.get_content_type() for part in each.iter_attachments()] == ["text/csv", "application/octet-stream"]
+        assert not each.defects
+    assert parts(words) == []
+    assert composed == ["資料です。", "【緊急】\n大雨です。"]  # what all get alike is encoded once
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts of what is composed from now on."""
+    texts: list[str] = []
+    compose = Letters._compose
+
+    def counted(self: Letters, message: Message) -> bytes:
+        texts.append(message.text)
+        return compose(self, message)
+
+    monkeypatch.setattr(Letters, "_compose", counted)
+    return texts
+
+
+@pytest.mark.parametrize("how", ["by its announced size", "when it has it"])
+async def test_a_server_that_takes_no_mail_that_large_gets_the_words(
+    how: str, files: tuple[Shelf, tuple[Attachment, ...]]
+) -> None:
+    shelf, attachments = files
+    server = MailServer(largest=None if how == "by its announced size" else 100_000)
+    async with serving(server, **({"data_size_limit": 100_000} if server.largest is None else {})):
+        adapter = mail(server)
+        adapter.carry(shelf)
+        outcomes = await adapter.send([with_files(attachments), delivery(key="k2")])
+        assert [type(outcome) for outcome in outcomes] == [Sent, Sent]
+        first, second = server.mails()
+        assert text_of(first) == "資料です。\r\n添付ファイル：避難所 一覧.csv\r\n"
+        assert parts(first) == []
+        assert text_of(second).startswith("【緊急】")
+
+
+async def test_a_file_that_left_the_machine_is_named_and_the_words_arrive(
+    server: MailServer, files: tuple[Shelf, tuple[Attachment, ...]]
+) -> None:
+    shelf, attachments = files
+    adapter = mail(server)
+    adapter.carry(shelf)
+    shelf.path(attachments[0]).unlink()
+    assert [type(outcome) for outcome in await adapter.send([with_files(attachments)])] == [Sent]
+    (arrived,) = server.mails()
+    assert "添付ファイル：避難所 一覧.csv" in text_of(arrived)
+    assert parts(arrived) == []
+
+
+@pytest.mark.parametrize("behaviour", ["refusing", "broken", "cut", "busy", "gibberish"])
+async def test_another_failure_is_no_reason_to_leave_the_files_out(
+    server: MailServer, files: tuple[Shelf, tuple[Attachment, ...]], behaviour: Behaviour
+) -> None:
+    shelf, attachments = files
+    adapter = mail(server)
+    adapter.carry(shelf)
+    server.behave(behaviour)
+    [outcome] = await adapter.send([with_files(attachments)])
+    assert isinstance(outcome, Rejected if behaviour == "refusing" else Retry)
+    server.behave("well")
+    assert isinstance((await adapter.send([with_files(attachments)]))[0], Sent)
+    assert len(parts(server.mails()[-1])) == 2
+
+
+def test_a_house_may_send_no_files_by_mail(tmp_path: Path) -> None:
+    adapter = mail(MailServer(port=1), attachment_bytes=0)
+    adapter.carry(Shelf(tmp_path))
+    assert not adapter.capabilities.carries((Attachment(name="a", size=1, sha256="0" * 64),))
+    assert adapter.capabilities.carries(())
 
 
 # --------------------------------------------------------------------- TLS

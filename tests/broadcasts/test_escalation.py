@@ -17,7 +17,7 @@ from bot.audit.tables import audit_log
 from bot.clock import TOKYO, ManualClock
 from bot.directory import HEADQUARTERS, LIAISON, Entry
 from bot.errors import ConfigurationError
-from bot.messages import Message, Priority
+from bot.messages import Attachment, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries, departments, member_roles, members
@@ -60,7 +60,7 @@ class City:
         still = BroadcastSettings(reminders=ReminderPolicy(at_most=0))
         parts = (self.database, outbox, chats, self.clock, self.activity, texts)
         self.broadcasts = Broadcasts(*parts, still)
-        self.escalation = Escalation(*parts, ladders, mail=mail)
+        self.escalation = Escalation(*parts, ladders, mail=self.mail if mail else None)
         self.broadcasts.on_release(self.escalation.plan)
         await outbox.start()
         await self.broadcasts.start()
@@ -74,12 +74,16 @@ class City:
             await outbox.stop()
 
     async def send(
-        self, kind: Kind = "emergency", text: str = "堤防が切れました。", question: Question | None = None
+        self,
+        kind: Kind = "emergency",
+        text: str = "堤防が切れました。",
+        question: Question | None = None,
+        attachments: tuple[Attachment, ...] = (),
     ) -> int:
         async with self.database.transaction() as db:
             chief = await directory.member_by_code(db, "hq")
             assert chief is not None
-            number = await self.broadcasts.draft(db, chief, text, kind=kind, question=question)
+            number = await self.broadcasts.draft(db, chief, text, kind=kind, question=question, attachments=attachments)
         await self.activity.idle()
         async with self.database.transaction() as db:
             seen = await self.broadcasts.preview(db, number)

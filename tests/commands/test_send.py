@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 import typer
-from sqlalchemy import select, update
+from sqlalchemy import Row, Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.audit.tables import audit_log
 from bot.directory import APPROVER, HEADQUARTERS, SENDER, Entry, save
 from bot.messages import Message
+from bot.recurrence import Rule
 from bot.tables import deliveries, departments, member_roles, messages
+from broadcasts.drafting_tables import broadcast_schedules
 from broadcasts.escalation import broadcast_rungs
-from broadcasts.tables import broadcasts
+from broadcasts.files import current, files_of
+from broadcasts.tables import broadcast_corrections, broadcasts
 from tests.commands.conftest import Terminal
 
 
@@ -137,3 +140,54 @@ def test_quiet_hours_and_a_house_without_platforms_are_told(city: Terminal, tmp_
     said = city("broadcast", "send", "本文", "--by", "1", "--yes")
     assert said.code == 2
     assert "接続先がない" in said.err
+
+
+def test_a_notice_is_scheduled_with_its_files(city: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "当番表.csv"
+    file.write_bytes(b"a,b\n")
+    words: list[str | Path] = ["当番表です。", "--by", "1", "--attach", file, "--when", "毎月1日 09:00 翌開庁日"]
+    said = city("broadcast", "send", *words, "--yes")
+    assert said.code == 0, said.err
+    assert "・当番表.csv（1KB）" in said.out
+    assert "番号 1 を予約しました。次は" in said.out
+    ((state, rule),) = rows(city, broadcast_schedules.c.state, broadcast_schedules.c.rule)
+    assert (state, Rule.model_validate_json(rule).moved) == ("active", True)
+    assert states(city) == ["draft"]
+    assert rows(city, deliveries.c.id) == []
+    for when in ("いつか", "毎月1日 09:00 本文", "2023-01-02 09:00"):
+        assert city("broadcast", "send", "本文", "--by", "1", "--when", when, "--yes").code == 2
+    assert states(city) == ["draft"]
+
+
+def test_a_correction_brings_files_or_takes_those_of_the_notice_away(
+    city: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("一覧.csv", "直した一覧.csv"):
+        (tmp_path / name).write_text(name, encoding="utf-8")
+    assert city("broadcast", "send", "資料です。", "--by", "1", "--attach", tmp_path / "一覧.csv", "--yes").code == 0
+    words: list[str | Path] = ["1", "直しました。", "--by", "1", "--attach", tmp_path / "直した一覧.csv"]
+    with monkeypatch.context() as no:
+        no.setattr(typer, "confirm", lambda *_, **__: False)
+        assert "そのままにしました" in city("broadcast", "correct", *words).out
+    said = city("broadcast", "correct", *words, "--yes")
+    assert said.code == 0, said.err
+    assert "・直した一覧.csv（1KB）" in said.out
+    assert "番号 1 の訂正を送りました。宛先は 4人" in said.out
+    assert [current(row) for row in notices(city)] == [files_of(row) for row in corrections(city)[1:]]
+    said = city("broadcast", "correct", "1", "誤りでした。", "--by", "1", "--without-original-files", "--yes")
+    assert "添付ファイル 1件は、この後のリマインドに添えません" in said.out
+    assert [current(row) for row in notices(city)] == [()]
+    for wrong in (["9", "本文", "--by", "1"], ["1", "本文", "--by", "4"], ["1", "本文", "--by", "99"]):
+        assert city("broadcast", "correct", *wrong, "--yes").code == 2
+
+
+def notices(city: Terminal) -> Sequence[Row[Any]]:
+    return city.database(lambda db: every(db, broadcasts))
+
+
+def corrections(city: Terminal) -> Sequence[Row[Any]]:
+    return city.database(lambda db: every(db, broadcast_corrections))
+
+
+async def every(db: AsyncConnection, table: Table) -> Sequence[Row[Any]]:
+    return (await db.execute(select(table).order_by(table.c.id))).all()

@@ -315,6 +315,7 @@ def upgrade() -> None:
         sa.Column("attachments", sa.Text(), nullable=True),
         sa.Column("corrections", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("corrected_text", sa.Text(), nullable=True),
+        sa.Column("corrected_attachments", sa.Text(), nullable=True),
         sa.CheckConstraint("asks IN ('acknowledge', 'safety', 'muster', 'choice')", name=op.f("ck_broadcasts_asks")),
         sa.CheckConstraint("kind IN ('notice', 'emergency', 'drill')", name=op.f("ck_broadcasts_kind")),
         sa.CheckConstraint("state IN ('draft', 'sent', 'recalled', 'cancelled')", name=op.f("ck_broadcasts_state")),
@@ -341,6 +342,18 @@ def upgrade() -> None:
         sa.Column("asked_at", UtcDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["member_id"], ["members.id"], name=op.f("fk_dialogues_member_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("member_id", name=op.f("pk_dialogues")),
+    )
+    op.create_table(
+        "waiting_files",
+        sa.Column(
+            "member_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("attachments", sa.Text(), nullable=False),
+        sa.Column("given_at", UtcDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["member_id"], ["members.id"], name=op.f("fk_waiting_files_member_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("member_id", name=op.f("pk_waiting_files")),
     )
     op.create_table(
         "group_members",
@@ -510,6 +523,7 @@ def upgrade() -> None:
         sa.Column("broadcast_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.SmallInteger(), nullable=True),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("attachments", sa.Text(), nullable=True),
         sa.Column("author_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("sent_at", UtcDateTime(), nullable=True),
@@ -682,6 +696,7 @@ def downgrade() -> None:
     op.drop_table("member_roles")
     op.drop_index(op.f("ix_group_members_member_id"), table_name="group_members")
     op.drop_table("group_members")
+    op.drop_table("waiting_files")
     op.drop_table("dialogues")
     op.drop_index(
         "ix_broadcasts_next_reminder_at",
