@@ -120,7 +120,16 @@ async def open_house(
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((name for name in plugged if name not in chats), None)
-        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, broadcast_settings(settings))
+        broadcasts = Broadcasts(
+            database,
+            outbox,
+            chats,
+            clock,
+            activity,
+            texts,
+            broadcast_settings(settings),
+            mail=None if mail is None else plugged[mail],
+        )
         ladders = settings.escalation.ladders()
         escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
         broadcasts.on_release(escalation.plan)
