@@ -1,8 +1,8 @@
 """The statements of rerouting, built once: whose delivery is stuck or was refused, and where else each is reached.
 
-Parameters are the same throughout: `from` the platform that cannot deliver, `targets` the chats that work, `mail` the
-platform that sends e-mail or nothing, `ids` the deliveries that are given up. What the house says besides notices has
-its own in `broadcasts.word_detours`.
+Parameters are the same throughout: `from` the platform that cannot deliver, `targets` the chats to go to and `down`
+those of them that do not work, `mail` the platform that sends e-mail or nothing, `ids` the deliveries that are given
+up. What the house says besides notices has its own in `broadcasts.word_detours`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from broadcasts.tables import broadcast_messages, broadcast_recipients, broadcas
 FROM = bindparam("from", type_=Text)
 IDS: Any = bindparam("ids", expanding=True)
 TARGETS: Any = bindparam("targets", expanding=True)
+DOWN: Any = bindparam("down", expanding=True)
 NOW = bindparam("now", type_=UtcDateTime)
 LIMIT: Any = bindparam("limit")
 _MAIL = bindparam("mail", type_=Text)
@@ -124,6 +125,13 @@ def _untried(adapter: ColumnElement[Any], address: ColumnElement[Any], of: FromC
 
 
 _others = addresses.alias("others")
+
+
+def best_first(others: FromClause) -> ColumnElement[int]:
+    """Orders addresses: those on platforms that are down come last."""
+    return case((others.c.adapter.in_(DOWN), 1), else_=0)
+
+
 _mailed = members.alias("mailed")
 
 
@@ -214,10 +222,11 @@ _CHATS = (
         _AFFECTED.c.member_id,
         _others.c.adapter,
         _others.c.address,
+        _others.c.adapter.in_(DOWN).label("waits"),
         func.row_number()
         .over(
             partition_by=(_AFFECTED.c.delivery_id, _AFFECTED.c.member_id),
-            order_by=(_others.c.preference, _others.c.adapter),
+            order_by=(best_first(_others), _others.c.preference, _others.c.adapter),
         )
         .label("place"),
     )
@@ -230,13 +239,24 @@ _CHATS = (
     .subquery("chats")
 )
 _here = addresses.alias("here")
+
+
+def _first(chat: ColumnElement[Any], mail: ColumnElement[Any], here: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A chat that works, else e-mail, else a chat to wait for."""
+    return case(
+        (and_(_CHATS.c.place == 1, ~_CHATS.c.waits), chat),
+        (_mailed.c.id.is_not(None), mail),
+        else_=func.coalesce(chat, here),
+    )
+
+
 _THERE = (
     select(
         _AFFECTED.c.delivery_id,
         _AFFECTED.c.broadcast_id,
         _AFFECTED.c.member_id,
-        func.coalesce(_CHATS.c.adapter, case((_mailed.c.id.is_not(None), _MAIL)), _here.c.adapter).label("adapter"),
-        func.coalesce(_CHATS.c.address, _mailed.c.email, _here.c.address).label("address"),
+        _first(_CHATS.c.adapter, _MAIL, _here.c.adapter).label("adapter"),
+        _first(_CHATS.c.address, _mailed.c.email, _here.c.address).label("address"),
     )
     .select_from(_AFFECTED)
     .join(broadcasts, broadcasts.c.id == _AFFECTED.c.broadcast_id)

@@ -61,10 +61,14 @@ _NEW_MESSAGE = insert(messages)
 
 @dataclass(frozen=True, slots=True)
 class _Trip:
-    """What leaves one platform: `targets` are the chats that take it, `mail` sends e-mail where there is no chat."""
+    """What leaves one platform: `targets` are the chats that take it, `mail` sends e-mail where there is no chat.
+
+    Those of them that are `down` come last, after e-mail: what waits there asks whether the platform is back.
+    """
 
     away: str
     targets: Sequence[str]
+    down: Sequence[str] = ()
     mail: str = ""
     failed_at: datetime | None = None
     since: datetime | None = None
@@ -78,6 +82,11 @@ class _Trip:
         """As the parameters of the statements that find what is to be moved."""
         cause = {"since": self.since} if self.is_refusal else {"failed_at": self.failed_at}
         return {"from": self.away, "targets": list(self.targets), "mail": self.mail, **cause}
+
+    def leaving(self, alike: Sequence[Row[Any]]) -> dict[str, Any]:
+        """As the parameters of the statements that say where these deliveries go."""
+        ids = [row.id for row in alike]
+        return {"ids": ids, "from": self.away, "targets": list(self.targets), "down": list(self.down)}
 
 
 class Rerouting:
@@ -133,7 +142,7 @@ class Rerouting:
         mail = "" if self._mail is None or self._mail.name in self._outbox.down else self._mail.name
         since = self._clock.now() - LATELY
         for name in sorted(self._adapters):
-            refused = _Trip(name, working, mail=mail, since=since)
+            refused = _Trip(name, sorted(self._adapters), sorted(self._adapters.keys() - working), mail, since=since)
             await self._move_all(refused, detours.REFUSED_NOTICES, word_detours.REFUSED_WORDS)
             await self._refusals.look(self._database, name, since)
 
@@ -170,8 +179,7 @@ class Rerouting:
             stored = await db.execute(_NEW_MESSAGE, {"body": message.model_dump_json(), "created_at": now})
             assert stored.inserted_primary_key is not None
             message_id = stored.inserted_primary_key[0]
-        ids = [row.id for row in alike]
-        where = {"ids": ids, "from": trip.away, "targets": list(trip.targets), "message_id": message_id, "now": now}
+        where = {**trip.leaving(alike), "message_id": message_id, "now": now}
         await db.execute(word_detours.SEND_WORDS_THERE[db.dialect.name], where)
         if trip.is_refusal:
             await self._conclude(db, alike, trip, now)
@@ -180,7 +188,7 @@ class Rerouting:
     async def _move(self, db: AsyncConnection, alike: Sequence[Row[Any]], trip: _Trip, now: datetime) -> None:
         """Queue one message of one notice anew for all whom these deliveries would have reached."""
         first = alike[0]
-        where = {"ids": [row.id for row in alike], "from": trip.away, "targets": list(trip.targets), "mail": trip.mail}
+        where = {**trip.leaving(alike), "mail": trip.mail}
         people: dict[str, int] = {row.adapter: row.members for row in await db.execute(detours.HOW_MANY, where)}
         original = Message.model_validate_json(first.body)
         for target in sorted(people):

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, Text, and_, bindparam,
 
 from bot.messages import Priority
 from bot.tables import addresses, deliveries, messages
-from broadcasts.detours import FROM, IDS, LIMIT, NOW, REFUSED, TARGETS, WAITS, given_up_at
+from broadcasts.detours import FROM, IDS, LIMIT, NOW, REFUSED, TARGETS, WAITS, best_first, given_up_at
 from broadcasts.fanout import insert_once
 from broadcasts.tables import broadcast_messages
 
@@ -77,7 +77,7 @@ _there = (
         _others.c.adapter,
         _others.c.address,
         func.row_number()
-        .over(partition_by=deliveries.c.id, order_by=(_others.c.preference, _others.c.adapter))
+        .over(partition_by=deliveries.c.id, order_by=(best_first(_others), _others.c.preference, _others.c.adapter))
         .label("place"),
     )
     .where(deliveries.c.id.in_(IDS), _another)
