@@ -112,6 +112,11 @@ class Rejected:
     """Not done, and never will be: another try would get the same answer."""
 
     reason: str
+    gone: bool = False
+    """Whether it is the address, and not what was said: nobody is there, or they want no messages of ours.
+
+    Say so only where the platform does: what is sent next goes to the person's next address at once.
+    """
 
 
 Outcome = Sent | Retry | Rejected

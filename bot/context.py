@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import handled
 from bot.clock import Clock
-from bot.directory import Member, member_at
+from bot.directory import Member, mark_reachable, member_at
 from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
 from bot.messages import Address, Button, Message, Priority
 from bot.outbox import Outbox
@@ -155,6 +155,8 @@ class Context(Generic[E_co]):
         db = await self.db()
         if not await handled.record(db, [self.event], self.clock.now()):
             raise AlreadyHandled(self.event.key)
+        if self._member is not None and not self._member.reachable:
+            await self._note_alive(db)
         for item in self._outgoing:
             await self._outbox.enqueue(
                 db,
@@ -168,3 +170,8 @@ class Context(Generic[E_co]):
             )
         for callback in self._callbacks:
             self._database.after_commit(db, callback)
+
+    async def _note_alive(self, db: AsyncConnection) -> None:
+        """Whoever speaks to us at an address is there, though it has refused a message before."""
+        if isinstance(self.event, MessageReceived | ButtonPressed):
+            await mark_reachable(db, self.event.adapter, self.event.sender, True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, Table, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Row, Table, and_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
@@ -44,6 +44,7 @@ class Member:
     """One member of staff; `code` is the staff number.
 
     `roles` hold everywhere; `limited` are (role, department id) that hold only in that department and below it.
+    `reachable` is false where the address by which they were found counts as one that messages do not reach.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Member:
     rank: int = 0
     roles: frozenset[str] = frozenset()
     limited: frozenset[tuple[str, int]] = frozenset()
+    reachable: bool = field(default=True, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     """Note where members are on a platform: `people` maps staff numbers to platform ids; how many are new or changed.
 
     An address is added after those that a member already has, so it is the last one tried. Staff numbers that the
-    directory does not know are passed over.
+    directory does not know are passed over. Whom a platform lists is there, whatever it refused before.
     """
     rows = await db.execute(
         select(
@@ -139,11 +141,12 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
             members.c.code,
             func.max(addresses.c.preference).label("last"),
             func.max(case((addresses.c.adapter == adapter, addresses.c.address))).label("here"),
+            func.count(case((and_(addresses.c.adapter == adapter, ~addresses.c.reachable), 1))).label("refused"),
         )
         .outerjoin(addresses, addresses.c.member_id == members.c.id)
         .group_by(members.c.id, members.c.code)
     )
-    changed = [row for row in rows if row.code in people and row.here != people[row.code]]
+    changed = [row for row in rows if row.code in people and (row.here != people[row.code] or row.refused)]
     for row in changed:
         if row.here is not None:
             here = (addresses.c.member_id == row.id, addresses.c.adapter == adapter)
@@ -164,7 +167,7 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
 
 
 async def mark_reachable(db: AsyncConnection, adapter: str, address: str, reachable: bool) -> None:
-    """Note whether messages to an address are seen there: not once somebody has blocked the bot."""
+    """Note whether messages to an address are seen there: not once somebody has blocked the bot or left."""
     await db.execute(_MARK, {"at_adapter": adapter, "at_address": address, "seen": reachable})
 
 
@@ -185,8 +188,10 @@ _MEMBERS = (
     .outerjoin(member_roles, member_roles.c.member_id == members.c.id)  # a row for each role, or one without
     .where(members.c.active)
 )
-_AT_ADDRESS = _MEMBERS.join(addresses, addresses.c.member_id == members.c.id).where(
-    addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address")
+_AT_ADDRESS = (
+    _MEMBERS.add_columns(addresses.c.reachable)
+    .join(addresses, addresses.c.member_id == members.c.id)
+    .where(addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address"))
 )
 _MARK = (
     update(addresses)
@@ -199,7 +204,7 @@ _BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 def _with_roles(rows: Sequence[Row[*tuple[Any, ...]]]) -> Member | None:
     if not rows:
         return None
-    member_id, code, name, department_id, department, post, rank, _, _ = rows[0]
+    member_id, code, name, department_id, department, post, rank, _, _, *here = rows[0]
     return Member(
         member_id,
         code,
@@ -210,6 +215,7 @@ def _with_roles(rows: Sequence[Row[*tuple[Any, ...]]]) -> Member | None:
         rank,
         roles=frozenset(each.role for each in rows if each.role is not None and each.limit is None),
         limited=frozenset((each.role, each.limit) for each in rows if each.limit is not None),
+        reachable=all(here),
     )
 
 

@@ -80,7 +80,9 @@ addresses = Table(
     Column("adapter", Text, primary_key=True),
     Column("address", Text, nullable=False),  # the platform's id of the person
     Column("preference", SmallInteger, nullable=False, server_default=text("0")),  # smaller is tried first
-    Column("reachable", Boolean, nullable=False, server_default=text("true")),  # false once they blocked the bot
+    Column(
+        "reachable", Boolean, nullable=False, server_default=text("true")
+    ),  # false once they blocked the bot, or it was refused
     UniqueConstraint("adapter", "address"),
 )
 
@@ -118,8 +120,9 @@ deliveries = Table(
     Column("claimed_until", UtcDateTime),
     Column("platform_id", Text),  # set when sent; for a delete, the message to take back
     Column("created_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime),  # set when sent, dead or cancelled
-    CheckConstraint("state IN ('queued', 'sending', 'sent', 'dead', 'cancelled')", name="state"),
+    Column("finished_at", UtcDateTime),  # set when sent, dead, replaced or cancelled
+    # dead: given up, and nobody has dealt with it; replaced: given up, and queued for another address instead
+    CheckConstraint("state IN ('queued', 'sending', 'sent', 'dead', 'replaced', 'cancelled')", name="state"),
     # The claim walks this one: an adapter's queue in the order of sending, without those that are done.
     Index(
         "ix_deliveries_queue",
@@ -150,6 +153,22 @@ deliveries = Table(
         sqlite_where=text("shared_call IS NOT NULL"),
         postgresql_where=text("shared_call IS NOT NULL"),
     ),
+    # What was given up lately and may be sent elsewhere.
+    Index(
+        "ix_deliveries_dead",
+        "adapter",
+        "finished_at",
+        sqlite_where=text("state = 'dead'"),
+        postgresql_where=text("state = 'dead'"),
+    ),
+    # Before something is sent elsewhere: was it refused there already?
+    Index(
+        "ix_deliveries_given_up",
+        "address",
+        "adapter",
+        sqlite_where=text("state IN ('dead', 'replaced')"),
+        postgresql_where=text("state IN ('dead', 'replaced')"),
+    ),
     Index("ix_deliveries_platform_id", "adapter", "platform_id"),
     Index("ix_deliveries_topic", "topic", "state"),
 )
@@ -161,7 +180,7 @@ attempts = Table(
     Column("delivery_id", ForeignKey("deliveries.id"), nullable=False, index=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime, nullable=False),
-    Column("outcome", Text, nullable=False),  # sent, retry, snooze, rejected
+    Column("outcome", Text, nullable=False),  # sent, retry, snooze, rejected, gone
     Column("reason", Text, nullable=False, server_default=text("''")),
 )
 

@@ -23,7 +23,7 @@ from bot.directory import Member
 from bot.errors import Refused
 from bot.messages import Attachment, Message
 from bot.outbox import Outbox
-from bot.tables import addresses
+from bot.tables import addresses, members
 from broadcasts import fanout, files, validation
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.questions import question_of
@@ -73,7 +73,10 @@ class Corrections:
         quiet: QuietHours | None,
         require: Require,
         note: Note,
+        *,
+        mail: Adapter | None = None,
     ) -> None:
+        self._mail = mail
         self._outbox = outbox
         self._adapters = adapters
         self._clock = clock
@@ -230,6 +233,11 @@ class Corrections:
         }
         keys = f"{notice.token}:correction:{number}"
         for name in await fanout.used_adapters(db, notice.id):
+            if self._mail is not None and name == self._mail.name:
+                letter = self._wording.by_mail(message, notice.id, self._mail)
+                message_id = await fanout.add_message(db, notice.id, "correction", letter, now, number)
+                await fanout.insert_deliveries(db, _by_mail(notice.id, keys, name), message_id, name, **how)
+                continue
             shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
             for room in (await db.execute(rooms_of(notice, name))).all():
                 quoting = shaped.model_copy(update={"quote": room.message})
@@ -264,6 +272,20 @@ def _outside_rooms(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[s
         )
         .join(addresses, and_(addresses.c.member_id == recipient.member_id, addresses.c.adapter == recipient.adapter))
         .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, ~in_room)
+        .order_by(recipient.member_id)
+    )
+
+
+def _by_mail(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
+    """(key, kind, address) of the recipients who got the notice by e-mail, because no chat took it for them."""
+    return (
+        select(
+            fanout.person_key(keys, recipient.member_id).label("key"),
+            literal("person").label("kind"),
+            members.c.email.label("address"),
+        )
+        .join(members, members.c.id == recipient.member_id)
+        .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, members.c.email != "")
         .order_by(recipient.member_id)
     )
 

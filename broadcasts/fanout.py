@@ -247,14 +247,20 @@ def insert_once(chosen: Select[Any]) -> Mapping[str, Insert]:
     }
 
 
-def room_key(token: str, room_id: ColumnElement[Any]) -> ColumnElement[str]:
+def room_key(token: str | ColumnElement[str], room_id: ColumnElement[Any]) -> ColumnElement[str]:
     """The delivery key of a notice to a room."""
-    return literal(f"{token}:room:") + cast(room_id, Text)
+    return _begun(token, ":room:") + cast(room_id, Text)
 
 
-def person_key(token: str, member_id: ColumnElement[Any], purpose: str = "person") -> ColumnElement[str]:
+def person_key(
+    token: str | ColumnElement[str], member_id: ColumnElement[Any], purpose: str = "person"
+) -> ColumnElement[str]:
     """The delivery key of a notice, or of one of its reminders, to a person."""
-    return literal(f"{token}:{purpose}:") + cast(member_id, Text)
+    return _begun(token, f":{purpose}:") + cast(member_id, Text)
+
+
+def _begun(token: str | ColumnElement[str], rest: str) -> ColumnElement[str]:
+    return literal(f"{token}{rest}") if isinstance(token, str) else token + literal(rest)
 
 
 def moved_key(
@@ -264,12 +270,12 @@ def moved_key(
     return token + literal(":moved:") + cast(delivery_id, Text) + literal(":") + cast(member_id, Text)
 
 
-def notice_key(token: str) -> ColumnElement[str]:
+def notice_key(token: str | ColumnElement[str]) -> ColumnElement[str]:
     """The delivery key of a notice to a row of `broadcast_recipients`, by room or by pair talk."""
     return case(
         (
             recipients.instead_of.is_not(None),
-            moved_key(literal(token), recipients.instead_of, recipients.member_id),
+            moved_key(literal(token) if isinstance(token, str) else token, recipients.instead_of, recipients.member_id),
         ),
         (recipients.room_id.is_(None), person_key(token, recipients.member_id)),
         else_=room_key(token, recipients.room_id),

@@ -3,6 +3,9 @@
 A notice never waits for the keeper, and the keeper never changes a room under a notice: while members are brought in
 or out, `rooms.changing_until` keeps new notices out of the room (they go by pair talk), and it does not begin while a
 message to the room still waits in the outbox. So everybody gets a notice either by room or by pair talk, never both.
+
+A room that the platform refuses, because it was closed or the bot was taken out of it, is given up and made anew for
+the same people. Rerouting has moved what it refused to them by then, and has put the room aside.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Row, and_, or_, select, update
+from sqlalchemy import Row, and_, bindparam, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.activity import Activity
@@ -21,7 +24,7 @@ from bot.clock import Clock
 from bot.loop import Loop
 from bot.outbox import SentDelivery
 from bot.storage import Database
-from bot.tables import deliveries
+from bot.tables import attempts, deliveries
 from broadcasts import seating
 from broadcasts.tables import room_places, rooms
 from broadcasts.wording import Wording
@@ -32,6 +35,8 @@ LEASE = timedelta(minutes=2)
 """How long one process may take over a room before another does the work again; the work can be done twice."""
 PATIENCE = timedelta(seconds=15)
 """How long until the keeper looks again whether a room's messages have left the outbox."""
+FRESH = timedelta(minutes=1)
+"""How long rerouting has for what a room has refused, before the keeper gives the room up."""
 FIRST_RETRY = timedelta(minutes=1)
 LAST_RETRY = timedelta(hours=12)
 
@@ -155,10 +160,13 @@ class RoomKeeper:
             room = (await db.execute(select(rooms).where(rooms.c.id == room_id).with_for_update())).one()
             if room.changing_until is not None and room.changing_until > now:
                 return room.changing_until  # type: ignore[no-any-return] # a row's columns are untyped
-            if room.platform_id is not None and await _has_messages_waiting(db, room.adapter, room.platform_id):
+            if room.platform_id is not None and await _has_messages_waiting(db, room.adapter, room.platform_id, now):
                 self._waits_for_outbox = True
                 return now + PATIENCE
             await db.execute(update(rooms).where(rooms.c.id == room_id).values(changing_until=now + LEASE))
+            if await db.scalar(_IS_LOST, {"adapter": room.adapter, "room": room.platform_id}) is not None:
+                room = await seating.begin_anew(db, room_id)
+                log.warning("rooms.lost", room=room_id, adapter=room.adapter)
             places = (
                 await db.execute(
                     select(room_places.c.state, room_places.c.address).where(room_places.c.room_id == room_id)
@@ -195,6 +203,27 @@ class RoomKeeper:
         return min(LAST_RETRY, wait)
 
 
+_elsewhere = deliveries.alias("elsewhere")
+_IS_LOST = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.adapter == bindparam("adapter"),
+        deliveries.c.address == bindparam("room"),
+        deliveries.c.kind == "room",
+        deliveries.c.state.in_((literal_column("'dead'"), literal_column("'replaced'"))),
+        select(attempts.c.id).where(attempts.c.delivery_id == deliveries.c.id, attempts.c.outcome == "gone").exists(),
+        # A platform that takes nothing from us tells nothing about the room.
+        select(_elsewhere.c.id)
+        .where(
+            _elsewhere.c.topic == deliveries.c.topic,
+            _elsewhere.c.adapter == deliveries.c.adapter,
+            _elsewhere.c.state == "sent",
+        )
+        .exists(),
+    )
+    .limit(1)
+)
+"""Whether the platform has said that there is no such room for us, and takes the same message for others."""
 _UNSETTLED = (
     select(rooms.c.id, rooms.c.adapter)
     .where(
@@ -210,14 +239,14 @@ _UNSETTLED = (
 )
 
 
-async def _has_messages_waiting(db: AsyncConnection, adapter: str, platform_id: str) -> bool:
-    waiting = select(deliveries.c.id).where(
-        deliveries.c.adapter == adapter,
-        deliveries.c.kind == "room",
-        deliveries.c.address == platform_id,
-        deliveries.c.state.in_(("queued", "sending")),
+async def _has_messages_waiting(db: AsyncConnection, adapter: str, platform_id: str, now: datetime) -> bool:
+    here = select(deliveries.c.id).where(
+        deliveries.c.adapter == adapter, deliveries.c.kind == "room", deliveries.c.address == platform_id
     )
-    return (await db.scalar(waiting.limit(1))) is not None
+    # Two looks, because each has an index of its own. What was refused just now is about to be moved to its members.
+    waiting = here.where(deliveries.c.state.in_(("queued", "sending")))
+    refused = here.where(deliveries.c.state == "dead", deliveries.c.finished_at > now - FRESH)
+    return any([await db.scalar(each.limit(1)) is not None for each in (waiting, refused)])
 
 
 async def _bring_in(maker: MakesRooms, room: str, people: Sequence[str]) -> None:

@@ -152,7 +152,9 @@ class Recalls:
         message = self._wording.recall(notice.id, notice.kind, notice.text)
         plain = await fanout.add_message(db, notice.id, "correction", message, now)
         may_have_it = or_(
-            deliveries.c.state == "sent", deliveries.c.attempts > 0, deliveries.c.claimed_until.is_not(None)
+            deliveries.c.state == "sent",
+            and_(deliveries.c.state != "dead", deliveries.c.attempts > 0),  # a refusal is certain
+            deliveries.c.claimed_until.is_not(None),
         )
         theirs = (
             select(
@@ -211,7 +213,11 @@ def rooms_of(notice: Row[Any], adapter: str) -> Any:
         select(rooms.c.id, rooms.c.platform_id, deliveries.c.platform_id.label("message"))
         .outerjoin(
             deliveries,
-            and_(deliveries.c.key == fanout.room_key(notice.token, rooms.c.id), deliveries.c.state == "sent"),
+            and_(
+                deliveries.c.key == fanout.room_key(notice.token, rooms.c.id),
+                deliveries.c.state == "sent",
+                deliveries.c.address == rooms.c.platform_id,  # not in the room that was before this one
+            ),
         )
         .where(rooms.c.id.in_(used), rooms.c.adapter == adapter, rooms.c.platform_id.is_not(None))
         .order_by(rooms.c.id)
@@ -253,7 +259,7 @@ _ASK_AGAIN = (
     update(deliveries)
     .where(
         deliveries.c.message_id.in_(_messages_of(bindparam("broadcast_id"))),
-        deliveries.c.state == "cancelled",
+        deliveries.c.state.in_(("cancelled", "replaced")),
         deliveries.c.claimed_until.is_not(None),
         deliveries.c.adapter.in_(bindparam("recognising", expanding=True)),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from broadcasts.aftermath import Aftermath, aftermath
 from broadcasts.audience import EVERYONE, Everyone, condition
 from broadcasts.escalation.standing import rungs
 from broadcasts.escalation.wording import reference
+from broadcasts.fanout import notice_key
 from broadcasts.rights import READERS, reach
 from broadcasts.tables import broadcast_recipients, broadcasts, rooms
 from broadcasts.tallies import Tally, tally
@@ -50,7 +52,8 @@ class DepartmentCount:
 class Status:
     """Where a notice stands, `unreachable` and `waiting` (queued, not yet sent) are among the unread.
 
-    `moved` got it, or are getting it, at another address than the first, because a platform was down.
+    `moved` got it, or are getting it, at another address than the first, because a platform was down or refused it.
+    `undelivered`, also among the unread, did not get it: the platform refused their address, and they have no other.
     """
 
     id: int
@@ -66,6 +69,7 @@ class Status:
     waiting: int
     departments: Sequence[Branch]  # as a tree, from the top
     moved: int = 0
+    undelivered: int = 0
     tally: Tally | None = None
     """The answers, if it asks for any."""
     afterwards: Aftermath | None = None
@@ -78,11 +82,15 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Somebody who has not read; `reachable` is false where there was nowhere to send it."""
+    """Somebody who has not read.
+
+    `reachable` is false where there was nowhere to send it, `undelivered` true where it was sent and given up.
+    """
 
     name: str
     department: str
     reachable: bool
+    undelivered: bool = False
 
 
 async def latest(db: AsyncConnection, reader: Member | None = None) -> int | None:
@@ -109,6 +117,7 @@ async def status(db: AsyncConnection, broadcast_id: int) -> Status | None:
 async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
     counts = await tree.counts(db, notice.id)
     recipients = sum(each.recipients for each in counts.values())
+    waiting, undelivered = await _not_sent(db, notice.id)
     return Status(
         id=notice.id,
         kind=notice.kind,
@@ -120,9 +129,10 @@ async def _status(db: AsyncConnection, notice: Row[Any]) -> Status:
         recipients=recipients,
         read=sum(each.read for each in counts.values()),
         unreachable=recipients - sum(each.reachable for each in counts.values()),
-        waiting=await _waiting(db, notice.id),
+        waiting=waiting,
         departments=await tree.branches(db, counts),
         moved=sum(each.moved for each in counts.values()),
+        undelivered=undelivered,
         tally=await tally(db, notice),
         afterwards=await aftermath(db, notice),
     )
@@ -140,19 +150,25 @@ async def by_department(db: AsyncConnection, broadcast_id: int) -> list[Departme
     return [DepartmentCount(*row) for row in rows]
 
 
-async def _waiting(db: AsyncConnection, broadcast_id: int) -> int:
-    """How many recipients' notice is still in the outbox."""
+async def _not_sent(db: AsyncConnection, broadcast_id: int) -> tuple[int, int]:
+    """How many recipients' notice is still in the outbox, and how many's was given up there."""
     here = {"broadcast_id": broadcast_id, "topic": f"broadcast:{broadcast_id}"}
-    by_kind: dict[str, int] = {row.kind: row.queued for row in await db.execute(_QUEUED, here)}
-    in_rooms = await db.scalar(_IN_QUEUED_ROOMS, here) if "room" in by_kind else 0
-    return by_kind.get("person", 0) + (in_rooms or 0)
+    by_kind: Counter[tuple[str, bool]] = Counter()
+    for row in await db.execute(_UNSENT, here):
+        by_kind[row.kind, row.state == "dead"] += row.deliveries
+    waiting = by_kind["person", False]
+    if by_kind["room", False]:
+        waiting += await db.scalar(_IN_QUEUED_ROOMS, here) or 0
+    given_up = by_kind["person", True] or by_kind["room", True]
+    return waiting, (await db.scalar(_HOW_MANY_UNDELIVERED, here) or 0) if given_up else 0
 
 
 async def unread(db: AsyncConnection, broadcast_id: int, within: Collection[int] | None = None) -> list[Unread]:
     """Everybody who has not read, department by department; `within` names the departments (ids) that are meant."""
     here = true() if within is None else recipient.department_id.in_(within)
     rows = await db.execute(
-        select(members.c.name, departments.c.name, recipient.adapter.is_not(None))
+        select(members.c.name, departments.c.name, recipient.adapter.is_not(None), _undelivered)
+        .join(broadcasts, broadcasts.c.id == recipient.broadcast_id)
         .join(members, members.c.id == recipient.member_id)
         .join(departments, departments.c.id == recipient.department_id)
         .where(recipient.broadcast_id == broadcast_id, recipient.read_at.is_(None), here)
@@ -235,7 +251,27 @@ _queued = and_(
     deliveries.c.state.in_(("queued", "sending")),
     deliveries.c.action == "send",
 )
-_QUEUED = select(deliveries.c.kind, func.count().label("queued")).where(_queued).group_by(deliveries.c.kind)
+_UNSENT = (
+    select(deliveries.c.kind, deliveries.c.state, func.count().label("deliveries"))
+    .where(
+        deliveries.c.topic == bindparam("topic"),
+        deliveries.c.state.in_(("queued", "sending", "dead")),
+        deliveries.c.action == "send",
+    )
+    .group_by(deliveries.c.kind, deliveries.c.state)
+)
+_undelivered = (
+    select(deliveries.c.id)
+    .where(deliveries.c.key == notice_key(broadcasts.c.token), deliveries.c.state == "dead")
+    .correlate(broadcasts, broadcast_recipients)
+    .exists()
+)
+_HOW_MANY_UNDELIVERED = (
+    select(func.count())
+    .select_from(broadcast_recipients)
+    .join(broadcasts, broadcasts.c.id == recipient.broadcast_id)
+    .where(recipient.broadcast_id == bindparam("broadcast_id"), recipient.read_at.is_(None), _undelivered)
+)
 _IN_QUEUED_ROOMS = select(func.count()).where(
     recipient.broadcast_id == bindparam("broadcast_id"),
     recipient.room_id.in_(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -171,6 +172,19 @@ async def settle(db: AsyncConnection, room_id: int, present: Sequence[str]) -> b
         place.state in {"present", "absent"} or place.member_id in arrived or place.member_id in gone
         for place in places
     )
+
+
+async def begin_anew(db: AsyncConnection, room_id: int) -> Row[Any]:
+    """Forget which room of the platform this was: another is to be made for those who were in it; the new row."""
+    await db.execute(delete(room_places).where(room_places.c.room_id == room_id, room_places.c.state == "leaving"))
+    await db.execute(
+        update(room_places)
+        .where(room_places.c.room_id == room_id, room_places.c.state == "present")
+        .values(state="wanted")
+    )
+    # Under its old key, the platform would hand out the old room.
+    await db.execute(update(rooms).where(rooms.c.id == room_id).values(platform_id=None, token=secrets.token_hex(12)))
+    return (await db.execute(select(rooms).where(rooms.c.id == room_id))).one()
 
 
 async def left(db: AsyncConnection, adapter: str, platform_id: str, address: str) -> None:

@@ -63,8 +63,12 @@ class Broadcasts:
         activity: Activity,
         texts: Texts,
         settings: BroadcastSettings | None = None,
+        *,
+        mail: Adapter | None = None,
     ) -> None:
+        """`adapters` are the chats; `mail` sends e-mail to those whom no chat takes a notice for."""
         adapters = dict(adapters)
+        everything = adapters if mail is None else {**adapters, mail.name: mail}
         settings = settings or BroadcastSettings()
         self._database = database
         self._clock = clock
@@ -79,11 +83,13 @@ class Broadcasts:
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
         self.responses = Responses(database, texts, wording)
-        self.recalls = Recalls(outbox, adapters, clock, wording, *guards)
-        self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards)
+        self.recalls = Recalls(outbox, everything, clock, wording, *guards)
+        self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
         self._agenda = Agenda(database, clock, activity, [self.approvals, self.schedules])
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)
-        self._rerouting = Rerouting(database, outbox, adapters, clock, activity, wording)
+        self._rerouting = Rerouting(
+            database, outbox, adapters, clock, activity, wording, mail=mail, on_room_refused=self.rooms.ring
+        )
         common = (database, outbox, adapters, clock, texts, wording, settings)
         self._drafts = Drafts(*common, self.approvals, self.schedules, diary, self.rooms.ring)
         self._sending = Sending(
@@ -246,10 +252,12 @@ class Broadcasts:
         """Another process may have put something into the database that is due: a schedule, a round of reminders."""
         self._agenda.ring()
         self._reminding.ring()
+        self._rerouting.look_again()
 
     def roster_changed(self) -> None:
-        """Call after the staff directory was changed: the rooms follow."""
+        """Call after the staff directory was changed: the rooms follow, and what was refused may go elsewhere now."""
         self.rooms.ring()
+        self._rerouting.look_again()
 
     async def _send_scheduled(self, db: AsyncConnection, notice: Row[Any], author: Member) -> int:
         return (await self._sending.send(db, notice, author)).recipients

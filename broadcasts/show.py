@@ -127,6 +127,8 @@ def status(texts: Texts, found: Status, unread: Sequence[Unread] | None, limit: 
         lines.append(texts("read.waiting", members=found.waiting))
     if found.moved:
         lines.append(texts("read.moved", members=found.moved))
+    if found.undelivered:
+        lines.append(texts("read.undelivered", members=found.undelivered, id=found.id))
     if found.unreachable:
         lines.append(texts("read.unreachable", members=found.unreachable))
     lines += ["", texts("read.departments")]
@@ -209,10 +211,16 @@ def _names(texts: Texts, found: Status, unread: Sequence[Unread]) -> list[str]:
 def _by_department(texts: Texts, unread: Sequence[Unread]) -> list[str]:
     lines = []
     for department, group in groupby(unread, key=lambda each: each.department):
-        names = [each.name if each.reachable else texts("read.unreachable_name", name=each.name) for each in group]
+        names = [_named(texts, each) for each in group]
         together = texts("read.name_separator").join(names)
         lines.append(texts("read.unread_department", department=department, members=len(names), names=together))
     return lines
+
+
+def _named(texts: Texts, person: Unread) -> str:
+    if not person.reachable:
+        return texts("read.unreachable_name", name=person.name)
+    return texts("read.undelivered_name", name=person.name) if person.undelivered else person.name
 
 
 def percent(part: int, whole: int) -> int:

@@ -148,9 +148,23 @@ class Wording:
         """
         message = self._whole(message) if message.named else message
         text = self.perhaps_twice(message.text) if uncertain else message.text
+        if len(text) > adapter.capabilities.text_length:
+            text = message.text  # perhaps twice unawares is better than not at all
         own = [button for button in message.buttons if not button.data.startswith(ACKNOWLEDGE)]
         moved = message.model_copy(update={"text": text, "buttons": tuple(own), "quote": None, "without_files": None})
         return self.for_platform(moved, broadcast_id, adapter)
+
+    def by_mail(self, message: Message, broadcast_id: int, mail: Adapter, *, uncertain: bool = False) -> Message:
+        """A message as an e-mail, for whom no chat reaches: it has no buttons, and nobody reads an answer to it."""
+        note = self._texts("moved.by_mail")
+        text = message.text if note in message.text else f"{message.text}\n\n{note}"
+        letter = self.elsewhere(message.model_copy(update={"text": text}), broadcast_id, mail, uncertain=uncertain)
+        return letter.model_copy(update={"buttons": ()})
+
+    def many_refused(self, adapter: str, broadcast_id: int, refused: int, reason: str) -> Message:
+        """For administrators: a platform that refuses nearly everybody has something against us, not against them."""
+        values = {"platform": adapter, "id": broadcast_id, "members": refused, "reason": reason}
+        return Message(text=self._texts("moved.many_refused", **values), reference=f"refused:{broadcast_id}")
 
     def perhaps_twice(self, text: str) -> str:
         """A text that says of itself that it may be the second copy; once is enough."""

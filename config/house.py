@@ -121,7 +121,9 @@ async def open_house(
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
-        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, broadcast_settings(settings))
+        broadcasts = Broadcasts(
+            database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
+        )
         ladders = settings.escalation.ladders()
         escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
         broadcasts.on_release(escalation.plan)

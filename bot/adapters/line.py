@@ -50,6 +50,7 @@ _KEYS = uuid.UUID("6f3a1f0e-3d0b-5a8e-9a55-1d5d0c0f7b21")
 """The namespace of our retry keys."""
 _MONTH_IS_OVER = re.compile(r"monthly limit", re.IGNORECASE)
 _INVALID_TOKEN = re.compile(r"reply token", re.IGNORECASE)
+_NOBODY = re.compile(r"failed to send messages|property, 'to'", re.IGNORECASE)
 _NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
 """What goes wrong before a request has left the house."""
 _Answer = TypeVar("_Answer", bound=BaseModel)
@@ -148,7 +149,7 @@ class Line:
         except ValueError as error:
             return [Rejected(str(error))] * len(batch)
         outcomes: dict[int, Outcome] = {
-            each.id: Rejected(f"{each.address.id[:40]!r} is no id of a {each.address.kind} on LINE.")
+            each.id: Rejected(f"{each.address.id[:40]!r} is no id of a {each.address.kind} on LINE.", gone=True)
             for each in batch
             if not _is_address(each)
         }
@@ -263,7 +264,8 @@ class Line:
         if status >= 500:
             return Retry(reason, uncertain=True)
         # 401: the token was exchanged and the new one is not here yet; what waits must not die of it.
-        return Retry(reason) if status in {401, 408} else Rejected(reason)
+        # A push to an id that is nobody's here, or no friend's; LINE has no finer word for it.
+        return Retry(reason) if status in {401, 408} else Rejected(reason, gone=bool(_NOBODY.search(reason)))
 
     def _wait(self, asked: str | None) -> timedelta:
         """How long to rest; LINE names no wait, what stands in front of it may name seconds."""

@@ -243,7 +243,7 @@ def _outcome(status: int, answer: bytes, reset: str | None, *, acts: bool) -> Re
         return Retry(reason, uncertain=acts)
     if status < 400:
         return Retry(reason)
-    return Rejected(reason)
+    return Rejected(reason, gone=acts and status == 404)
 
 
 def _reason(status: int, answer: bytes) -> str:

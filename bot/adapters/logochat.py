@@ -277,7 +277,7 @@ class LogoChat:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Retry(_describe(error), uncertain=not isinstance(error, _NEVER_ARRIVED))
         if not 200 <= status < 300:
-            return self._declined(status, answer, wait)
+            return self._declined(status, answer, wait, gone=status in {403, 404, 410})
         try:
             return Sent(str(orjson.loads(answer)["message_id"]))
         except (orjson.JSONDecodeError, KeyError, TypeError):
@@ -318,14 +318,14 @@ class LogoChat:
             raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
         return self._poster
 
-    def _declined(self, status: int, answer: bytes, wait: str | None) -> Retry | Rejected:
+    def _declined(self, status: int, answer: bytes, wait: str | None, *, gone: bool = False) -> Retry | Rejected:
         reason = _reason(status, answer)
         if status == 429:
             return Retry(reason, after=self._wait(wait))
         # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
         if status >= 500 or status in {401, 408, 409, 425}:
             return Retry(reason, uncertain=status not in {401, 425, 503})
-        return Rejected(reason)
+        return Rejected(reason, gone=gone)
 
     def _wait(self, value: str | None) -> timedelta | None:
         """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.

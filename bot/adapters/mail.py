@@ -190,7 +190,7 @@ def _is_about_the_files(error: Exception) -> bool:
 def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
     """By RFC 5321, 4.2.1: 4yz is worth another try, 5yz is not."""
     reason = _reason(error)
-    return Retry(reason) if error.code < 500 else Rejected(reason)
+    return Retry(reason) if error.code < 500 else Rejected(reason, gone=type(error) is aiosmtplib.SMTPRecipientRefused)
 
 
 def _reason(error: BaseException) -> str:

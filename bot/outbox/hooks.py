@@ -29,6 +29,12 @@ class SentDelivery:
 
 SentHook = Callable[[AsyncConnection, Sequence[SentDelivery]], Awaitable[None]]
 
+GivenUpHook = Callable[[str], None]
+"""Called with an adapter's name once it is on record that deliveries of it are dead.
+
+It must return at once; it rings whoever has work to do. What that is stands in the rows.
+"""
+
 
 Listener = tuple[SentHook, tuple[str, ...]]
 """A hook and the beginnings of the topics that it is called for; none for whatever is sent."""

@@ -18,7 +18,7 @@ from bot.clock import Clock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
 from bot.outbox.circuit import Circuit, CircuitHook, CircuitPolicy, Standing
-from bot.outbox.hooks import Listener, SentHook
+from bot.outbox.hooks import GivenUpHook, Listener, SentHook
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.sender import LEASE, POLL, Sender
 from bot.outbox.store import rescue
@@ -47,7 +47,7 @@ class DeadDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try; `outcome` is sent, retry, snooze or rejected."""
+    """One try; `outcome` is sent, retry, snooze, rejected, or gone: rejected because of the address."""
 
     started_at: datetime
     finished_at: datetime
@@ -84,6 +84,7 @@ class Outbox:
         circuit = circuit or CircuitPolicy()
         self._circuits = {name: Circuit(clock, circuit) for name in self._adapters}
         self._circuit_hooks: list[CircuitHook] = []
+        self._given_up_hooks: list[GivenUpHook] = []
         self._senders: dict[str, Sender] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -150,6 +151,10 @@ class Outbox:
         """
         self._hooks.append((hook, topics))
 
+    def on_given_up(self, hook: GivenUpHook) -> None:
+        """Call `hook(adapter)` after deliveries have been recorded as dead."""
+        self._given_up_hooks.append(hook)
+
     # ------------------------------------------------------------ platforms
 
     @property
@@ -188,6 +193,7 @@ class Outbox:
                 hooks=self._hooks,
                 circuit=self._circuits[name],
                 circuit_hooks=self._circuit_hooks,
+                given_up_hooks=self._given_up_hooks,
                 poll=self._poll,
             )
             self._tasks.append(asyncio.create_task(sender.run(), name=f"outbox {name}"))

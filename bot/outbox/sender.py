@@ -16,6 +16,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
+from typing import Literal
 
 import structlog
 
@@ -24,7 +25,7 @@ from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
 from bot.clock import Clock
 from bot.messages import Priority
 from bot.outbox.circuit import Circuit, CircuitHook
-from bot.outbox.hooks import Listener, run_hooks
+from bot.outbox.hooks import GivenUpHook, Listener, run_hooks
 from bot.outbox.pacing import pacer_for
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
@@ -61,6 +62,7 @@ class Sender:
         hooks: Sequence[Listener],
         circuit: Circuit,
         circuit_hooks: Sequence[CircuitHook] = (),
+        given_up_hooks: Sequence[GivenUpHook] = (),
         poll: timedelta = POLL,
     ) -> None:
         self._database = database
@@ -73,6 +75,8 @@ class Sender:
         self._circuit = circuit
         self._circuit_hooks = circuit_hooks
         self._told_down = False
+        self._given_up_hooks = given_up_hooks
+        self._gave_up = False  # among the results is something dead
         self._poll = poll
         capabilities = adapter.capabilities
         self._store = Store(adapter.name, is_sqlite=database.is_sqlite)
@@ -163,6 +167,7 @@ class Sender:
 
     async def _turn(self) -> None:
         results, self._results, self._oldest = self._results, [], None
+        gave_up, self._gave_up = self._gave_up, False
         giving_back, probing = self._must_give_back(), self._circuit.probes
         give_back: list[Claimed] = []
         if giving_back:
@@ -192,6 +197,7 @@ class Sender:
                         next_due = await self._store.next_due(db, now)
         except BaseException:
             self._results = results + self._results
+            self._gave_up = self._gave_up or gave_up
             self._ready = give_back + self._ready
             self._look = True
             raise
@@ -204,6 +210,9 @@ class Sender:
             self._look_at = next_due
         if results or give_back:
             self._tell_standing()
+        if gave_up:
+            for hook in self._given_up_hooks:
+                hook(self._adapter.name)
 
     def _tell_standing(self) -> None:
         """Tell those who asked, once it is in the database, what is left at a platform that is down, or is back."""
@@ -332,7 +341,9 @@ class Sender:
         if isinstance(outcome, Sent):
             return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
         if isinstance(outcome, Rejected):
-            return Result(claimed, "dead", "rejected", started_at, now, reason=outcome.reason)
+            self._gave_up = True
+            why: Literal["gone", "rejected"] = "gone" if outcome.gone else "rejected"
+            return Result(claimed, "dead", why, started_at, now, reason=outcome.reason)
         failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
         failed.plainly = outcome.plainly
         if outcome.after is not None:
@@ -343,4 +354,5 @@ class Sender:
             failed.due_at = now + wait
         else:
             failed.state = "dead"
+            self._gave_up = True
         return failed

@@ -1,8 +1,11 @@
 """The outbox's rows: claimed, recorded, given back; one statement for both databases each.
 
-    queued ──claim──> sending ──> sent | dead
+    queued ──claim──> sending ──> sent | dead ──> replaced
       ^                  │
       └── retry, snooze, release, rescue
+
+Dead is what was given up and nobody has dealt with: it is listed, and can be replayed. Replaced was given up and
+queued for another address of the same people: it never goes out again, for they would have it twice.
 
 Order: a delivery waits while an earlier one to the same address, in the same priority, is due, being sent or being
 tried again, so two answers to one person never change places. The price: one address gets one message per round trip,
@@ -79,7 +82,7 @@ class Result:
 
     claimed: Claimed
     state: Literal["queued", "sent", "dead"]
-    outcome: Literal["sent", "retry", "snooze", "rejected"]
+    outcome: Literal["sent", "retry", "snooze", "rejected", "gone"]
     started_at: datetime
     finished_at: datetime
     due_at: datetime | None = None

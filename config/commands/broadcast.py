@@ -124,6 +124,10 @@ def standing(texts: Texts, found: report.Status) -> Group:
     lines = [head]
     if found.waiting:
         lines.append(texts("read.waiting", members=found.waiting))
+    if found.moved:
+        lines.append(texts("read.moved", members=found.moved))
+    if found.undelivered:
+        lines.append(texts("read.undelivered", members=found.undelivered, id=found.id))
     if found.unreachable:
         lines.append(texts("read.unreachable", members=found.unreachable))
     tree = Table("", *(texts(f"notices.{name}") for name in ("read", "recipients", "percent", "unread")), box=None)

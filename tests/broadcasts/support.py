@@ -217,8 +217,9 @@ async def city_hall(
     others: Sequence[Platform] = (),
     settings: BroadcastSettings | None = None,
     clock: ManualClock | None = None,
+    mail: Platform | None = None,
 ) -> AsyncIterator[Hall]:
-    """A running hall whose rooms are ready; `others` are platforms beside the first."""
+    """A running hall whose rooms are ready; `others` are platforms beside the first, `mail` sends e-mail."""
     platform = platform or Platform()
     clock = clock or ManualClock(START)
     activity = Activity()
@@ -226,8 +227,9 @@ async def city_hall(
         await directory.save(db, people)
     # In virtual time every look counts: an hour of looking each second would be 3,600 of them.
     platforms = {each.name: each for each in (platform, *others)}
-    outbox = Outbox(database, platforms, clock, activity, poll=timedelta(hours=6))
-    broadcasts = Broadcasts(database, outbox, platforms, clock, activity, Texts("broadcasts"), settings)
+    everything = platforms if mail is None else {**platforms, mail.name: mail}
+    outbox = Outbox(database, everything, clock, activity, poll=timedelta(hours=6))
+    broadcasts = Broadcasts(database, outbox, platforms, clock, activity, Texts("broadcasts"), settings, mail=mail)
     await outbox.start()
     await broadcasts.start()
     hall = Hall(database, clock, activity, outbox, platform, broadcasts)

@@ -19,10 +19,10 @@ from bot.texts import Texts
 from broadcasts.telling import tell
 from broadcasts.wording import Wording
 from tests.bot.test_mail import MailServer, serving
+from tests.broadcasts.scene import TOLD, Mood, Moody, mail_platform, mailed, people, person, scene_on
 from tests.broadcasts.support import Platform
 from tests.broadcasts.test_attachments import CONTENT, FILE
 from tests.broadcasts.test_escalation import LADDER, MINUTE, NIGHT, PAIRS, PEOPLE, City, city, climbed
-from tests.broadcasts.test_rerouting import TOLD, Mood, Moody, people, scene_on
 
 __all__ = ["city"]  # a fixture
 
@@ -51,6 +51,20 @@ async def test_a_copy_moved_to_a_platform_with_files_has_them_again(database: Da
         assert {message.attachments for message in arrived} == {(FILE,)}
         assert not any("添付ファイル：" in message.text or NOT_HERE in message.text for message in arrived)
         assert any(TOLD in message.text for message in arrived) == (mood == "cuts")
+
+
+async def test_whom_every_chat_refuses_gets_the_files_by_e_mail(database: Database) -> None:
+    staff = [*people(4, "line"), mailed(person("900", "line"))]
+    async with scene_on(database, staff, mail=mail_platform()) as scene:
+        assert scene.mail is not None
+        able(scene.mail)
+        scene.line.nobody.add("line-900")
+        await scene.hall.send("資料です。", attachments=(FILE,))
+        await scene.hall.advance(MINUTE)
+        [letter] = messages(scene.mail)
+        assert letter.attachments == (FILE,)
+        assert letter.buttons == ()
+        assert "添付ファイル：" not in letter.text  # which is for platforms that cannot show them, as line
 
 
 async def test_a_copy_moved_to_a_platform_without_files_names_them_once(database: Database) -> None:

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from bot.activity import Activity
-from bot.adapter import Capabilities, Delivery, Outcome, Retry, Sent
-from bot.audit.tables import audit_log
-from bot.directory import HEADQUARTERS, Entry
 from bot.messages import Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
@@ -29,115 +21,20 @@ from broadcasts.questions import Question
 from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients
 from broadcasts.telling import tell
-from tests.broadcasts.support import Hall, Platform, city_hall
+from tests.broadcasts.scene import (
+    CODES,
+    MINUTE,
+    TOLD,
+    Mood,
+    Scene,
+    audited,
+    die_and_rise,
+    people,
+    person,
+    recall,
+    scene_on,
+)
 from tests.databases import empty_database
-
-MINUTE = timedelta(minutes=1)
-TOLD = "ほかのチャットにもすでに届いているかもしれません"
-
-Mood = Literal["well", "refuses", "cuts", "acts, then cuts", "acts, then we die"]
-
-
-@dataclass
-class Moody(Platform):
-    """A platform that can refuse connections, or cut them before or after it has acted; and that deletes."""
-
-    mood: Mood = "well"
-    gone: set[str] = field(default_factory=set)
-    history: dict[str, list[str]] = field(default_factory=dict)
-    """Who has seen what of a notice, in the order in which it came, over all platforms that share it."""
-
-    def _send(self, delivery: Delivery) -> Outcome:
-        match self.mood:
-            case "refuses":
-                return Retry("The connection was refused.")
-            case "cuts":
-                return Retry("The connection was cut.", uncertain=True)
-            case "acts, then cuts":
-                self._show(delivery)
-                return Retry("The connection was cut.", uncertain=True)
-            case "acts, then we die":
-                self._show(delivery)
-                raise asyncio.CancelledError
-        if delivery.action == "delete":
-            assert delivery.message_id is not None
-            self.gone.add(delivery.message_id)
-            return Sent()
-        return self._show(delivery)
-
-    def _show(self, delivery: Delivery) -> Outcome:
-        new = delivery.key not in self.answers
-        outcome = super()._send(delivery)
-        if new:
-            to_room = delivery.address.kind == "room"
-            for name in self.rooms[delivery.address.id] if to_room else [delivery.address.id]:
-                seen = f"{name.rpartition('-')[2]} {delivery.message.reference}"
-                self.history.setdefault(seen, []).append(delivery.message.text)
-        return outcome
-
-    def texts(self, person: str, reference: str) -> list[str]:
-        """What somebody has on their screen of a notice."""
-        screen = self.screens.get(person, [])
-        return [seen.text for seen in screen if seen.reference == reference and seen.message_id not in self.gone]
-
-
-def chat_platform(*, rooms: bool) -> Moody:
-    return Moody(
-        capabilities=Capabilities(
-            room_size=4 if rooms else None,
-            native_receipts=True,
-            buttons=10,
-            text_length=500,
-            deletes=True,
-            idempotent=True,
-            concurrency=2,
-        )
-    )
-
-
-def line_platform(name: str = "line") -> Moody:
-    capabilities = Capabilities(buttons=4, text_length=500, idempotent=True, concurrency=2)
-    return Moody(name=name, capabilities=capabilities)
-
-
-def person(code: str, *platforms: str, hq: bool = False) -> Entry:
-    addresses = {name: f"u-{code}" if name == "chat" else f"{name}-{code}" for name in platforms}
-    return Entry(
-        code=code, name=f"職員{code}", department="総務課", roles=[HEADQUARTERS] if hq else [], addresses=addresses
-    )
-
-
-def people(count: int, *platforms: str) -> list[Entry]:
-    """The headquarters' `hq` and others, all with the same platforms in this order."""
-    return [person("hq", *platforms, hq=True), *(person(f"{n:03}", *platforms) for n in range(1, count))]
-
-
-@dataclass
-class Scene:
-    """A hall with a closed network's chat and a platform on the Internet."""
-
-    hall: Hall
-    chat: Moody
-    line: Moody
-
-    def copies(self, code: str, number: int) -> list[str]:
-        """All that somebody has seen of a notice, on the one platform and then on the other."""
-        reference = f"broadcast:{number}"
-        return [*self.chat.texts(f"u-{code}", reference), *self.line.texts(f"line-{code}", reference)]
-
-    async def codes(self) -> list[str]:
-        return [person.removeprefix("u-") for person in self.chat.screens]
-
-
-@asynccontextmanager
-async def scene_on(database: Database, staff: Sequence[Entry], *, rooms: bool = False) -> AsyncIterator[Scene]:
-    chat, line = chat_platform(rooms=rooms), line_platform()
-    async with city_hall(database, staff, platform=chat, others=[line]) as hall:
-        yield Scene(hall, chat, line)
-        chat.mood = line.mood = "well"
-
-
-CODES = ["hq", *(f"{n:03}" for n in range(1, 12))]
 
 
 async def test_everybody_gets_the_notice_on_the_internet_within_a_minute(database: Database) -> None:
@@ -305,14 +202,6 @@ async def test_if_all_platforms_are_down_the_first_that_is_back_gets_it(database
         scene.line.mood = "well"
         await scene.hall.advance(10 * MINUTE)
         assert [len(scene.copies(code, number)) for code in CODES] == [1] * 12
-
-
-async def recall(scene: Scene, number: int) -> None:
-    hall = scene.hall
-    chief = await hall.member("hq")
-    async with hall.database.transaction() as db:
-        await hall.broadcasts.recalls.recall(db, await hall.broadcasts.notice(db, number), chief)
-    await hall.quiet()
 
 
 async def move_some_perhaps_twice(scene: Scene, *, minutes: int = 1) -> int:
@@ -554,25 +443,3 @@ async def _live_through(course: list[tuple[Mood, Mood, int, bool]], *, rooms: bo
                 assert all(TOLD in text for text in later), (code, later)
             await scene.hall.broadcasts.stop()
             await scene.hall.outbox.stop()
-
-
-async def die_and_rise(hall: Hall) -> None:
-    """The process ends where it stands; another one begins with what is in the database."""
-    for task in hall.outbox._tasks:
-        task.cancel()
-    await asyncio.gather(*hall.outbox._tasks, return_exceptions=True)
-    await hall.broadcasts.stop()
-    hall.activity = Activity()
-    platforms = hall.outbox._adapters
-    hall.outbox = Outbox(hall.database, platforms, hall.clock, hall.activity)
-    hall.broadcasts = Broadcasts(
-        hall.database, hall.outbox, platforms, hall.clock, hall.activity, hall.broadcasts.texts
-    )
-    await hall.outbox.start()
-    await hall.broadcasts.start()
-    await hall.quiet()
-
-
-async def audited(database: Database) -> Sequence[str]:
-    async with database.snapshot() as db:
-        return (await db.scalars(select(audit_log.c.action))).all()

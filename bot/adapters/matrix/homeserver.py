@@ -22,6 +22,8 @@ from bot.errors import KairanbanError
 ANSWER_LIMIT = 64 * 1_024 * 1_024
 """Bytes that an answer may have: the first `/sync` of a bot with thousands of rooms has many."""
 DEVICE = "KAIRANBAN"
+_GONE = {"M_FORBIDDEN", "M_NOT_FOUND"}
+"""What is answered where the person has no account, or will not have us, or the bot is no longer in the room."""
 
 
 class MatrixProblem(KairanbanError):
@@ -47,7 +49,7 @@ class MatrixProblem(KairanbanError):
         reason = str(self)
         if self.status == 429:
             return Retry(reason, after=self.wait)
-        return Retry(reason) if self.is_passing else Rejected(reason)
+        return Retry(reason) if self.is_passing else Rejected(reason, gone=self.errcode in _GONE)
 
 
 class Homeserver:

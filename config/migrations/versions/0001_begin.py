@@ -188,11 +188,27 @@ def upgrade() -> None:
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("finished_at", UtcDateTime(), nullable=True),
         sa.CheckConstraint(
-            "state IN ('queued', 'sending', 'sent', 'dead', 'cancelled')", name=op.f("ck_deliveries_state")
+            "state IN ('queued', 'sending', 'sent', 'dead', 'replaced', 'cancelled')", name=op.f("ck_deliveries_state")
         ),
         sa.ForeignKeyConstraint(["message_id"], ["messages.id"], name=op.f("fk_deliveries_message_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint("key", name=op.f("uq_deliveries_key")),
+    )
+    op.create_index(
+        "ix_deliveries_dead",
+        "deliveries",
+        ["adapter", "finished_at"],
+        unique=False,
+        sqlite_where=sa.text("state = 'dead'"),
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
+        "ix_deliveries_given_up",
+        "deliveries",
+        ["address", "adapter"],
+        unique=False,
+        sqlite_where=sa.text("state IN ('dead', 'replaced')"),
+        postgresql_where=sa.text("state IN ('dead', 'replaced')"),
     )
     op.create_index(op.f("ix_deliveries_message_id"), "deliveries", ["message_id"], unique=False)
     op.create_index(
