@@ -148,8 +148,8 @@ class Adapter(Protocol):
     def parse(self, body: bytes) -> Sequence[Event]:
         """The events in a verified body, in their order; none for a connection check.
 
-        A single event of an unknown kind becomes `Unknown`. Raises `MalformedPayload` if the body as a whole cannot
-        be read; the caller stores it as `Unknown`.
+        A single event of an unknown kind becomes `Unknown`, one of a kind that is known and never used `Unused`. Raises
+        `MalformedPayload` if the body as a whole cannot be read; the caller stores it as `Unknown`.
         """
 
     async def send(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:

@@ -1,9 +1,10 @@
 """From the log to the handlers: in order within a conversation, side by side between them.
 
-Events come in four kinds. Those with a bulk handler are applied many at a time; those that nobody answers only have
-their key noted; what is unreadable and has no handler is kept as failed, with its payload; each of the others runs its
-handler in a transaction of its own, behind the earlier ones of its conversation. An event is acknowledged to the log
-after its effects are committed together with its key; a crash in between is a repetition that the key stops.
+Events come in four kinds. Those with a bulk handler are applied many at a time; those that nobody answers, `Unused`
+ones among them, only have their key noted; what is unreadable and has no handler is kept as failed, with its payload;
+each of the others runs its handler in a transaction of its own, behind the earlier ones of its conversation. An event
+is acknowledged to the log after its effects are committed together with its key; a crash in between is a repetition
+that the key stops.
 """
 
 from __future__ import annotations

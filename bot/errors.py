@@ -11,6 +11,8 @@
 
 from __future__ import annotations
 
+from bot.texts import repeated
+
 
 class KairanbanError(Exception):
     """The root of every error raised on purpose; `str(error)` is a sentence for the reader."""
@@ -37,8 +39,9 @@ class Refused(KairanbanError):
 
     def __init__(self, key: str, **values: object) -> None:
         self.key = key
-        self.values = values
-        super().__init__(key + (f" {values}" if values else ""))
+        # What somebody wrote is said back to them, and the whole must not be longer than a platform takes.
+        self.values = {name: repeated(value) if isinstance(value, str) else value for name, value in values.items()}
+        super().__init__(key + (f" {self.values}" if values else ""))
 
 
 class Forbidden(Refused):

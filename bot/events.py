@@ -6,9 +6,11 @@ however often the platform delivers it; order is kept within a `conversation`.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 
@@ -32,7 +34,7 @@ class BaseEvent(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     adapter: str
-    key: str
+    key: str = Field(min_length=1)
     conversation: str
     direct: bool = False
     occurred_at: AwareDatetime
@@ -93,21 +95,79 @@ class MessageUnsent(BaseEvent):
 
 
 class Unknown(BaseEvent):
-    """Signed correctly, but of no kind that we know, or unreadable: kept whole, so that nothing is lost."""
+    """Signed correctly, but of no kind that we know, or unreadable: kept whole, where an operator sees it."""
 
     type: Literal["unknown"] = "unknown"
     payload: str
-    """The body as it came; bytes that are no UTF-8 stand as backslash escapes."""
+    """The body as it came; NUL and bytes that are no UTF-8 stand as backslash escapes."""
+    reason: str = ""
+
+
+class Unused(BaseEvent):
+    """Understood, and nothing for us: a kind that we have no use for, or a talk in which somebody else has the word.
+
+    It is on disk before the platform's 200 like any other event, is answered by nobody and is no failure: unless a
+    handler takes it, its payload goes once it is seen through.
+    """
+
+    type: Literal["unused"] = "unused"
+    payload: str
+    """The event as it came."""
     reason: str = ""
 
 
 Event = Annotated[
-    MessageReceived | ButtonPressed | MessageRead | MemberJoined | MemberLeft | MessageUnsent | Unknown,
+    MessageReceived | ButtonPressed | MessageRead | MemberJoined | MemberLeft | MessageUnsent | Unknown | Unused,
     Field(discriminator="type"),
 ]
 """Any of the events above; `EVENT.validate_json` reads one back from the log."""
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def has_possible_moment(event: Event) -> bool:
+    """Whether it says that it happened at a moment with which one can reckon, in every time zone."""
+    return 1970 <= event.occurred_at.year < 3000
+
+
+def storable(event: Event, now: datetime) -> Event:
+    """The event as every database takes it.
+
+    NUL and half a surrogate pair stand as U+FFFD. What happened at no possible moment happened `now`: shown to people
+    it would overflow, and an answer from the year 9999 could never be changed.
+    """
+    moment = event.occurred_at if has_possible_moment(event) else now
+    return EVENT.validate_python(_storable(event.model_dump()) | {"occurred_at": moment})
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _storable(each) for name, each in value.items()}
+    return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+def part(document: object) -> bytes:
+    """One event of a body that was read, as JSON again; what lies in a hundred brackets and more is left out.
+
+    `orjson` reads a thousand and writes 254, and on some platforms anybody can send such an event: it must not take the
+    others in the same body with it.
+    """
+    try:
+        return orjson.dumps(document)
+    except TypeError:
+        return orjson.dumps(_flattened(document, 100))
+
+
+def _flattened(value: Any, levels: int) -> Any:
+    if not isinstance(value, dict | list):
+        return value
+    if levels == 0:
+        return "…"
+    if isinstance(value, list):
+        return [_flattened(each, levels - 1) for each in value]
+    return {name: _flattened(each, levels - 1) for name, each in value.items()}
 
 
 def unknown(adapter: str, body: bytes, *, key: str, occurred_at: datetime, reason: str) -> Unknown:
@@ -117,6 +177,6 @@ def unknown(adapter: str, body: bytes, *, key: str, occurred_at: datetime, reaso
         key=key,
         conversation="",
         occurred_at=occurred_at,
-        payload=body.decode("utf-8", "backslashreplace"),
+        payload=body.decode("utf-8", "backslashreplace").replace("\0", "\\x00"),
         reason=reason,
     )

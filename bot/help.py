@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
-from bot.texts import Texts
+from bot.texts import Texts, repeated
 
 NAMES = ("ヘルプ", "help")
 
@@ -28,7 +28,7 @@ def with_help(router: Router, texts: Texts) -> Router:
     async def explain_unknown(ctx: Context[MessageReceived]) -> object:
         if ctx.command is None or not ctx.event.direct:  # in a room, another bot may be meant
             return NEXT
-        await ctx.reply(f"{texts('help.unknown', command=ctx.command)}\n{listing()}")
+        await ctx.reply(f"{texts('help.unknown', command=repeated(ctx.command, 50))}\n{listing()}")
         return None
 
     own = tuple(name for name in NAMES if not router.has_command(name))

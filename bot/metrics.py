@@ -32,7 +32,8 @@ class Metrics:
         )
         self.events = Counter(
             "kairanban_events",
-            "Events by outcome: received, repeated at intake; handled, refused, duplicate, ignored, retried, failed.",
+            "Events by outcome: received, repeated at intake; handled, refused, duplicate, ignored, retried, failed. "
+            "Of the type unused are those that are understood and not for us.",
             ["adapter", "type", "outcome"],
             registry=self.registry,
         )

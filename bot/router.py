@@ -7,6 +7,7 @@ or button before the rest, until one returns anything but `NEXT`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ class HelpEntry:
 
     names: tuple[str, ...]
     help: str
+
+
+_UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
+"""Marks of direction and width that come along when text is copied."""
+_COMMAND = re.compile(rf"(?:\s|{_UNSEEN.pattern})*[/／](\S+)(.*)", re.DOTALL)
 
 
 class Router:
@@ -161,20 +167,20 @@ def invocation(event: BaseEvent) -> tuple[str | None, str]:
     """The command and the arguments that somebody gave with an event.
 
     For `/一斉 本文` they are `("一斉", "本文")`; for a button with the data `poll:3:yes`, `(None, "3:yes")`; for
-    anything else `(None, "")`. Names are compared without regard to width and case; arguments stay as they were typed.
+    anything else `(None, "")`. Names are compared without regard to width, case and marks that nobody sees; arguments
+    stay as they were typed.
     """
     match event:
         case MessageReceived():
-            head, *rest = event.text.split(maxsplit=1) or [""]
-            if head[:1] in {"/", "／"} and len(head) > 1:
-                return _plain(head[1:]), rest[0].strip() if rest else ""
+            if (found := _COMMAND.match(event.text)) is not None:
+                return _plain(found[1]), found[2].strip()
         case ButtonPressed():
             return None, event.data.partition(":")[2]
     return None, ""
 
 
 def _plain(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().lstrip("/")
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", name)).casefold().lstrip("/")
 
 
 def _claim(table: dict[str, Handler[Any]], key: str, handler: Handler[Any], what: str) -> None:

@@ -15,6 +15,11 @@ from typing import Any, Literal
 Language = Literal["ja", "en"]
 
 
+def repeated(words: str, most: int = 500) -> str:
+    """What somebody wrote, as it is said back to them: cut where it is very long."""
+    return words if len(words) <= most else f"{words[:most]}…"
+
+
 class Texts:
     """One language of one or more catalogues: `texts("broadcast.sent", count=225)`."""
 

@@ -187,6 +187,7 @@ def _event_counter(metrics: Metrics, adapter: str) -> Callable[[Sequence[Event],
             "member_left",
             "message_unsent",
             "unknown",
+            "unused",
         )
     }
     repeated = metrics.events.labels(adapter, "any", "repeated")

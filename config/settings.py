@@ -8,7 +8,6 @@ neither. `problems()` says in sentences what is missing; it is what `kairanban c
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator
 from datetime import time, timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.documents import read_toml
 from bot.errors import ConfigurationError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
@@ -206,10 +206,10 @@ class Settings(BaseSettings):
         values: dict[str, Any] = {}
         if file is not None or chosen.exists():
             try:
-                values = tomllib.loads(chosen.read_text(encoding="utf-8"))
+                values = read_toml(chosen.read_text(encoding="utf-8"))
             except OSError as error:
                 raise ConfigurationError(f"The settings file cannot be read: {error.strerror}: {chosen}") from error
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            except ValueError as error:
                 raise ConfigurationError(f"The settings file {chosen} is no valid TOML: {error}") from error
         try:
             return cls(**values)

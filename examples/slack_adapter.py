@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 from bot import Bot, MalformedPayload
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Retry, Sent
 from bot.clock import Clock, SystemClock
-from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown
+from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
 
 API = "https://slack.com/api"
 WINDOW = timedelta(minutes=5)  # what is older may be a replay (Verifying requests from Slack)
@@ -74,10 +74,10 @@ class Slack:
                 return self._parse_event(envelope)
             if envelope["type"] == "block_actions":
                 return [self._parse_action(envelope, action) for action in envelope["actions"]]
-        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-            return [self._unknown(envelope, f"{type(error).__name__}: {str(error)[:100]}")]
+        except (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError) as error:
+            return [self._kept(Unknown, envelope, f"{type(error).__name__}: {str(error)[:100]}")]
         challenge = envelope["type"] == "url_verification"
-        return [] if challenge else [self._unknown(envelope, "There is no envelope of this type.")]
+        return [] if challenge else [self._kept(Unknown, envelope, "There is no envelope of this type.")]
 
     def _parse_event(self, envelope: Mapping[str, Any]) -> list[Event]:
         event = envelope["event"]
@@ -103,7 +103,8 @@ class Slack:
                 return [MemberJoined(**common, member=person)]
             case "member_left_channel":
                 return [MemberLeft(**common, member=person)]
-        return [self._unknown(envelope, "There is no event of this type.")]
+        edited = kind == "message/message_changed"  # known, and not for us: it was answered when it was said
+        return [self._kept(Unused if edited else Unknown, envelope, "There is no use for an event of this type.")]
 
     def _parse_action(self, envelope: Mapping[str, Any], action: Mapping[str, Any]) -> Event:
         person, channel = envelope["user"]["id"], envelope["container"]["channel_id"]
@@ -115,11 +116,10 @@ class Slack:
         where = {"conversation": person if direct else channel, "direct": direct}
         return {"adapter": self.name, "key": key, "occurred_at": datetime.fromtimestamp(float(seconds), UTC), **where}
 
-    def _unknown(self, envelope: Mapping[str, Any], reason: str) -> Unknown:
+    def _kept(self, as_what: type[Unknown | Unused], envelope: Mapping[str, Any], reason: str) -> Event:
         payload = orjson.dumps(envelope).decode()
-        key = str(envelope.get("event_id") or hashlib.sha256(payload.encode()).hexdigest())
-        now = self._clock.now()
-        return Unknown(adapter=self.name, key=key, conversation="", occurred_at=now, payload=payload, reason=reason)
+        key, now = str(envelope.get("event_id") or hashlib.sha256(payload.encode()).hexdigest()), self._clock.now()
+        return as_what(adapter=self.name, key=key, conversation="", occurred_at=now, payload=payload, reason=reason)
 
     async def open(self) -> None:
         self._session = aiohttp.ClientSession(headers=self._headers, timeout=self._timeout)

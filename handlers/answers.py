@@ -9,6 +9,7 @@ from bot.context import Context
 from bot.directory import DUTY_OFFICER, HEADQUARTERS
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Address, Message
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import show_answers
 from broadcasts.questions import Ask
@@ -33,16 +34,17 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.button("answer")
     async def pressed(ctx: Context[ButtonPressed]) -> None:
         """Never a word into a room: hundreds press there, and what they answer is theirs."""
-        number, _, choice = ctx.arguments.partition(":")
+        word, _, choice = ctx.arguments.partition(":")
+        number = numbered(word)
         member = await ctx.member()
         if member is None:
             message = Message(text=texts("refused.stranger"))
-        elif not number.isdecimal() or len(number) > 15:
+        elif number is None:
             message = Message(text=texts("answer.unknown"))
         else:
             event = ctx.event
             message = await responses.press(
-                await ctx.db(), member, int(number), choice, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
+                await ctx.db(), member, number, choice, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
             )
         presser = Address(adapter=ctx.event.adapter, kind="person", id=ctx.event.sender)
         await ctx.send(presser, message, topic=message.reference)
@@ -73,7 +75,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
         """Counts for the headquarters; for everybody, and for them too with words, their own answer."""
         member = await asker(ctx, "answers")
         words = unicodedata.normalize("NFKC", ctx.arguments).split()
-        numbers = [word for word in words if word.isdecimal() and len(word) <= 15]
+        numbers = [number for word in words if (number := numbered(word)) is not None]
         by_name = any(word.casefold() in LIST for word in words)
         about_all = len(numbers) <= 1 and len(words) == len(numbers) + by_name
         if not (about_all and member.roles & MAY_SEE):
@@ -86,7 +88,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             )
             await ctx.send(ctx.address, own, topic=own.reference)
             return
-        found = await responses.tally(int(numbers[0]) if numbers else None, asks)
+        found = await responses.tally(numbers[0] if numbers else None, asks)
         if by_name:
             parts = show_answers.names(texts, found, await responses.by_name(found.id), broadcasts.text_length)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.context import Context
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import show
 from broadcasts.service import Broadcasts
@@ -26,14 +27,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case ["approve", number, seen] if number.isdecimal():
-                await approve(ctx, int(number), seen)
-            case ["return", number] if number.isdecimal():
-                await ask_reason(ctx, int(number))
-            case ["reason", number, reason] if number.isdecimal() and reason in REASONS:
-                await send_back(ctx, int(number), texts(f"approval.reason_{reason}"))
-            case ["review", number] if number.isdecimal():
-                await review(ctx, int(number))
+            case ["approve", word, seen] if (number := numbered(word)) is not None:
+                await approve(ctx, number, seen)
+            case ["return", word] if (number := numbered(word)) is not None:
+                await ask_reason(ctx, number)
+            case ["reason", word, reason] if (number := numbered(word)) is not None and reason in REASONS:
+                await send_back(ctx, number, texts(f"approval.reason_{reason}"))
+            case ["review", word] if (number := numbered(word)) is not None:
+                await review(ctx, number)
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 

@@ -11,6 +11,7 @@ from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Forbidden
 from bot.events import ButtonPressed, MessageReceived
+from bot.numbers import numbered
 from bot.router import Router
 from broadcasts.audience import select_members
 from broadcasts.naming import named
@@ -32,18 +33,18 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.command("宛先", "recipients", help=texts("help.recipients"))
     @kindly(texts)
     async def recipients(ctx: Context[MessageReceived]) -> None:
-        number = unicodedata.normalize("NFKC", ctx.arguments).strip()
-        if not number.isdecimal():
+        number = numbered(unicodedata.normalize("NFKC", ctx.arguments).strip())
+        if number is None:
             await ctx.reply(texts("audience.usage"))
             return
-        await names(ctx, int(number[:9]))
+        await names(ctx, number)
 
     @router.button("audience")
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case ["names", number] if number.isdecimal():
-                await names(ctx, int(number[:9]))
+            case ["names", word] if (number := numbered(word)) is not None:
+                await names(ctx, number)
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 

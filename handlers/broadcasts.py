@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.context import Context
 from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import seating
 from broadcasts.naming import named
@@ -47,15 +48,17 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case [("confirm" | "alone" | "confirm-again" | "alone-again") as how, number, seen] if number.isdecimal():
-                await confirm(ctx, int(number), seen, how)
-            case ["cancel", number] if number.isdecimal():
+            case [("confirm" | "alone" | "confirm-again" | "alone-again") as how, word, seen] if (
+                number := numbered(word)
+            ) is not None:
+                await confirm(ctx, number, seen, how)
+            case ["cancel", word] if (number := numbered(word)) is not None:
                 member = await sender(ctx, "cancel")
-                cancelled = await broadcasts.cancel(await ctx.db(), int(number), member)
+                cancelled = await broadcasts.cancel(await ctx.db(), number, member)
                 await ctx.reply(texts("broadcast.cancelled" if cancelled else "broadcast.too_late", id=number))
-            case ["read", number] if number.isdecimal():
+            case ["read", word] if (number := numbered(word)) is not None:
                 reader = await ctx.member()
-                noted = reader is not None and await broadcasts.acknowledge(await ctx.db(), int(number), reader)
+                noted = reader is not None and await broadcasts.acknowledge(await ctx.db(), number, reader)
                 if noted and ctx.event.direct:  # in a room, hundreds of thanks would bury the notice
                     await ctx.reply(texts("broadcast.acknowledged"))
             case _:

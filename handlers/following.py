@@ -9,6 +9,7 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import MessageReceived
+from bot.numbers import numbered
 from bot.router import Router
 from broadcasts import show, tree
 from broadcasts.audience import Departments, Everyone
@@ -34,13 +35,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if reach(member, READERS) is None:
             raise _forbidden("refused.not_reader", member, 0)
         words = unicodedata.normalize("NFKC", ctx.arguments).split()
-        numbers = [word for word in words if word.isdecimal() and len(word) <= 15]
+        numbers = [number for word in words if (number := numbered(word)) is not None]
         names_wanted = any(word.casefold() in UNREAD for word in words)
-        places = [word.lstrip("@") for word in words if word not in numbers and word.casefold() not in UNREAD]
+        places = [word.lstrip("@") for word in words if numbered(word) is None and word.casefold() not in UNREAD]
         if len(numbers) > 1 or len(places) > 1:
             await ctx.reply(texts("read.usage"))
             return
-        number = int(numbers[0]) if numbers else await broadcasts.latest(member)
+        number = numbers[0] if numbers else await broadcasts.latest(member)
         if number is None:
             await ctx.reply(texts("read.none" if await known(ctx, places) else "read.usage"))
             return

@@ -15,6 +15,7 @@ from bot.context import Context
 from bot.directory import DUTY_OFFICER, HEADQUARTERS
 from bot.events import ButtonPressed
 from bot.messages import Button, Message, Priority
+from bot.numbers import numbered
 from bot.outbox import Outbox
 from bot.router import Router
 from bot.storage import Database
@@ -87,10 +88,10 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case ["take", number] if number.isdecimal():
-                await take(ctx, int(number))
-            case ["dismiss", number] if number.isdecimal():
-                await dismiss(ctx, int(number))
+            case ["take", word] if (number := numbered(word)) is not None:
+                await take(ctx, number)
+            case ["dismiss", word] if (number := numbered(word)) is not None:
+                await dismiss(ctx, number)
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 

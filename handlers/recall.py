@@ -8,6 +8,7 @@ from bot.context import Context
 from bot.errors import Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
+from bot.numbers import numbered
 from bot.router import Router
 from broadcasts import show_answers
 from broadcasts.recall import Recall
@@ -27,13 +28,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def look(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "recall")
-        number, *more = unicodedata.normalize("NFKC", ctx.arguments).split() or [""]
+        word, *more = unicodedata.normalize("NFKC", ctx.arguments).split() or [""]
+        number = numbered(word)
         by_name = [word.casefold() for word in more if word.casefold() in LIST]
-        if not _is_number(number) or len(by_name) != len(more):
+        if number is None or len(by_name) != len(more):
             await ctx.reply(texts("recall.usage"))
             return
         db = await ctx.db()
-        notice = await broadcasts.notice(db, int(number))
+        notice = await broadcasts.notice(db, number)
         if by_name:
             people = await broadcasts.recalls.readers(db, notice, member)
             for part in show_answers.readers(texts, notice.id, people, broadcasts.text_length):
@@ -53,14 +55,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def correct(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "correct")
-        number, *rest = ctx.arguments.split(maxsplit=1) or [""]
-        number = unicodedata.normalize("NFKC", number)
-        if not _is_number(number) or not rest:
+        word, *rest = ctx.arguments.split(maxsplit=1) or [""]
+        number = numbered(unicodedata.normalize("NFKC", word))
+        if number is None or not rest:
             await ctx.reply(texts("correction.usage"))
             return
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
-        notice = await broadcasts.notice(db, int(number))
+        notice = await broadcasts.notice(db, number)
         drafted = await broadcasts.corrections.draft(db, notice, member, rest[0], attached)
         await broadcasts.tray.clear(db, member.id)
         await reply_correction(ctx, broadcasts, drafted)
@@ -70,14 +72,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
     async def press(ctx: Context[ButtonPressed]) -> None:
         member = await sender(ctx, "recall")
         match ctx.arguments.split(":"):
-            case ["recall", number] if _is_number(number):
+            case ["recall", word] if (number := numbered(word)) is not None:
                 db = await ctx.db()
-                found = await broadcasts.recalls.recall(db, await broadcasts.notice(db, int(number)), member)
+                found = await broadcasts.recalls.recall(db, await broadcasts.notice(db, number), member)
                 if not found.done:
                     raise Refused("recall.already", id=found.id)
                 await ctx.reply(_marked(found, "recall.done"))
-            case ["correct", number] if _is_number(number):
-                sent = await broadcasts.corrections.send(await ctx.db(), int(number), member)
+            case ["correct", word] if (number := numbered(word)) is not None:
+                sent = await broadcasts.corrections.send(await ctx.db(), number, member)
                 outcome = "correction.already" if sent.number is None else "correction.sent"
                 if sent.number is not None and sent.held_until is not None:
                     outcome = "correction.held"
@@ -93,7 +95,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
                         ),
                     )
                 )
-            case ["keep", number] if _is_number(number):
+            case ["keep", word] if (number := numbered(word)) is not None:
                 await ctx.reply(texts("recall.kept", id=number))
             case _:
                 await ctx.reply(texts("refused.broken_button"))
@@ -112,7 +114,3 @@ def build_router(broadcasts: Broadcasts) -> Router:
         return broadcasts.marked(found.kind, said)
 
     return router
-
-
-def _is_number(word: str) -> bool:
-    return word.isdecimal() and len(word) <= 15

@@ -8,6 +8,7 @@ from bot import recurrence
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
+from bot.numbers import numbered
 from bot.router import Router
 from broadcasts.naming import named
 from broadcasts.service import Broadcasts
@@ -33,8 +34,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
         match words:
             case []:
                 await listing(ctx)
-            case [how, number] if how.casefold() in CANCEL and number.isdecimal():
-                await cancel(ctx, int(number[:9]))
+            case [how, word] if how.casefold() in CANCEL and (number := numbered(word)) is not None:
+                await cancel(ctx, number)
             case _:
                 await plan(ctx)
 

@@ -13,6 +13,7 @@ from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Message
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from bot.texts import Texts
 from broadcasts.audience import select_members
@@ -76,14 +77,14 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 await open_poll(ctx, ctx.arguments.strip().split(maxsplit=1)[1])
             case "予約" | "schedule", str(wish):
                 await schedule(ctx, wish)
-            case "結果" | "results", str(number) if number.isdecimal():
+            case "結果" | "results", str(word) if (number := numbered(word)) is not None:
                 await manager(ctx)
-                await ctx.reply(results_text(texts, await surveys.results(int(number[:9]))))
+                await ctx.reply(results_text(texts, await surveys.results(number)))
             case "回答" | "answers", str(wish) if wish:
                 await read_answers(ctx, wish)
-            case "締切" | "〆切" | "close", str(number) if number.isdecimal():
+            case "締切" | "〆切" | "close", str(word) if (number := numbered(word)) is not None:
                 person = await manager(ctx)
-                closed = await surveys.close(await ctx.db(), int(number[:9]), actor=person.code)
+                closed = await surveys.close(await ctx.db(), number, actor=person.code)
                 await ctx.reply(
                     texts(
                         "survey.manage.closed",
@@ -98,16 +99,17 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
 
     async def read_answers(ctx: Context[MessageReceived], wish: str) -> None:
         reader = await member(ctx)
-        number, rest = (*wish.split(maxsplit=1), "")[:2]
+        word, rest = (*wish.split(maxsplit=1), "")[:2]
+        number = numbered(word)
         names = [name.strip() for name in re.split("[@、,]", rest) if name.strip()]
-        if not number.isdecimal():
-            raise Refused("survey.manage.owner_only", id=number[:9])
+        if number is None:
+            raise Refused("survey.manage.owner_only", id=word)
         db = await ctx.db()
         of: list[int] | None = None
         if names:
             wanted = await named(db, names)
             of = [row.id for row in await db.execute(select_members(wanted))]
-        definition, found = await told(db, ctx.clock, surveys.vault, int(number[:9]), reader=reader, of=of)
+        definition, found = await told(db, ctx.clock, surveys.vault, number, reader=reader, of=of)
         await ctx.reply(answers_text(texts, definition, found))
 
     async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
@@ -120,8 +122,8 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         match wish.split(maxsplit=1):
             case []:
                 await ctx.reply(listing_text(texts, await surveys.schedules.listing(db)))
-            case [verb, number] if verb.casefold() in CANCEL and number.isdecimal():
-                ended = await surveys.schedules.cancel(db, int(number[:9]), actor=person.code)
+            case [verb, word] if verb.casefold() in CANCEL and (number := numbered(word)) is not None:
+                ended = await surveys.schedules.cancel(db, number, actor=person.code)
                 await ctx.reply(texts("survey.schedule.cancelled", id=ended.id, title=ended.plan.definition.title))
             case [name, *words]:
                 plan = read_plan(known(name), " ".join(words))

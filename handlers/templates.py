@@ -15,6 +15,7 @@ from bot.directory import Member
 from bot.errors import Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from bot.tables import departments
 from bot.texts import Texts
@@ -72,23 +73,22 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         found = await dialogues.find(member.id)
         state = None if found is None or found.topic != TOPIC else State(**found.state)
         match ctx.arguments.split(":"):
-            case ["page", page, drill] if page.isdecimal():
-                await show_list(ctx, member, int(page[:4]), drill=drill == "drill")
+            case ["page", word, drill] if (page := numbered(word)) is not None:
+                await show_list(ctx, member, page, drill=drill == "drill")
             case ["start", key, drill]:
                 await start(ctx, member, templates.get(key), drill=drill == "drill")
             case ["cancel"]:
                 await cancel(ctx, member)
             case [what, at, *rest] if state is not None and state.key and at.isdecimal():
-                if int(at[:4]) != len(state.values):
+                if numbered(at) != len(state.values):
                     await ctx.reply(texts("template.stale"))
                     await ask(ctx, member, state)
                 elif what == "back":
                     await back(ctx, member, state)
                 elif what == "skip":
                     await take(ctx, member, state, "")
-                elif what == "say" and rest and rest[0].isdecimal():
+                elif what == "say" and rest and (chosen := numbered(rest[0])) is not None:
                     offered = await offers(ctx, member, state)
-                    chosen = int(rest[0][:4])
                     await take(ctx, member, state, offered[chosen][1] if chosen < len(offered) else " ")
             case _:
                 await ctx.reply(texts("template.nothing_asked"))

@@ -7,7 +7,6 @@ line is looked up again: from the node marks in YAML, by the table headers in TO
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,6 +14,7 @@ from typing import Literal
 import yaml
 from pydantic import ValidationError
 
+from bot.documents import read_toml, read_yaml
 from bot.errors import KairanbanError
 from surveys.definition import KINDS, Definition
 
@@ -62,13 +62,9 @@ def load_definitions(folder: Path) -> dict[str, Definition]:
 def parse_definition(text: str, format: Format = "toml") -> Definition:
     """The questionnaire in a text; raises `DefinitionError`."""
     try:
-        data: object = tomllib.loads(text) if format == "toml" else yaml.safe_load(text)
-    except tomllib.TOMLDecodeError as error:
-        raise DefinitionError(f"not valid TOML: {error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise DefinitionError(f"{place}not valid YAML: {getattr(error, 'problem', None) or error}") from error
+        data: object = read_toml(text) if format == "toml" else read_yaml(text)
+    except ValueError as error:
+        raise DefinitionError(f"not valid TOML: {error}" if format == "toml" else str(error)) from error
     if not isinstance(data, Mapping):
         raise DefinitionError("line 1: a definition is a table that begins with key, title and questions")
     try:

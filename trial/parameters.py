@@ -194,8 +194,8 @@ def load_parameters(path: Path) -> Parameters:
     """The parameters in a TOML file; ValueError names the file and everything in it that is wrong."""
     try:
         return Parameters.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"The trial's parameters in {path} cannot be read: {error}.") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError(f"The trial's parameters in {path} need mending: {faults}") from None
+    except (OSError, ValueError, RecursionError) as error:  # tomllib lets more out than its own errors
+        raise ValueError(f"The trial's parameters in {path} cannot be read: {error}.") from error

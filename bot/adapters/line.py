@@ -114,7 +114,7 @@ class Line:
         return hmac.compare_digest(given.encode("utf-8", "replace"), expected)
 
     def parse(self, body: bytes) -> Sequence[Event]:
-        """The events of a callback; none for a connection check. Whatever is not for us becomes `Unknown`."""
+        """The events of a callback; none for a connection check. Whatever is not for us becomes `Unused`."""
         return parse(body, adapter=self.name, now=self._clock.now())
 
     # ------------------------------------------------------------- outgoing

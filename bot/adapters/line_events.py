@@ -1,7 +1,8 @@
 """LINE's callbacks in the house's words.
 
-What is not for us becomes `Unknown`, kept and never answered: kinds of events that we have no use for, messages of
-nobody (LINE may leave the sender out), and everything while another service has the word in a chat (standby).
+What is not for us becomes `Unused`: kinds of events that we have no use for, messages of nobody (LINE may leave the
+sender out), and everything while another service has the word in a chat (standby). What LINE has not described, or not
+like this, becomes `Unknown`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    Unused,
+    part,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -71,23 +74,27 @@ class _Reader:
 
     def events(self, document: object, ids: dict[str, str]) -> Sequence[Event]:
         """The events in one of LINE's; `ids` are those that the body has had so far, with what they stand for."""
-        raw = orjson.dumps(document)
+        raw = part(document)
         known: Mapping[str, object] = document if isinstance(document, dict) else {}
         given, digest = known.get("webhookEventId"), hashlib.sha256(raw).hexdigest()
         key = given if isinstance(given, str) and 0 < len(given) <= 100 else f"sha256:{digest}"
         if ids.setdefault(key, digest) != digest:
             # LINE's ids are unique. Should one not be, the event is told apart by what it says, and is not lost.
             key = f"{key}:{digest}"
+        kind = known.get("type")
+        if known.get("mode") == wire.STANDBY:
+            return [self._kept(Unused, key, raw, known, "Another service has the word in this chat (mode standby).")]
+        if isinstance(kind, str) and kind in wire.UNUSED_TYPES:
+            return [self._kept(Unused, key, raw, known, f"There is no use for an event of the type {kind!r}.")]
         try:
             event = _KNOWN_EVENT.validate_json(raw)
         except ValidationError as error:
-            return [self._unknown(key, raw, known, _mistake(known, error))]
+            return [self._kept(Unknown, key, raw, known, _mistake(known, error))]
         if event.mode != "active":
-            reason = f"The bot has not the word in this chat (mode {event.mode[:20]!r}), so it must not answer."
-            return [self._unknown(key, raw, known, reason)]
-        return self._translate(event, key) or [
-            self._unknown(key, raw, known, f"LINE does not say who is behind this {event.type}: its userId is missing.")
-        ]
+            reason = f"There is no mode {event.mode[:20]!r}: nobody knows whether this may be answered."
+            return [self._kept(Unknown, key, raw, known, reason)]
+        nobody = f"LINE does not say who is behind this {event.type}: its userId is missing."
+        return self._translate(event, key) or [self._kept(Unused, key, raw, known, nobody)]
 
     def _translate(self, event: wire.KnownEvent, key: str) -> Sequence[Event]:
         """The event in the house's words; none if nobody is named where somebody must be."""
@@ -144,9 +151,11 @@ class _Reader:
                     )
                 ]
 
-    def _unknown(self, key: str, raw: bytes, known: Mapping[str, object], reason: str) -> Unknown:
+    def _kept(
+        self, kind: type[Unknown | Unused], key: str, raw: bytes, known: Mapping[str, object], reason: str
+    ) -> Unknown | Unused:
         stamp = known.get("timestamp")
-        return Unknown(
+        return kind(
             adapter=self.adapter,
             key=key,
             conversation="",
@@ -161,7 +170,7 @@ class _Reader:
 def _mistake(known: Mapping[str, object], error: ValidationError) -> str:
     kind = known.get("type")
     if isinstance(kind, str) and kind not in wire.KNOWN_TYPES:
-        return f"There is no use for an event of the type {kind[:50]!r}."
+        return f"There is no event of the type {kind[:50]!r}."
     first = error.errors(include_input=False, include_url=False)[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'event'}: {first['msg']}"
 

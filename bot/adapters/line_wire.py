@@ -1,7 +1,7 @@
 """LINE's names: the callbacks that come in, the message objects that go out, and the limits that LINE publishes.
 
 Lengths are counted as LINE counts them, in UTF-16 units: an emoji is two. Kinds of events and messages that are not
-here, today's and tomorrow's, are kept as `Unknown` by the adapter.
+here, tomorrow's, are kept as `Unknown` by the adapter.
 """
 
 from __future__ import annotations
@@ -174,6 +174,13 @@ KnownEvent = Annotated[
 KNOWN_TYPES = frozenset(
     {"message", "unsend", "postback", "follow", "unfollow", "join", "leave", "memberJoined", "memberLeft"}
 )
+UNUSED_TYPES = frozenset({"accountLink", "beacon", "delivery", "membership", "messageEdited", "videoPlayComplete"})
+"""Kinds that LINE describes and that mean nothing to us: what is edited was answered when it was said.
+
+Not those about the account itself, such as `botSuspended`: should one come, somebody ought to look at it.
+"""
+STANDBY = "standby"
+"""The mode of an event in a chat in which another service of the account has the word: the bot must not answer."""
 
 
 class SentMessage(Incoming):

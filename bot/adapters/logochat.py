@@ -38,6 +38,7 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    part,
 )
 from bot.messages import Attachment, Message
 
@@ -178,12 +179,12 @@ class LogoChat:
 
     def _parse_one(self, document: object) -> Event:
         try:
-            return self._translate(_KNOWN_EVENT.validate_json(orjson.dumps(document)))
+            return self._translate(_KNOWN_EVENT.validate_json(part(document)))
         except ValidationError as error:
             return self._unknown(document, error)
 
     def _unknown(self, document: object, error: ValidationError) -> Unknown:
-        raw = orjson.dumps(document)
+        raw = part(document)
         known: Mapping[str, object] = document if isinstance(document, dict) else {}
         key, kind = known.get("event_id"), known.get("type")
         if not isinstance(key, str) or not key:

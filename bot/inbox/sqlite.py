@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from bot.clock import Clock
 from bot.errors import InboxUnavailable
-from bot.events import EVENT, Event
+from bot.events import EVENT, Event, has_possible_moment, storable
 from bot.inbox.file import EventFile, NewRow, Row
 from bot.inbox.protocol import FailedEvent, Record
 from bot.inbox.writer import LoopWriter, Writer
@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_NUL = rb"\u0000"
 
 
 ROWS_AT_ONCE = 128
@@ -136,7 +137,8 @@ class SqliteInbox:
             raise InboxUnavailable("The inbox is closed.")
         if not events:
             return 0
-        payloads = [_to_json(event) for event in events]
+        written = [self._to_json(event) for event in events]
+        events, payloads = [event for event, _ in written], [payload for _, payload in written]
         size = sum(map(len, payloads))
         count = len(payloads)
         if self.backlog + count > self._backlog_limit or self._size + size > self._backlog_bytes:
@@ -188,6 +190,20 @@ class SqliteInbox:
         self._hand_in(Record(id, event, redelivered=True), _size(row))
         self._arrival()
         return True
+
+    def _to_json(self, event: Event) -> tuple[Event, str]:
+        """The event, from here on `storable`, with its JSON.
+
+        Same as `model_dump_json`, in a quarter of the time: an event's fields are JSON's own, moments, and models.
+        """
+        try:
+            payload = orjson.dumps(event.__dict__, default=vars)
+        except TypeError:  # a number beyond 64 bits, or half a letter
+            payload = _NUL
+        if _NUL not in payload and has_possible_moment(event):
+            return event, payload.decode()
+        event = storable(event, self._clock.now())
+        return event, event.model_dump_json()
 
     def _hand_in(self, record: Record, size: int) -> None:
         self._fresh.append(record)
@@ -269,14 +285,6 @@ def _read(row: Row) -> Event | None:
         return EVENT.validate_json(row.payload or "")
     except ValidationError:
         return None
-
-
-def _to_json(event: Event) -> str:
-    """Same as `model_dump_json`, in a quarter of the time: an event's fields are JSON's own, moments, and models."""
-    try:
-        return orjson.dumps(event.__dict__, default=vars).decode()
-    except TypeError:  # a number beyond 64 bits
-        return event.model_dump_json()
 
 
 def _text(row: Row) -> str:

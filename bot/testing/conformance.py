@@ -30,7 +30,7 @@ from multidict import CIMultiDict
 
 from bot.adapter import Adapter, Answers, Delivery, ListsReads, MakesRooms, Outcome, Rejected, Retry, Sent
 from bot.errors import MalformedPayload
-from bot.events import EVENT, Unknown
+from bot.events import EVENT, Unknown, Unused
 from bot.messages import Address, Button, Message
 
 Behaviour = Literal["well", "busy", "broken", "cut", "silent", "refusing", "gibberish"]
@@ -144,8 +144,9 @@ class AdapterConformance:
             assert keys == again, "The same event must have the same key when it is delivered again."
             unknown = [event for event in events if isinstance(event, Unknown)]
             assert len(unknown) == request.unknown
-            assert all(event.payload and event.reason for event in unknown), (
-                "An Unknown keeps its payload and says why."
+            kept = [event for event in events if isinstance(event, Unknown | Unused)]
+            assert all(event.payload and event.reason for event in kept), (
+                "An Unknown or Unused keeps its payload and says why."
             )
             for event in events:
                 assert EVENT.validate_json(EVENT.dump_json(event)) == event, (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from bot.documents import read_toml
 from bot.errors import ConfigurationError
 from broadcasts.templates.template import Template
 
@@ -52,12 +52,12 @@ def load_template(path: Path) -> Template:
     try:
         if path.stat().st_size > SIZE_LIMIT:
             raise TemplateError(f"{path.name}: larger than {SIZE_LIMIT:,} bytes; this is no template.")
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        data = read_toml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TemplateError(f"{path.name}: cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise TemplateError(f"{path.name}: not in UTF-8; save it as UTF-8 and try again.") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise TemplateError(f"{path.name}: not valid TOML: {error}.") from error
     if "key" in data:
         raise TemplateError(f"{path.name}: key: the file's name is the key; leave it out.")

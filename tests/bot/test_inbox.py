@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -289,3 +289,46 @@ async def test_an_event_comes_back_from_the_disk_as_it_went_in(inbox: SqliteInbo
     await inbox.append([whole])
     (record,) = await (await reopened(inbox)).take(1)
     assert record.event == whole
+
+
+async def test_what_no_database_takes_is_replaced_before_anybody_sees_it(
+    inbox: SqliteInbox, clock: ManualClock
+) -> None:
+    """PostgreSQL has no NUL, and an adapter that reads JSON with Python's own module lets half a letter through."""
+    said = MessageReceived(
+        adapter="fake",
+        key="k\0",
+        conversation="alice",
+        occurred_at=MOMENT,
+        sender="alice",
+        message_id="m1",
+        text="あ\0い \\u0000 \ud83d",
+        location=Location(latitude=1, longitude=2, label="\0"),
+        reply_token="\udc00",
+    )
+    assert await inbox.append([said, event("b")]) == 2
+    assert await inbox.append([said]) == 0
+    (at_once, other) = await inbox.take(2)
+    assert isinstance(at_once.event, MessageReceived)
+    assert at_once.event.location is not None
+    assert (at_once.event.key, at_once.event.text) == ("k\ufffd", "あ\ufffdい \\u0000 \ufffd")
+    assert (at_once.event.location.label, at_once.event.reply_token) == ("\ufffd", "\ufffd")
+    assert other.event == event("b")
+    (record, _) = await (await reopened(inbox)).take(2)
+    assert record.event == at_once.event
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+        datetime(1969, 12, 31, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14))),
+    ],
+)
+async def test_what_happened_at_an_impossible_moment_happened_when_it_came(
+    inbox: SqliteInbox, clock: ManualClock, moment: datetime
+) -> None:
+    assert await inbox.append([event("a").model_copy(update={"occurred_at": moment})]) == 1
+    (record,) = await inbox.take(1)
+    assert record.event == event("a").model_copy(update={"occurred_at": clock.now()})

@@ -3,10 +3,13 @@
 import asyncio
 import hashlib
 import io
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -14,9 +17,10 @@ import pytest
 
 from bot import Context, Router
 from bot.adapter import Retry
-from bot.events import EVENT, MessageReceived, Unknown
+from bot.events import EVENT, MessageReceived, Unknown, Unused
 from bot.inbox.file import EventFile
 from bot.testing import Harness
+from bot.testing.harness import START
 from tests.bot.test_dispatch import said
 
 
@@ -99,6 +103,58 @@ async def test_a_signed_body_that_nobody_can_read_is_kept_with_its_payload_where
         assert await harness.inbox.replay(kept.id)
         await harness.idle()
         assert [each.id for each in await harness.inbox.failed()] == [kept.id]
+
+
+UNUSED = Unused(adapter="fake", key="u1", conversation="", occurred_at=START, payload='{"a":1}', reason="Not for us.")
+
+
+async def test_what_is_known_and_not_for_us_is_no_failure_and_counted_apart_from_what_is_unreadable() -> None:
+    async with door() as (harness, client):
+        assert await knock(harness, client, harness.platform.encode(UNUSED)) == 200
+        assert await knock(harness, client, harness.platform.encode(UNUSED)) == 200
+        await harness.idle()
+        assert (await harness.inbox.failed(), harness.inbox.backlog, harness.sent) == ([], 0, [])
+        async with client.get("/metrics") as response:
+            counted = (await response.text()).splitlines()
+        assert 'kairanban_events_total{adapter="fake",outcome="received",type="unused"} 2.0' in counted
+        assert 'kairanban_events_total{adapter="fake",outcome="ignored",type="unused"} 1.0' in counted
+        assert "kairanban_inbox_failed 0.0" in counted
+
+
+async def test_what_is_known_and_not_for_us_is_on_disk_at_the_200_and_its_payload_goes_with_the_acknowledgement() -> (
+    None
+):
+    def kept(harness: Harness) -> list[tuple[str, str | None]]:
+        # The log is opened a second time, as after a crash: its lock would keep out everybody else.
+        with TemporaryDirectory() as copy:
+            for file in harness.inbox.path.parent.glob("inbox.sqlite3*"):
+                shutil.copy(file, copy)
+            with closing(sqlite3.connect(Path(copy, harness.inbox.path.name))) as file_:
+                return list(file_.execute("SELECT state, payload FROM events"))
+
+    async with door() as (harness, client):
+        async with harness.database.transaction():  # so that nothing can be noted as seen through meanwhile
+            assert await knock(harness, client, harness.platform.encode(UNUSED)) == 200
+            [(state, payload)] = kept(harness)
+            assert state == "pending"
+            assert EVENT.validate_json(payload or "") == UNUSED
+        await harness.idle()
+        await harness.inbox.close()
+        assert kept(harness) == [("done", None)]
+
+
+async def test_a_handler_may_take_what_is_not_for_us_all_the_same() -> None:
+    router = Router()
+    seen: list[str] = []
+
+    @router.on(Unused)
+    async def take(ctx: Context[Unused]) -> None:
+        seen.append(ctx.event.reason)
+
+    async with door(router) as (harness, client):
+        assert await knock(harness, client, harness.platform.encode(UNUSED)) == 200
+        await harness.idle()
+        assert seen == ["Not for us."]
 
 
 async def test_a_body_over_a_megabyte_is_answered_413_with_and_without_a_length() -> None:

@@ -16,7 +16,7 @@ from bot.adapter import Delivery, Outcome, Rejected, Retry, Sent
 from bot.app import serving
 from bot.clock import ManualClock
 from bot.errors import MalformedPayload
-from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown
+from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
 from bot.messages import Address, Button, Message
 from bot.testing.conformance import AdapterCase, AdapterConformance, SignedBody
 from examples.ping import router
@@ -150,8 +150,9 @@ def test_a_pressed_button_brings_its_data_and_two_presses_are_two_events() -> No
 @pytest.mark.parametrize(
     "body",
     [
-        callback("message", subtype="message_changed"),
         callback("message", event_ts="1", ts=None),
+        callback("message", subtype="message_waved"),
+        pressed("x:1").replace(b"1688342500.000000", b"-9223372036854775809"),
         b'{"type":"event_callback","event":7}',
         b'{"type":"event_callback","event":{"type":"message","previous_message":"x"}}',
         b'{"type":"block_actions","actions":[{}]}',
@@ -161,6 +162,12 @@ def test_what_it_cannot_read_is_kept(body: bytes) -> None:
     [event] = adapter().parse(body)
     assert isinstance(event, Unknown)
     assert event.key
+
+
+def test_an_edited_message_is_known_and_not_for_us() -> None:
+    [event] = adapter().parse(callback("message", subtype="message_changed"))
+    assert isinstance(event, Unused)
+    assert event.reason
 
 
 @pytest.mark.parametrize(

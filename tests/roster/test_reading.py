@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 from openpyxl.workbook.protection import WorkbookProtection
@@ -299,6 +300,16 @@ def test_a_protected_workbook_reads_like_any_other() -> None:
 @pytest.mark.parametrize("cut", [30, 200, -30])
 def test_a_workbook_cut_short_is_refused(cut: int) -> None:
     assert refusal(xlsx(["職員番号", "氏名", "所属"])[:cut]).key == "roster.broken_xlsx"
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=60)  # openpyxl takes its time
+def test_a_workbook_with_damaged_bytes_is_a_roster_or_refused(damage: list[tuple[int, int]]) -> None:
+    data = bytearray(xlsx(["職員番号", "氏名", "所属"], ["1", "山田", "総務課"]))
+    for place, byte in damage:
+        data[place % len(data)] = byte
+    with suppress(Refused):
+        read(bytes(data), "名簿.xlsx")
 
 
 def test_an_archive_that_is_no_workbook_is_refused() -> None:

@@ -55,6 +55,26 @@ async def test_a_key_belongs_to_its_caller_and_a_refusal_does_not_use_it_up(city
     assert (await alice.post(f"/v1/rooms/{room}/leave", key="away")).status == 204
 
 
+async def test_the_document_says_what_a_key_and_the_name_of_a_file_may_look_like(city: City) -> None:
+    document = (await Client(city.session, city.service.url, "").get("/openapi.json")).body
+    parameters = [
+        parameter
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for parameter in operation["parameters"]
+    ]
+    keys = [each["schema"] for each in parameters if each["name"] == "Idempotency-Key"]
+    files = [each["schema"] for each in parameters if each["name"] == "sha256"]
+    assert keys
+    assert files
+    for schema in keys:
+        assert Draft202012Validator(schema).is_valid("broadcast:1 ~")
+        for wrong in ("", "é", "a\tb", "k" * 256):
+            assert not Draft202012Validator(schema).is_valid(wrong)
+    assert Draft202012Validator(files[0]).is_valid("0" * 64)
+    assert not Draft202012Validator(files[0]).is_valid("0")
+
+
 async def test_old_keys_do_not_pile_up(city: City, tmp_path: Path) -> None:
     (alice,) = await city.join("alice")
     room = await alice.room()

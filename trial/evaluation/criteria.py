@@ -117,8 +117,8 @@ def load_agreement(path: Path) -> Agreement:
     """The agreement in a TOML file; ValueError names the file and everything in it that is wrong."""
     try:
         return Agreement.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"The criteria in {path} cannot be read: {error}.") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
         raise ValueError(f"The criteria in {path} need mending: {faults}") from None
+    except (OSError, ValueError, RecursionError) as error:  # tomllib lets more out than its own errors
+        raise ValueError(f"The criteria in {path} cannot be read: {error}.") from error

@@ -43,6 +43,7 @@ _FILES = {
     "description": "Each part with a filename is a file, at most 10 and 200 MB together.",
     "properties": {"file": {"type": "array", "maxItems": 10, "items": {"type": "string", "format": "binary"}}},
 }
+_FORMS = {"sha256": {"pattern": "^[0-9a-f]{64}$"}}
 _REFERENCE = "#/components/schemas/{model}"
 
 
@@ -96,7 +97,7 @@ def _operation(route: Route) -> dict[str, Any]:
                 "name": wire.IDEMPOTENCY_HEADER,
                 "in": "header",
                 "description": "The same key with the same body gets the first answer again, for 24 hours.",
-                "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"},
             }
         )
     if route.body is not None:
@@ -150,7 +151,7 @@ def _problem(status: int) -> dict[str, Any]:
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"} | _FORMS.get(name, {})}
         for name in re.findall(r"\{(\w+)\}", route.path)
     ]
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.rooms import Rooms
 from bot.clock import Clock
@@ -21,6 +19,7 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    part,
 )
 
 Raw = Mapping[str, Any]
@@ -58,7 +57,7 @@ class Reader:
             return self._unknown(raw, "An event must be an object.")
         try:
             return self._understand(raw, room or str(raw["room_id"]), looked_into=looked_into)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, RecursionError) as error:
             return self._unknown(raw, f"The event is not what Matrix describes ({type(error).__name__}: {error}).")
 
     def _understand(self, raw: Raw, room: str, *, looked_into: bool) -> Event | None:
@@ -92,7 +91,7 @@ class Reader:
             case wire.REDACTION:
                 gone = content.get("redacts") or raw.get("redacts")  # moved into the content by room version 11
                 return MessageUnsent(**common, message_id=wire.message_id(room, str(gone)))
-            case kind if person is None or kind in _NOT_SAID or kind.startswith("m.call."):
+            case kind if person is None or kind in _NOT_SAID or kind.startswith(_NOT_TALK):
                 return None
             case kind:
                 reason = _ENCRYPTED if kind == wire.ENCRYPTED else f"There is no event of the type {kind[:50]!r}."
@@ -176,7 +175,7 @@ class Reader:
         return datetime.fromtimestamp(milliseconds / 1_000, UTC)
 
     def _unknown(self, raw: object, reason: str) -> Unknown:
-        payload = orjson.dumps(raw)
+        payload = part(raw)
         known: Raw = raw if isinstance(raw, dict) else {}
         key, sent = known.get("event_id"), known.get("origin_server_ts")
         if not isinstance(key, str) or not key:
@@ -190,4 +189,5 @@ class Reader:
         )
 
 
+_NOT_TALK = ("m.call.", "m.key.verification.")
 _NOT_SAID = frozenset({"m.reaction", "m.sticker", "m.poll.end", "org.matrix.msc3381.poll.end", *wire.POLLS})

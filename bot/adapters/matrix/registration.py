@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from bot.documents import read_yaml
 from bot.errors import ConfigurationError
 
 
@@ -68,10 +69,10 @@ class Registration:
     def read(file: Path) -> dict[str, Any]:
         """What stands in a registration file. Raises ConfigurationError for one that cannot be used."""
         try:
-            document = yaml.safe_load(file.read_text(encoding="utf-8"))
+            document: Any = read_yaml(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise ConfigurationError(f"The registration cannot be read: {error.strerror}: {file}") from error
-        except (yaml.YAMLError, UnicodeDecodeError):
+        except ValueError:
             raise ConfigurationError(f"The registration {file} is no YAML.") from None  # its text has secrets in it
         missing = [
             name

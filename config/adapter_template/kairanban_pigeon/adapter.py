@@ -26,6 +26,7 @@ from bot.events import (
     MessageRead,
     MessageReceived,
     Unknown,
+    part,
 )
 from bot.messages import Message
 from multidict import CIMultiDict
@@ -102,7 +103,7 @@ class Pigeon:
             return self._unknown(event, f"{type(error).__name__}: {str(error)[:100]}")
 
     def _unknown(self, event: Any, reason: str) -> Unknown:
-        payload = orjson.dumps(event).decode()
+        payload = part(event).decode()
         key = event.get("id") if isinstance(event, dict) else None
         return Unknown(
             adapter=self.name,

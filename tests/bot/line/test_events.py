@@ -18,6 +18,7 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    Unused,
 )
 from bot.testing.fakes import FakeLine
 from tests.bot.line.support import START
@@ -159,13 +160,33 @@ def test_a_message_that_is_taken_back_names_itself(parser: Line) -> None:
     [
         (event("beacon", beacon={"hwid": "d41d8cd98f", "type": "enter"}), "type 'beacon'"),
         (event("messageEdited", message=text()), "type 'messageEdited'"),
-        (event("message", message={"id": "m", "type": "hologram"}), "message"),
-        (event("message", message={"type": "text", "text": "x"}), "id"),
         (event("message", {"type": "group", "groupId": GROUP}, message=text()), "userId is missing"),
         (event("postback", {"type": "room", "roomId": ROOM}, postback={"data": "x:1"}), "userId is missing"),
-        (event("message", {"type": "user"}, message=text()), "userId"),
         (event("message", message=text(), mode="standby"), "standby"),
+        (event("message", {"type": "group", "groupId": GROUP}, message=text(), mode="standby"), "standby"),
         (event("unfollow", mode="standby"), "standby"),
+        (event("waved", mode="standby"), "standby"),
+    ],
+)
+def test_what_is_understood_and_not_for_us_is_of_no_use_and_no_failure(
+    parser: Line, document: dict[str, Any], reason: str
+) -> None:
+    found = one(parser, document)
+    assert isinstance(found, Unused)
+    assert reason in found.reason
+    assert orjson.loads(found.payload) == document
+    assert (found.key, found.occurred_at) == (document["webhookEventId"], START + timedelta(milliseconds=123))
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (event("waved"), "no event of the type 'waved'"),
+        (event("botSuspended"), "no event of the type 'botSuspended'"),
+        (event("message", message=text(), mode="asleep"), "no mode 'asleep'"),
+        (event("message", message={"id": "m", "type": "hologram"}), "message"),
+        (event("message", message={"type": "text", "text": "x"}), "id"),
+        (event("message", {"type": "user"}, message=text()), "userId"),
         (event("message", message=text(), timestamp="yesterday"), "timestamp"),
         (event("message", message=text(), timestamp=10**18), "timestamp"),
         ({"type": 3}, "event"),
@@ -173,7 +194,9 @@ def test_a_message_that_is_taken_back_names_itself(parser: Line) -> None:
         (None, "event"),
     ],
 )
-def test_what_is_not_for_us_is_kept_whole_and_answered_by_nobody(parser: Line, document: object, reason: str) -> None:
+def test_what_is_new_to_us_or_unreadable_is_kept_whole_where_it_is_seen(
+    parser: Line, document: object, reason: str
+) -> None:
     found = one(parser, document)
     assert isinstance(found, Unknown)
     assert reason in found.reason

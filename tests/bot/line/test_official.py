@@ -20,12 +20,12 @@ from linebot.v3.webhooks import FollowEvent, MessageEvent, PostbackEvent, Unfoll
 
 from bot.adapters.line import Line
 from bot.clock import ManualClock
-from bot.events import Unknown
+from bot.events import Unknown, Unused
 from bot.messages import Button
 from bot.testing.fakes import FakeLine
 from tests.bot.line.support import BUTTONS, delivery, reply_token
 from tests.bot.line.test_signatures import VECTORS
-from tests.bot.line.town import town
+from tests.bot.line.town import Town, town
 
 SCRIPT = Path(__file__).parents[2] / "node" / "middleware.cjs"
 MODULES = Path(sys.prefix) / "node"
@@ -106,12 +106,14 @@ def test_none_of_the_published_events_is_lost_although_they_share_one_id(clock: 
     assert len(found) == 30  # two of them are of two people each
     assert len({event.key for event in found}) == 30
     assert [event.key for event in adapter.parse(body)] == [event.key for event in found]
-    unknown = [event for event in found if isinstance(event, Unknown)]
-    kinds = {orjson.loads(event.payload)["type"] for event in unknown}
-    assert {"messageEdited", "undefined", "beacon", "accountLink", "videoPlayComplete"} == kinds - {"message"}
-    assert [event.reason for event in unknown if "userId" in event.reason] == [
+    unused = [event for event in found if isinstance(event, Unused)]
+    kinds = {orjson.loads(event.payload)["type"] for event in unused}
+    assert {"messageEdited", "beacon", "accountLink", "videoPlayComplete"} == kinds - {"message"}
+    assert [event.reason for event in unused if "userId" in event.reason] == [
         "LINE does not say who is behind this message: its userId is missing."
     ]
+    unknown = [event for event in found if isinstance(event, Unknown)]
+    assert {orjson.loads(event.payload)["type"] for event in unknown} == {"undefined"}
 
 
 async def test_the_published_events_come_through_the_whole_house(tmp_path: Path) -> None:
@@ -119,8 +121,17 @@ async def test_the_published_events_come_through_the_whole_house(tmp_path: Path)
     async with town(tmp_path, ["花子"]) as here:
         assert await here.line.post(*events) == 200
         await here.idle()
-        assert len(await here.house.bot.inbox.failed(100)) == 7  # the unknown ones, kept where they can be seen
+        [kept] = await here.house.bot.inbox.failed(100)
+        assert kept.error == "There is no event of the type 'undefined'."
+        assert _count(here, 'outcome="ignored",type="unused"') == 6
         assert here.house.bot.inbox.backlog == 0
+
+
+def _count(here: Town, labels: str) -> float:
+    lines = here.house.bot.metrics.text().decode().splitlines()
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith("kairanban_events_total") and labels in line
+    )
 
 
 # ------------------------------------------------------------ Node middleware

@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_kept_where_somebody_speaks_to_the_bot_and_nowher
         assert isinstance(read, Unknown)
         assert "ciphertext" in read.payload
         assert reader().read(event(kind, GROUP, content={"ciphertext": "x"})) is None
-    for kind in ("m.reaction", "m.call.invite", "org.matrix.msc3381.poll.end"):
+    for kind in ("m.reaction", "m.call.invite", "m.key.verification.start", "org.matrix.msc3381.poll.end"):
         assert reader().read(event(kind, content={})) is None
     assert reader().read(event("m.room.topic", content={}, state_key="")) is None
 
