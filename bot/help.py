@@ -5,9 +5,10 @@ from __future__ import annotations
 from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
-from bot.texts import Texts
+from bot.texts import Language, Texts
 
 NAMES = ("ヘルプ", "help")
+ALSO = ("へるぷ", "使い方", "つかいかた", "?")
 
 
 def with_help(router: Router, texts: Texts) -> Router:
@@ -15,24 +16,34 @@ def with_help(router: Router, texts: Texts) -> Router:
     whole = Router()
     whole.include(router)
 
-    def listing() -> str:
+    async def listing(ctx: Context[MessageReceived]) -> str:
+        """What this person can use, under the names in their language."""
+        member = await ctx.member()
+        held = member.roles | {role for role, _ in member.limited} if member is not None else frozenset()
         lines = (
-            texts("help.line", command=" ".join(f"/{name}" for name in entry.names), help=entry.help)
+            texts("help.line", command="/" + _named(entry.names, texts.language), help=entry.help)
             for entry in whole.help
+            if not entry.roles or entry.roles & held
         )
         return "\n".join([texts("help.intro"), *lines])
 
     async def show_help(ctx: Context[MessageReceived]) -> None:
-        await ctx.reply(listing())
+        await ctx.reply(await listing(ctx))
 
     async def explain_unknown(ctx: Context[MessageReceived]) -> object:
         if ctx.command is None or not ctx.event.direct:  # in a room, another bot may be meant
             return NEXT
-        await ctx.reply(f"{texts('help.unknown', command=ctx.command)}\n{listing()}")
+        said = texts("help.unknown", command=ctx.command)
+        near = whole.near(ctx.command)
+        await ctx.reply(f"{said}\n{texts('help.near', command=near) if near else await listing(ctx)}")
         return None
 
     own = tuple(name for name in NAMES if not router.has_command(name))
     if own:
-        whole.command(*own, help=texts("help.entry"))(show_help)
+        whole.command(*own, help=texts("help.entry"), also=ALSO if own == NAMES else ())(show_help)
     whole.on(MessageReceived)(explain_unknown)
     return whole
+
+
+def _named(names: tuple[str, ...], language: Language) -> str:
+    return next((name for name in names if name.isascii() == (language == "en")), names[0])

@@ -29,6 +29,8 @@ from broadcasts.tables import awaited_details, broadcast_answers, broadcast_reci
 from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
 
+RECENT = timedelta(days=3)
+"""How long after a question plain words in pair talk are looked at as an answer to it."""
 PATIENCE = timedelta(minutes=30)
 """How long words in pair talk are taken for the place, time or reason that was asked for."""
 
@@ -81,6 +83,8 @@ class Responses:
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None:
             return None
+        if (other := said_plainly(self._texts, question, words)) is not None:  # "I am safe after all" is no place
+            return await self._take(db, notice, question, member, Answer(other, "", at, key))
         return await self._understand(db, notice, question, member, notice.choice, words, location, at=at, key=key)
 
     async def say(
@@ -102,6 +106,29 @@ class Responses:
                 understood = await self._understand(db, notice, question, member, choice, rest[0], None, at=at, key=key)
                 return understood or await self._take(db, notice, question, member, Answer(choice, "", at, key))
         return await self._ask_again(db, notice, question, member)
+
+    async def guess(self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str) -> Message | None:
+        """Take words that nothing asked for, if they are a choice of a recent question: 「無事です」.
+
+        Other words while a question is unanswered: that question again, so that nobody believes to have answered.
+        None if there is nothing to answer.
+        """
+        recent = (await db.execute(_RECENT, {"member_id": member.id, "since": at - RECENT})).all()
+        unanswered: Row[Any] | None = None
+        for notice in recent:
+            question = question_of(notice)
+            if question is None:
+                continue
+            if (choice := said_plainly(self._texts, question, words)) is not None:
+                return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+            given = await db.execute(_GIVEN, {"broadcast_id": notice.id, "member_id": member.id})
+            if unanswered is None and given.first() is None:
+                unanswered = notice
+        question = question_of(unanswered) if unanswered is not None else None
+        if unanswered is None or question is None:
+            return None
+        again = await self._ask_again(db, unanswered, question, member)
+        return again.model_copy(update={"text": f"{self._texts('answer.not_yet')}\n\n{again.text}"})
 
     async def tally(self, broadcast_id: int | None, asks: Ask | None = None) -> Tally:
         """How a question was answered; without a number, the latest that asks so. Raises `Refused` if there is none."""
@@ -204,6 +231,17 @@ def describe(texts: Texts, question: Question, choice: str, detail: str) -> str:
     return texts("answer.with_detail", answer=label, detail=texts("read.name_separator").join(more)) if more else label
 
 
+def said_plainly(texts: Texts, question: Question, words: str) -> str | None:
+    """The choice that somebody wrote instead of pressing it, as politely as people write: 「参集できません。」."""
+    said = unicodedata.normalize("NFKC", words).strip(" \n。、.!")
+    for choice in question.options():
+        label = question.label(texts, choice)
+        polite = label.replace("する", "します").replace("できない", "できません")
+        if said in {label, f"{label}です", f"{label}だ", polite}:
+            return choice
+    return None
+
+
 def clock_time(moment: datetime) -> str:
     """A moment as people in Japan read it: `10-05 21:34`."""
     return to_tokyo(moment).strftime("%m-%d %H:%M")
@@ -239,6 +277,17 @@ _OPEN = (
     )
     .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
     .limit(1)
+)
+_RECENT = (
+    select(broadcasts)
+    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
+    .where(
+        broadcast_recipients.c.member_id == bindparam("member_id"),
+        broadcasts.c.asks.is_not(None),
+        broadcasts.c.state == "sent",
+        broadcasts.c.sent_at >= bindparam("since", type_=UtcDateTime),
+    )
+    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
 )
 _GIVEN = select(broadcast_answers).where(
     broadcast_answers.c.broadcast_id == bindparam("broadcast_id"),
