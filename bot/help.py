@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
-from bot.texts import Language, Texts
+from bot.texts import Texts
 
 NAMES = ("ヘルプ", "help")
 ALSO = ("へるぷ", "使い方", "つかいかた", "?")
@@ -17,11 +17,11 @@ def with_help(router: Router, texts: Texts) -> Router:
     whole.include(router)
 
     async def listing(ctx: Context[MessageReceived]) -> str:
-        """What this person can use, under the names in their language."""
+        """What this person can use."""
         member = await ctx.member()
         held = member.roles | {role for role, _ in member.limited} if member is not None else frozenset()
         lines = (
-            texts("help.line", command="/" + _named(entry.names, texts.language), help=entry.help)
+            texts("help.line", command=" ".join(f"/{name}" for name in entry.names), help=entry.help)
             for entry in whole.help
             if not entry.roles or entry.roles & held
         )
@@ -35,7 +35,9 @@ def with_help(router: Router, texts: Texts) -> Router:
             return NEXT
         said = texts("help.unknown", command=ctx.command)
         near = whole.near(ctx.command)
-        await ctx.reply(f"{said}\n{texts('help.near', command=near) if near else await listing(ctx)}")
+        if near is not None:
+            said += texts("help.near", command=near)
+        await ctx.reply(f"{said}\n\n{await listing(ctx)}")
         return None
 
     own = tuple(name for name in NAMES if not router.has_command(name))
@@ -43,7 +45,3 @@ def with_help(router: Router, texts: Texts) -> Router:
         whole.command(*own, help=texts("help.entry"), also=ALSO if own == NAMES else ())(show_help)
     whole.on(MessageReceived)(explain_unknown)
     return whole
-
-
-def _named(names: tuple[str, ...], language: Language) -> str:
-    return next((name for name in names if name.isascii() == (language == "en")), names[0])
