@@ -24,7 +24,16 @@ from bot.messages import Button, Message
 from bot.storage import Database, UtcDateTime
 from bot.texts import Texts
 from broadcasts import receipts, tallies
-from broadcasts.questions import DETAIL_LENGTH, NEEDS_HELP, Ask, Question, arrival, counted_as, question_of
+from broadcasts.questions import (
+    DETAIL_LENGTH,
+    NEEDS_HELP,
+    Ask,
+    Question,
+    arrival,
+    counted_as,
+    question_of,
+    said_plainly,
+)
 from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
 from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
@@ -83,8 +92,9 @@ class Responses:
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None:
             return None
-        if (other := said_plainly(self._texts, question, words)) is not None:  # "I am safe after all" is no place
-            return await self._take(db, notice, question, member, Answer(other, "", at, key))
+        # 無事です is no reason for not coming: it answers the other question that is open.
+        if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
+            return answered
         return await self._understand(db, notice, question, member, notice.choice, words, location, at=at, key=key)
 
     async def say(
@@ -113,17 +123,10 @@ class Responses:
         Other words while a question is unanswered: that question again, so that nobody believes to have answered.
         None if there is nothing to answer.
         """
-        recent = (await db.execute(_RECENT, {"member_id": member.id, "since": at - RECENT})).all()
-        unanswered: Row[Any] | None = None
-        for notice in recent:
-            question = question_of(notice)
-            if question is None:
-                continue
-            if (choice := said_plainly(self._texts, question, words)) is not None:
-                return await self._take(db, notice, question, member, Answer(choice, "", at, key))
-            given = await db.execute(_GIVEN, {"broadcast_id": notice.id, "member_id": member.id})
-            if unanswered is None and given.first() is None:
-                unanswered = notice
+        if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
+            return answered
+        values = {"member_id": member.id, "since": at - RECENT}
+        unanswered = (await db.execute(_RECENT.where(broadcast_answers.c.latest_at.is_(None)), values)).first()
         question = question_of(unanswered) if unanswered is not None else None
         if unanswered is None or question is None:
             return None
@@ -150,6 +153,17 @@ class Responses:
             return await tallies.by_name(db, broadcast_id)
 
     # -------------------------------------------------------------- in private
+
+    async def _plain_answer(
+        self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str
+    ) -> Message | None:
+        """Take words that are a choice of a recent question, the latest first; None if they are not."""
+        for notice in (await db.execute(_RECENT, {"member_id": member.id, "since": at - RECENT})).all():
+            question = question_of(notice)
+            choice = None if question is None else said_plainly(self._texts, question, words)
+            if question is not None and choice is not None:
+                return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+        return None
 
     async def _understand(
         self,
@@ -231,17 +245,6 @@ def describe(texts: Texts, question: Question, choice: str, detail: str) -> str:
     return texts("answer.with_detail", answer=label, detail=texts("read.name_separator").join(more)) if more else label
 
 
-def said_plainly(texts: Texts, question: Question, words: str) -> str | None:
-    """The choice that somebody wrote instead of pressing it, as politely as people write: 「参集できません。」."""
-    said = unicodedata.normalize("NFKC", words).strip(" \n。、.!")
-    for choice in question.options():
-        label = question.label(texts, choice)
-        polite = label.replace("する", "します").replace("できない", "できません")
-        if said in {label, f"{label}です", f"{label}だ", polite}:
-            return choice
-    return None
-
-
 def clock_time(moment: datetime) -> str:
     """A moment as people in Japan read it: `10-05 21:34`."""
     return to_tokyo(moment).strftime("%m-%d %H:%M")
@@ -281,6 +284,13 @@ _OPEN = (
 _RECENT = (
     select(broadcasts)
     .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
+    .outerjoin(
+        broadcast_answers,
+        and_(
+            broadcast_answers.c.broadcast_id == broadcasts.c.id,
+            broadcast_answers.c.member_id == broadcast_recipients.c.member_id,
+        ),
+    )
     .where(
         broadcast_recipients.c.member_id == bindparam("member_id"),
         broadcasts.c.asks.is_not(None),

@@ -63,6 +63,17 @@ async def test_an_answer_in_words_counts_like_its_button() -> None:
         assert "無事 1人（33%）" in (await harness.say("hq", "/安否")).text
 
 
+async def test_with_two_questions_open_an_answer_to_one_is_no_reason_for_the_other() -> None:
+    async with chat() as harness:
+        await ask(harness, "/一斉 緊急 安否 地震です")
+        await ask(harness, "/一斉 緊急 参集 第2配備 集まってください")
+        for muster in ("参集できない", "参集する"):  # the bot now waits for a reason, then for a time
+            await harness.advance(timedelta(minutes=1))
+            await harness.say("a", muster)
+            assert "「無事」と記録しました" in (await harness.say("a", "無事です")).text
+        assert "・職員a（総務課）参集する " in (await harness.say("hq", "/参集 2 一覧")).text
+
+
 async def test_other_words_to_an_open_question_bring_it_back_and_are_no_answer() -> None:
     async with chat() as harness:
         await ask(harness, "/一斉 緊急 安否 地震です")
