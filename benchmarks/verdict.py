@@ -15,7 +15,8 @@ from benchmarks.staff import BOT, CONFIRM, Employee, Notice, Staff, notice_numbe
 
 _STATUS = re.compile(r"既読 (\d+)／(\d+)人")
 _ANSWERED = re.compile(r"回答 (\d+)／(\d+)人")
-_CHOICE = re.compile(r"^(\S+) (\d+)人（.*最初の回答 (\d+)人）$", re.MULTILINE)
+_CHOICE = re.compile(r"^(\S+) (\d+)人（[\d.]+%(?:、最初の回答 (\d+)人)?）$", re.MULTILINE)
+"""A choice as the bot counts it; how many chose it at first is said only where that is another number."""
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ async def _judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None
     first, latest = Counter(each[0] for each in given), Counter(each[-1] for each in given)
     said = await staff.ask(notice.author, f"/{notice.question} {notice.number}", f"番号 {notice.number}（")
     total = _ANSWERED.search(said)
-    counted = {label: (int(late), int(early)) for label, late, early in _CHOICE.findall(said)}
+    counted = {label: (int(late), int(early or late)) for label, late, early in _CHOICE.findall(said)}
     if (
         total is None
         or (int(total[1]), int(total[2])) != (len(given), len(notice.recipients))

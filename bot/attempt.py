@@ -16,7 +16,7 @@ from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, Event, MessageReceived
 from bot.inbox import Record
 from bot.outbox import Outbox
-from bot.router import NEXT, Router, invocation
+from bot.router import NEXT, Router
 from bot.storage import Database
 from bot.texts import Texts
 
@@ -85,7 +85,7 @@ class Attempts:
             await ctx.finish()
 
     def _context(self, event: Event, stack: AsyncExitStack) -> Context[Any]:
-        command, arguments = invocation(event)
+        command, arguments = self._router.invocation(event)
         return Context(
             event,
             clock=self._clock,

@@ -65,6 +65,11 @@ async def remove(db: AsyncConnection, name: str, people: Sequence[int]) -> int:
     return gone.rowcount
 
 
+async def exists(db: AsyncConnection, name: str) -> bool:
+    """Whether there is a group of that name."""
+    return (await db.execute(select(groups.c.id).where(groups.c.name == name))).first() is not None
+
+
 async def drop(db: AsyncConnection, name: str) -> bool:
     """Do away with a group; False if there is none of that name."""
     group_id = select(groups.c.id).where(groups.c.name == name).scalar_subquery()

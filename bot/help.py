@@ -8,6 +8,7 @@ from bot.router import NEXT, Router
 from bot.texts import Texts, repeated
 
 NAMES = ("ヘルプ", "help")
+ALSO = ("へるぷ", "使い方", "つかいかた", "?")
 
 
 def with_help(router: Router, texts: Texts) -> Router:
@@ -15,24 +16,32 @@ def with_help(router: Router, texts: Texts) -> Router:
     whole = Router()
     whole.include(router)
 
-    def listing() -> str:
+    async def listing(ctx: Context[MessageReceived]) -> str:
+        """What this person can use."""
+        member = await ctx.member()
+        held = member.roles | {role for role, _ in member.limited} if member is not None else frozenset()
         lines = (
             texts("help.line", command=" ".join(f"/{name}" for name in entry.names), help=entry.help)
             for entry in whole.help
+            if not entry.roles or entry.roles & held
         )
         return "\n".join([texts("help.intro"), *lines])
 
     async def show_help(ctx: Context[MessageReceived]) -> None:
-        await ctx.reply(listing())
+        await ctx.reply(await listing(ctx))
 
     async def explain_unknown(ctx: Context[MessageReceived]) -> object:
         if ctx.command is None or not ctx.event.direct:  # in a room, another bot may be meant
             return NEXT
-        await ctx.reply(f"{texts('help.unknown', command=repeated(ctx.command, 50))}\n{listing()}")
+        said = texts("help.unknown", command=repeated(ctx.command, 50))
+        near = whole.near(ctx.command)
+        if near is not None:
+            said += texts("help.near", command=near)
+        await ctx.reply(f"{said}\n\n{await listing(ctx)}")
         return None
 
     own = tuple(name for name in NAMES if not router.has_command(name))
     if own:
-        whole.command(*own, help=texts("help.entry"))(show_help)
+        whole.command(*own, help=texts("help.entry"), also=ALSO if own == NAMES else ())(show_help)
     whole.on(MessageReceived)(explain_unknown)
     return whole

@@ -22,6 +22,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from bot.sqlite import changed_rows
+
 Values = tuple[Any, ...]
 Convert = Callable[[Any], Any]
 
@@ -54,7 +56,7 @@ class Prepared:
             values.append(value if convert is None else convert(value))
         return tuple(values)
 
-    def result(self, cursor: sqlite3.Cursor) -> Carried:
+    def result(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> Carried:
         """What came of it, whole: nothing stays open."""
         description = cursor.description
         rows: Sequence[Values] = cursor.fetchall() if description else ()
@@ -65,18 +67,19 @@ class Prepared:
                 tuple(value if read is None else read(value) for value, read in zip(row, self._readers, strict=True))
                 for row in rows
             ]
-        return Carried(self._metadata or _NO_COLUMNS, rows, cursor, self.numbers_rows)
+        changed = changed_rows(connection, cursor, self.sql)
+        return Carried(self._metadata or _NO_COLUMNS, rows, changed, cursor.lastrowid if self.numbers_rows else None)
 
 
 class Carried(IteratorResult[Any]):
     """A result with everything in it, and what a change left behind."""
 
     def __init__(
-        self, metadata: SimpleResultMetaData, rows: Sequence[Values], cursor: sqlite3.Cursor, numbers_rows: bool
+        self, metadata: SimpleResultMetaData, rows: Sequence[Values], changed: int, new_id: int | None
     ) -> None:
         super().__init__(metadata, iter(rows))
-        self.rowcount = cursor.rowcount
-        self.inserted_primary_key = (cursor.lastrowid,) if numbers_rows else None
+        self.rowcount = changed
+        self.inserted_primary_key = None if new_id is None else (new_id,)
 
 
 _NO_COLUMNS = SimpleResultMetaData([])
@@ -260,6 +263,6 @@ def _carry_out(
         _go_ahead(connection, begin, ahead)
     cursor = connection.execute(prepared.sql, values)
     try:
-        return prepared.result(cursor)
+        return prepared.result(connection, cursor)
     finally:
         cursor.close()

@@ -1,6 +1,7 @@
 """When something happens by itself, a notice or a survey: once, or again and again, by the wall clock in Japan.
 
     2023-10-02 09:00          once; also 2023/10/2 and 2023年10月2日, 9時 and 9時半
+    10月2日 09:00              once, the next one; also 10/2, 今日, 明日 (where `today` is given)
     毎日 09:00                 daily
     毎週月曜 09:00              weekly:mon
     毎月1日 09:00・毎月末日      monthly:1, monthly:last; a month without a 31st is passed over
@@ -36,6 +37,8 @@ _WEEKDAYS = "月火水木金土日"
 _ENGLISH_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NEXT_OPEN = frozenset({"翌開庁日", "next-open-day"})
 _DATE = re.compile(r"(20\d{2})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
+_THIS_YEAR = re.compile(r"(\d{1,2})(?:月(\d{1,2})日|/(\d{1,2}))")
+_SOON = {"今日": 0, "本日": 0, "today": 0, "明日": 1, "あした": 1, "あす": 1, "tomorrow": 1}
 _TIME = re.compile(r"(\d{1,2})(?::(\d{2})|時(?:(\d{1,2})分|(半))?)")
 _WEEKLY = re.compile(rf"毎週([{_WEEKDAYS}])曜?日?|weekly:({'|'.join(_ENGLISH_WEEKDAYS)})[a-z]*")
 _MONTHLY = re.compile(r"(?:毎月|monthly:)(?:(\d{1,2})日?|(末日|月末|last))")
@@ -130,8 +133,11 @@ def in_words(rule: Rule, language: Language) -> str:
     return said + (texts("recurrence.rule_moved") if rule.moved else "")
 
 
-def parse(words: str) -> tuple[Rule, str] | None:
-    """The rule at the beginning of what somebody wrote and the rest as it was typed; None if there is no rule."""
+def parse(words: str, today: date | None = None) -> tuple[Rule, str] | None:
+    """The rule at the beginning of what somebody wrote and the rest as it was typed; None if there is no rule.
+
+    With `today` a date needs no year.
+    """
     rest, moved, found = words.strip(), False, list[str]()
     while rest:
         word = rest.split(maxsplit=1)[0]
@@ -143,9 +149,20 @@ def parse(words: str) -> tuple[Rule, str] | None:
         else:
             break
         rest = rest[len(word) :].lstrip()
-    if len(found) < 2 or (at := _time(found[1])) is None or (when := _day(found[0])) is None:
+    if len(found) < 2 or (at := _time(found[1])) is None or (when := _day(found[0], today)) is None:
         return None
     return Rule(at=at, moved=moved, **when), rest
+
+
+def _next_date(today: date, month: int, day: int) -> dict[str, Any] | None:
+    for year in range(today.year, today.year + 5):  # until there is a 29th of February
+        try:
+            on = date(year, month, day)
+        except ValueError:
+            continue
+        if on >= today:
+            return {"every": "once", "on": on}
+    return None
 
 
 def _time(word: str) -> time | None:
@@ -156,7 +173,11 @@ def _time(word: str) -> time | None:
     return time(hour, minute) if hour < 24 and minute < 60 else None
 
 
-def _day(word: str) -> dict[str, Any] | None:
+def _day(word: str, today: date | None) -> dict[str, Any] | None:
+    if today is not None and word in _SOON:
+        return {"every": "once", "on": today + timedelta(days=_SOON[word])}
+    if today is not None and (found := _THIS_YEAR.fullmatch(word)):
+        return _next_date(today, int(found[1]), int(found[2] or found[3]))
     if found := _DATE.fullmatch(word):
         year, month, day = (int(part) for part in found.groups() if part is not None)
         try:

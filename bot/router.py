@@ -7,9 +7,10 @@ or button before the rest, until one returns anything but `NEXT`.
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
@@ -30,16 +31,20 @@ class _Next(Enum):
     NEXT = "next"
 
 
+_LIKENESS = 0.5
+"""How like a command a mistyped one must be to be asked about: one letter of two, as 既毒 is to 既読."""
+
 NEXT: Final = _Next.NEXT
 """What a handler returns that leaves the event to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class HelpEntry:
-    """One line of the help: a command's names, the one to show first, and what it does."""
+    """One line of the help: a command's names, the one to show first, what it does, and for which roles (none: all)."""
 
     names: tuple[str, ...]
     help: str
+    roles: frozenset[str] = frozenset()
 
 
 _UNSEEN = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
@@ -57,18 +62,24 @@ class Router:
         self._bulk: dict[type[BaseEvent], list[BulkHandler[Any]]] = {}
         self._help: list[HelpEntry] = []
 
-    def command(self, *names: str, help: str = "") -> Callable[[Handler[MessageReceived]], Handler[MessageReceived]]:
-        """Answer `/name`, under any of its names; without `help` the command is not listed."""
+    def command(
+        self, *names: str, help: str = "", also: Sequence[str] = (), roles: Collection[str] = ()
+    ) -> Callable[[Handler[MessageReceived]], Handler[MessageReceived]]:
+        """Answer `/name`, under any of its names; without `help` the command is not listed.
+
+        `also` are spellings that work and are not shown. With `roles` only their holders see it in the help; what a
+        person may do is for the handler to check.
+        """
         if not names:
             raise ConfigurationError('A command needs a name: @router.command("ping").')
 
         def register(handler: Handler[MessageReceived]) -> Handler[MessageReceived]:
-            for name in names:
+            for name in (*names, *also):
                 if any(letter.isspace() for letter in name) or not _plain(name):
                     raise ConfigurationError(f"The command {name!r} needs a name without spaces, such as 'ping'.")
                 _claim(self._commands, _plain(name), handler, f"command /{name}")
             if help:
-                self._help.append(HelpEntry(names, help))
+                self._help.append(HelpEntry(names, help, frozenset(roles)))
             return handler
 
         return register
@@ -128,7 +139,7 @@ class Router:
         """The handlers to ask about `event`, in their order."""
         match event:
             case MessageReceived():
-                name, _ = invocation(event)
+                name, _ = self.invocation(event)
                 if name is not None and name in self._commands:
                     yield self._commands[name]
             case ButtonPressed():
@@ -143,6 +154,28 @@ class Router:
 
     def has_command(self, name: str) -> bool:
         return _plain(name) in self._commands
+
+    def near(self, name: str) -> str | None:
+        """The command that looks most like a mistyped one, under the first of its names; None if none does."""
+        found = difflib.get_close_matches(_plain(name), self._commands, n=1, cutoff=_LIKENESS)
+        if not found:
+            return None
+        handler = self._commands[found[0]]
+        return next(known for known, each in self._commands.items() if each is handler)
+
+    def invocation(self, event: BaseEvent) -> tuple[str | None, str]:
+        """As `invocation`, and where a space is missing (`/一斉訓練`, `/既読3`) the longest command that stands there.
+
+        Japanese is written without spaces. A name in Latin letters ends where its letters end: `/reads` is not `/read`.
+        """
+        name, arguments = invocation(event)
+        if name is None or not isinstance(event, MessageReceived) or name in self._commands:
+            return name, arguments
+        for length in range(len(name) - 1, 0, -1):
+            head, rest = name[:length], name[length:]
+            if head in self._commands and not (_latin(head[-1]) and _latin(rest[0])):
+                return head, f"{rest} {arguments}".strip()
+        return name, arguments
 
     def handles(self, event: BaseEvent) -> bool:
         """Whether any handler, bulk handlers aside, would be asked about `event`."""
@@ -181,6 +214,10 @@ def invocation(event: BaseEvent) -> tuple[str | None, str]:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", _UNSEEN.sub("", name)).casefold().lstrip("/")
+
+
+def _latin(letter: str) -> bool:
+    return letter.isascii() and letter.isalpha()
 
 
 def _claim(table: dict[str, Handler[Any]], key: str, handler: Handler[Any], what: str) -> None:

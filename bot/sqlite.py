@@ -49,7 +49,22 @@ class Result:
 
 
 def _carry_out(connection: sqlite3.Connection, statement: str, values: Any) -> Result:
-    return Result(connection.execute(statement, values or ()))
+    cursor = connection.execute(statement, values or ())
+    changed = changed_rows(connection, cursor, statement)
+    result = Result(cursor)
+    result.rowcount = changed
+    return result
+
+
+def changed_rows(connection: sqlite3.Connection, cursor: sqlite3.Cursor, statement: str) -> int:
+    """How many rows a statement has changed, -1 where that makes no sense.
+
+    The driver counts only for statements whose first word is INSERT, UPDATE, DELETE or REPLACE. A change that begins
+    with WITH (an audience of departments does) is counted by the database.
+    """
+    if cursor.rowcount < 0 and cursor.description is None and statement[:4].upper() == "WITH":
+        return int(connection.execute("SELECT changes()").fetchone()[0])
+    return cursor.rowcount
 
 
 def _carry_out_many(connection: sqlite3.Connection, statement: str, values: Any) -> Result:

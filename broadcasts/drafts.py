@@ -166,6 +166,12 @@ class Drafts:
         await self._diary.note(db, member, "files_taken_out", broadcast_id, {"left": len(left)})
         return left
 
+    async def people_of_group(self, db: AsyncConnection, name: str) -> list[str]:
+        """The names of those in a group, in messages."""
+        return people.show_group(
+            self._texts, name, await people.in_group(db, name, tuple(self._adapters)), self.text_length
+        )
+
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         await notices.require_sender(db, member, "cancel", await notices.find(db, broadcast_id))

@@ -91,6 +91,10 @@ def to_xlsx(rows: Sequence[Sequence[str]]) -> bytes:
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, max(len(rows) - 1, 1), len(COLUMNS) - 1)
         sheet.set_column(0, len(COLUMNS) - 1, 18)
+        sheet.set_paper(9)  # A4; lying down, one page wide, so that a name and its answer are on one page
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
+        sheet.repeat_rows(0)
     return buffer.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Preview:
     pair_talks: int
     unreachable: int
     fingerprint: str
+    sounds_like: str = ""
+    """緊急 or 訓練, as the author wrote it, where the text begins so and the kind does not say it."""
     buttons: Sequence[str] = ()
     """The labels under the text."""
     held_until: datetime | None = None
@@ -74,6 +77,14 @@ def _counts(audience: Audience, audience_key: str | None, adapters: tuple[str, .
         )
         .order_by(departments.c.position, departments.c.id, route.c.room_id)
     )
+
+
+_SPOKEN = re.compile(r"[【《〔\[(（「『＜<\s]*(緊急|訓練)(?!\w)|[【\s]*(緊急|訓練)(?=連絡|緊急|訓練|安否|参集)")
+
+
+def _sounds_like(text: str) -> str:
+    found = _SPOKEN.match(text)
+    return (found[1] or found[2]) if found is not None else ""
 
 
 async def preview(
@@ -114,6 +125,7 @@ async def preview(
         pair_talks=pair_talks,
         unreachable=unreachable,
         fingerprint=await fingerprint(db, audience, draft.audience_key, tuple(adapters)),
+        sounds_like=_sounds_like(draft.text) if draft.kind == "notice" else "",
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
         planned=planned,

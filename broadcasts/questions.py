@@ -130,3 +130,14 @@ def _as_choice(wait: timedelta) -> str:
     limits = (30, 60, 120)
     within = next((limit for limit in limits if wait <= timedelta(minutes=limit)), None)
     return f"come:{within or 'over'}"
+
+
+def said_plainly(texts: Texts, question: Question, words: str) -> str | None:
+    """The choice that somebody wrote instead of pressing it, as politely as people write: 「参集できません。」."""
+    said = unicodedata.normalize("NFKC", words).strip(" \n。、.!")
+    for choice in question.options():
+        label = question.label(texts, choice)
+        polite = label.replace("する", "します").replace("できない", "できません")
+        if said in {label, f"{label}です", f"{label}だ", polite}:
+            return choice
+    return None

@@ -24,11 +24,22 @@ from bot.messages import Button, Message
 from bot.storage import Database, UtcDateTime
 from bot.texts import Texts
 from broadcasts import receipts, tallies
-from broadcasts.questions import DETAIL_LENGTH, NEEDS_HELP, Ask, Question, arrival, counted_as, question_of
+from broadcasts.questions import (
+    DETAIL_LENGTH,
+    NEEDS_HELP,
+    Ask,
+    Question,
+    arrival,
+    counted_as,
+    question_of,
+    said_plainly,
+)
 from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
 from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
 
+RECENT = timedelta(days=3)
+"""How long after a question plain words in pair talk are looked at as an answer to it."""
 PATIENCE = timedelta(minutes=30)
 """How long words in pair talk are taken for the place, time or reason that was asked for."""
 
@@ -81,6 +92,9 @@ class Responses:
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None:
             return None
+        # 無事です is no reason for not coming: it answers the other question that is open.
+        if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
+            return answered
         return await self._understand(db, notice, question, member, notice.choice, words, location, at=at, key=key)
 
     async def say(
@@ -103,6 +117,22 @@ class Responses:
                 return understood or await self._take(db, notice, question, member, Answer(choice, "", at, key))
         return await self._ask_again(db, notice, question, member)
 
+    async def guess(self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str) -> Message | None:
+        """Take words that nothing asked for, if they are a choice of a recent question: 「無事です」.
+
+        Other words while a question is unanswered: that question again, so that nobody believes to have answered.
+        None if there is nothing to answer.
+        """
+        if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
+            return answered
+        values = {"member_id": member.id, "since": at - RECENT}
+        unanswered = (await db.execute(_RECENT.where(broadcast_answers.c.latest_at.is_(None)), values)).first()
+        question = question_of(unanswered) if unanswered is not None else None
+        if unanswered is None or question is None:
+            return None
+        again = await self._ask_again(db, unanswered, question, member)
+        return again.model_copy(update={"text": f"{self._texts('answer.not_yet')}\n\n{again.text}"})
+
     async def tally(self, broadcast_id: int | None, asks: Ask | None = None) -> Tally:
         """How a question was answered; without a number, the latest that asks so. Raises `Refused` if there is none."""
         async with self._database.snapshot() as db:
@@ -123,6 +153,17 @@ class Responses:
             return await tallies.by_name(db, broadcast_id)
 
     # -------------------------------------------------------------- in private
+
+    async def _plain_answer(
+        self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str
+    ) -> Message | None:
+        """Take words that are a choice of a recent question, the latest first; None if they are not."""
+        for notice in (await db.execute(_RECENT, {"member_id": member.id, "since": at - RECENT})).all():
+            question = question_of(notice)
+            choice = None if question is None else said_plainly(self._texts, question, words)
+            if question is not None and choice is not None:
+                return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+        return None
 
     async def _understand(
         self,
@@ -239,6 +280,24 @@ _OPEN = (
     )
     .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
     .limit(1)
+)
+_RECENT = (
+    select(broadcasts)
+    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
+    .outerjoin(
+        broadcast_answers,
+        and_(
+            broadcast_answers.c.broadcast_id == broadcasts.c.id,
+            broadcast_answers.c.member_id == broadcast_recipients.c.member_id,
+        ),
+    )
+    .where(
+        broadcast_recipients.c.member_id == bindparam("member_id"),
+        broadcasts.c.asks.is_not(None),
+        broadcasts.c.state == "sent",
+        broadcasts.c.sent_at >= bindparam("since", type_=UtcDateTime),
+    )
+    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
 )
 _GIVEN = select(broadcast_answers).where(
     broadcast_answers.c.broadcast_id == bindparam("broadcast_id"),

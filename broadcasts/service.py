@@ -174,6 +174,10 @@ class Broadcasts:
         """Take the file with this mark (`files.mark`), or all, out of it; those that are left. Raises `Refused`."""
         return await self._drafts.take_out(db, broadcast_id, member, marked)
 
+    async def people_of_group(self, db: AsyncConnection, name: str) -> list[str]:
+        """The names of those in a group, in messages; whether somebody may see them is for the caller to ask."""
+        return await self._drafts.people_of_group(db, name)
+
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         return await self._drafts.cancel(db, broadcast_id, member)
@@ -181,6 +185,11 @@ class Broadcasts:
     async def notice(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
         """A notice's row, for `recalls` and `corrections`. Raises `Refused` if there is none of that number."""
         return await notices.find(db, broadcast_id)
+
+    async def is_open_draft(self, db: AsyncConnection, broadcast_id: int) -> bool:
+        """Whether a notice is neither sent nor scheduled nor thrown away. Raises `Refused` if there is none."""
+        planned = await self.schedules.find(db, broadcast_id)
+        return (await self.notice(db, broadcast_id)).state == "draft" and not (planned and planned.active)
 
     def marked(self, kind: Kind, text: str) -> str:
         """A word about a notice: about a drill, it says so."""

@@ -21,6 +21,12 @@ LISTED_DEPARTMENTS = 30
 """Departments that a preview names; the rest is summed up, so that the text stays in sight."""
 
 
+def platform_name(texts: Texts, name: str) -> str:
+    """A platform as people call it; an adapter that the catalogue does not know is called by its own name."""
+    key = f"platform.{name}"
+    return texts(key) if key in texts else name
+
+
 def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
     """A draft as its author checks it, in messages of at most `limit` characters; the last takes the buttons."""
     routes = []
@@ -33,8 +39,11 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
     if seen.unreachable:
         routes.append(texts("broadcast.routes_unreachable", members=seen.unreachable))
     if len(seen.platforms) > 1:
-        routes += [texts("broadcast.routes_platform", platform=name, members=count) for name, count in seen.platforms]
-    routes += [texts("broadcast.platform_down", platform=name) for name in seen.down]
+        routes += [
+            texts("broadcast.routes_platform", platform=platform_name(texts, name), members=count)
+            for name, count in seen.platforms
+        ]
+    routes += [texts("broadcast.platform_down", platform=platform_name(texts, name)) for name in seen.down]
     listed = [
         texts("broadcast.department_line", department=name, members=count)
         for name, count in seen.departments[:LISTED_DEPARTMENTS]
@@ -43,6 +52,8 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         listed.append(
             texts("broadcast.departments_more", departments=len(rest), members=sum(count for _, count in rest))
         )
+    if seen.sounds_like:
+        routes += ["", texts("broadcast.looks_urgent", word=seen.sounds_like)]
     whole = texts(
         "broadcast.preview",
         id=seen.id,

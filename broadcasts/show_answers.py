@@ -39,7 +39,7 @@ def tally(texts: Texts, found: Tally, limit: int) -> list[str]:
         lines.append("")
     lines += [
         texts(
-            "tally.choice_line",
+            "tally.choice_line" if found.first[choice] == found.latest[choice] else "tally.choice_line_changed",
             label=question.label(texts, choice),
             count=found.latest[choice],
             percent=percent(found.latest[choice], found.asked),

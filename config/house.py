@@ -36,7 +36,7 @@ from config import migrate
 from config.neighbours import Neighbours
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
-from handlers import introductions
+from handlers import introductions, plainly
 from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
@@ -151,6 +151,7 @@ async def open_house(
         router.include(problem_handlers.build_router(texts))
         router.include(introductions.build_router(texts))
         router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
+        router.include(plainly.build_router(broadcasts, router))
         bot = Bot(
             router,
             chosen,

@@ -22,6 +22,7 @@ from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
 from broadcasts.templates import TemplateError, load_templates
+from config.mending import mistakes
 from config.platforms import (
     LineTable,
     LineWorksTable,
@@ -208,15 +209,20 @@ class Settings(BaseSettings):
             try:
                 values = read_toml(chosen.read_text(encoding="utf-8"))
             except OSError as error:
-                raise ConfigurationError(f"The settings file cannot be read: {error.strerror}: {chosen}") from error
+                raise ConfigurationError(
+                    f"設定ファイルを開けません。 / The settings file cannot be read: {error.strerror}: {chosen}"
+                ) from error
             except ValueError as error:
-                raise ConfigurationError(f"The settings file {chosen} is no valid TOML: {error}") from error
+                raise ConfigurationError(
+                    f"設定ファイルの書き方に誤りがあります。 / The settings file {chosen} is no valid TOML: {error}"
+                ) from error
         try:
             return cls(**values)
         except ValidationError as error:
-            # Never the input: it may be a secret.
-            lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
-            raise ConfigurationError(f"The settings ({chosen}) need mending:\n  " + "\n  ".join(lines)) from error
+            lines = "\n  ".join(mistakes(cls, error))
+            raise ConfigurationError(
+                f"設定ファイル {chosen} に直すところがあります。 / The settings need mending:\n  {lines}"
+            ) from error
 
     def platforms(self) -> tuple[PlatformTable, ...]:
         """The chat platforms that the settings name, without e-mail."""

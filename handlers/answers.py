@@ -17,10 +17,10 @@ from broadcasts.service import Broadcasts
 from handlers.kindly import asker, kindly
 
 LIST = frozenset({"一覧", "list"})
-COMMANDS: dict[tuple[str, str], Ask | None] = {
-    ("安否", "safety"): "safety",
-    ("参集", "muster"): "muster",
-    ("回答", "answers"): None,
+COMMANDS: dict[tuple[str, str, str], Ask | None] = {
+    ("安否", "safety", "あんぴ"): "safety",
+    ("参集", "muster", "さんしゅう"): "muster",
+    ("回答", "answers", "かいとう"): None,
 }
 MAY_SEE = frozenset({HEADQUARTERS, DUTY_OFFICER})
 
@@ -96,6 +96,9 @@ def build_router(broadcasts: Broadcasts) -> Router:
         for part in parts:
             await ctx.reply(part)
 
-    for names, asks in COMMANDS.items():
-        router.command(*names, help=texts(f"help.{names[1]}"))(kindly(texts)(partial(follow, asks)))
+    for (name, english, spoken), asks in COMMANDS.items():
+        register = router.command(
+            name, english, help=texts(f"help.{english}"), also=(spoken,), roles=MAY_SEE if asks is None else ()
+        )
+        register(kindly(texts)(partial(follow, asks)))
     return router

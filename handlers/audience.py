@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import audit, groups
 from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
-from bot.errors import Forbidden
+from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.numbers import numbered
 from bot.router import Router
 from broadcasts.audience import select_members
-from broadcasts.naming import named
+from broadcasts.naming import AmbiguousName, UnknownName, named
+from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from handlers.kindly import Asked, asker, kindly
@@ -30,7 +31,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     router = Router()
     texts = broadcasts.texts
 
-    @router.command("宛先", "recipients", help=texts("help.recipients"))
+    @router.command("宛先", "recipients", help=texts("help.recipients"), also=("あてさき",), roles=SENDERS)
     @kindly(texts)
     async def recipients(ctx: Context[MessageReceived]) -> None:
         number = numbered(unicodedata.normalize("NFKC", ctx.arguments).strip())
@@ -53,7 +54,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
         for page in await broadcasts.people(await ctx.db(), number, member):
             await ctx.reply(page)
 
-    @router.command("グループ", "group", help=texts("help.group"))
+    @router.command("グループ", "group", help=texts("help.group"), also=("ぐるーぷ",), roles=KEEPERS)
     @kindly(texts)
     async def group(ctx: Context[MessageReceived]) -> None:
         member, db = await asker(ctx, "group"), await ctx.db()
@@ -65,7 +66,11 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 title = texts("group.title" if found else "group.none")
                 for page in pages([title, *lines, "", texts("group.usage")], broadcasts.text_length):
                     await ctx.reply(page)
+            case [name] if await groups.exists(db, name.removeprefix("@")):
+                await members_of(ctx, member, name.removeprefix("@"))
             case [("追加" | "add") as how, name, *people] if people and len(name) <= GROUP_NAME_LENGTH:
+                if not await groups.exists(db, name):
+                    await free(db, name)
                 count = await groups.add(db, name, await change(db, ctx, member, how, name, people))
                 await ctx.reply(texts("group.added", name=name, members=count))
             case [("除外" | "remove") as how, name, *people] if people:
@@ -76,6 +81,24 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 await ctx.reply(texts("group.dropped" if await groups.drop(db, name) else "group.unknown", name=name))
             case _:
                 await ctx.reply(texts("group.usage"))
+
+    async def free(db: AsyncConnection, name: str) -> None:
+        """Raise `Refused` if a name stands for something already: "@総務部" would then mean neither of the two."""
+        try:
+            await named(db, [name])
+        except UnknownName:
+            return
+        except AmbiguousName:
+            pass
+        raise Refused("group.name_taken", name=name)
+
+    async def members_of(ctx: Context[MessageReceived], member: Member, name: str) -> None:
+        if member.roles.isdisjoint(KEEPERS | SENDERS):
+            raise Forbidden(
+                "refused.not_headquarters", actor=member.code, action="group.members", subject=f"group:{name}"
+            )
+        for page in await broadcasts.people_of_group(await ctx.db(), name):
+            await ctx.reply(page)
 
     async def change(
         db: AsyncConnection, ctx: Asked, member: Member, how: str, name: str, people: list[str] | tuple[()]

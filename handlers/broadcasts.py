@@ -12,11 +12,12 @@ from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import seating
 from broadcasts.naming import named
+from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers import answers, approvals, files, following, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_confirmation, reply_preview
+from handlers.previewing import is_old, reply_confirmation, reply_preview
 from handlers.wishes import Wish, parse
 
 __all__ = ["Wish", "build_router", "parse"]
@@ -27,13 +28,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
     router = Router()
     texts = broadcasts.texts
 
-    @router.command("一斉", "broadcast", help=texts("help.broadcast"))
+    @router.command("一斉", "broadcast", help=texts("help.broadcast"), also=("いっせい", "一斉連絡"), roles=SENDERS)
     @kindly(texts)
     async def draft(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "draft")
         wish = parse(ctx.arguments)
         if not wish.text:
-            await ctx.reply(texts("broadcast.usage"))
+            said = ctx.arguments.strip()
+            await ctx.reply(texts("broadcast.no_text", said=said) if said else texts("broadcast.usage"))
             return
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
@@ -48,9 +50,11 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case [("confirm" | "alone" | "confirm-again" | "alone-again") as how, word, seen] if (
+            case [("confirm" | "alone") as how, word, seen, drawn] if (
                 number := numbered(word)
-            ) is not None:
+            ) is not None and drawn.isdecimal():
+                await confirm(ctx, number, seen, how, old=is_old(ctx, drawn))
+            case [("confirm-again" | "alone-again") as how, word, seen] if (number := numbered(word)) is not None:
                 await confirm(ctx, number, seen, how)
             case ["cancel", word] if (number := numbered(word)) is not None:
                 member = await sender(ctx, "cancel")
@@ -64,8 +68,12 @@ def build_router(broadcasts: Broadcasts) -> Router:
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
-    async def confirm(ctx: Context[ButtonPressed], number: int, seen: str, how: str) -> None:
+    async def confirm(ctx: Context[ButtonPressed], number: int, seen: str, how: str, *, old: bool = False) -> None:
         member = await sender(ctx, "confirm")
+        if old and await broadcasts.is_open_draft(await ctx.db(), number):
+            await ctx.reply(texts("broadcast.preview_old"))
+            await reply_preview(ctx, broadcasts, number, member)
+            return
         confirmation = await broadcasts.confirm(
             await ctx.db(), number, member, seen, warned=how.endswith("again"), alone=how.startswith("alone")
         )

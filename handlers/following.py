@@ -28,7 +28,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     router = Router()
     texts = broadcasts.texts
 
-    @router.command("既読", "read", help=texts("help.read"))
+    @router.command("既読", "read", help=texts("help.read"), also=("きどく",), roles=READERS)
     @kindly(texts)
     async def follow(ctx: Context[MessageReceived]) -> None:
         member = await asker(ctx, "read")

@@ -16,7 +16,7 @@ def build_router(texts: Texts) -> Router:
     """The command `/わたし`, and what happens when somebody befriends, blocks or unblocks the bot."""
     router = Router()
 
-    @router.command("わたし", "whoami", help=texts("who.help"))
+    @router.command("わたし", "whoami", help=texts("who.help"), also=("私",))
     async def tell(ctx: Context[MessageReceived]) -> None:
         person = await ctx.member()
         if person is None:

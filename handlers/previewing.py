@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.directory import Member
 from bot.messages import Button
 from bot.recurrence import shown
@@ -9,6 +11,14 @@ from broadcasts import show, validation
 from broadcasts.corrections import Correction
 from broadcasts.service import Broadcasts, Confirmation
 from handlers.kindly import Asked
+
+FRESH = timedelta(hours=12)
+"""How long a preview's buttons send: a thumb that slips far up in the talk sends nothing that is no longer true."""
+
+
+def is_old(ctx: Asked, drawn: str) -> bool:
+    """Whether a preview that was drawn at this minute was drawn too long ago to be sent."""
+    return ctx.clock.now().timestamp() - int(drawn) * 60 > FRESH.total_seconds()
 
 
 async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member: Member) -> None:
@@ -18,10 +28,13 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     confirm = "broadcast.confirm" if seen.planned is None else "schedule.confirm"
     if broadcasts.approvals.needed(seen.kind, member):
         confirm = "approval.ask"
-    buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}")]
+    drawn = f"{int(ctx.clock.now().timestamp()) // 60}"
+    buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}:{drawn}")]
     alone = confirm == "approval.ask" and seen.planned is None
     if alone and broadcasts.approvals.may_send_alone(seen.kind, member):
-        buttons.append(Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}"))
+        buttons.append(
+            Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}:{drawn}")
+        )
     buttons += [
         Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
         Button(label=texts("audience.names_button"), data=f"audience:names:{number}"),

@@ -14,7 +14,7 @@ def build_router(texts: Texts) -> Router:
     """The command by which anybody on the staff reports a problem; `texts` includes the catalogue `bot`."""
     router = Router()
 
-    @router.command("不具合", "problem", help=texts("problem.help"))
+    @router.command("不具合", "problem", help=texts("problem.help"), also=("ふぐあい",))
     async def problem(ctx: Context[MessageReceived]) -> None:
         person = await ctx.member()
         if person is None:

@@ -13,6 +13,7 @@ from bot.router import Router
 from broadcasts import show_answers
 from broadcasts.recall import Recall
 from broadcasts.responses import clock_time
+from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers.answers import LIST
 from handlers.kindly import kindly, sender
@@ -24,7 +25,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     router = Router()
     texts = broadcasts.texts
 
-    @router.command("取消", "recall", help=texts("help.recall"))
+    @router.command("取消", "recall", help=texts("help.recall"), also=("取り消し", "とりけし"), roles=SENDERS)
     @kindly(texts)
     async def look(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "recall")
@@ -51,7 +52,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             )
             await ctx.reply(_marked(found, "recall.preview"), buttons)
 
-    @router.command("訂正", "correct", help=texts("help.correct"))
+    @router.command("訂正", "correct", help=texts("help.correct"), also=("ていせい",), roles=SENDERS)
     @kindly(texts)
     async def correct(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "correct")

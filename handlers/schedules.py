@@ -5,19 +5,21 @@ from __future__ import annotations
 import unicodedata
 
 from bot import recurrence
+from bot.clock import to_tokyo
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
 from bot.numbers import numbered
 from bot.router import Router
 from broadcasts.naming import named
+from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from handlers.kindly import kindly, sender
 from handlers.previewing import reply_preview
 from handlers.wishes import parse
 
-CANCEL = frozenset({"取消", "cancel"})
+CANCEL = frozenset({"取消", "取り消し", "cancel"})
 LISTED_LENGTH = 40
 """Characters of a notice's text in the list."""
 
@@ -27,7 +29,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     router = Router()
     texts = broadcasts.texts
 
-    @router.command("予約", "schedule", help=texts("help.schedule"))
+    @router.command("予約", "schedule", help=texts("help.schedule"), also=("よやく",), roles=SENDERS)
     @kindly(texts)
     async def schedule(ctx: Context[MessageReceived]) -> None:
         words = unicodedata.normalize("NFKC", ctx.arguments).split()
@@ -41,10 +43,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
 
     async def plan(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "schedule")
-        found = recurrence.parse(ctx.arguments)
-        wish = None if found is None else parse(found[1])
-        if found is None or wish is None or not wish.text:
-            await ctx.reply(texts("schedule.usage"))
+        found = recurrence.parse(ctx.arguments, to_tokyo(ctx.clock.now()).date())
+        if found is None:
+            await ctx.reply(texts("schedule.unreadable"))
+            return
+        wish = parse(found[1])
+        if not wish.text:
+            await ctx.reply(texts("schedule.no_text"))
             return
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()

@@ -15,7 +15,7 @@ from surveys.definition import Definition
 from surveys.results import closing_time
 from surveys.schedules import Plan, Reserved
 
-CANCEL = frozenset({"取消", "cancel"})
+CANCEL = frozenset({"取消", "取り消し", "cancel"})
 
 _CLOSING = re.compile(r"(?:^|\s)(?:締切|〆切|until)\s*(\S+)", re.IGNORECASE)
 _UNTIL = re.compile(r"(?:^|\s)(?:(\S+)まで|through:(\S+))(?=\s|$)", re.IGNORECASE)

@@ -60,7 +60,7 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
             raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
         return definitions[name]
 
-    @router.command("アンケート", "survey", help=texts("survey.manage.help"))
+    @router.command("アンケート", "survey", help=texts("survey.manage.help"), also=("あんけーと",))
     async def survey(ctx: Context[MessageReceived]) -> None:
         if not ctx.event.direct:
             await ctx.reply(texts("survey.only_in_pair_talk"))

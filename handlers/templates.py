@@ -58,7 +58,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
     dialogues = broadcasts.dialogues
     listed = list(templates.values())
 
-    @router.command("定型", "template", help=texts("template.help"))
+    @router.command("定型", "template", help=texts("template.help"), also=("ていけい",), roles=SENDERS)
     @kindly(texts)
     async def command(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "template")

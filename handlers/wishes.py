@@ -6,7 +6,8 @@
     選択（出られる／出られない） 本文
 
 Only the words at the very beginning count, each of them once, in any order: a text that speaks of 安否 or 確認 later on
-keeps its words.
+keeps its words, and so does one that follows an empty line. 緊急 and 訓練 together are a drill, and a kind and what
+follows it may be written without a space (緊急安否).
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ ASKS: dict[str, Ask] = {
     "safety": "safety",
     "参集": "muster",
     "muster": "muster",
+    "安否確認": "safety",
+    "参集確認": "muster",
     "確認": "acknowledge",
     "acknowledge": "acknowledge",
 }
@@ -40,6 +43,8 @@ CHOICE_LENGTH = 20
 
 _STAGE = re.compile(r"第([1-3])配備|stage([1-3])", re.IGNORECASE)
 _FREE = re.compile(r"(?:選択|choice)\s*[(（]([^)）\n]+)[)）]", re.IGNORECASE)
+_RUN_TOGETHER = re.compile(rf"({'|'.join(KINDS)})(?={'|'.join((*KINDS, *ASKS, '第[1-3]配備'))})", re.IGNORECASE)
+_EMPTY_LINE = re.compile(r"\s*\n[^\S\n]*\n")
 _BETWEEN = re.compile(r"[/／、]")
 
 
@@ -70,6 +75,8 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
     excluded: list[str] = []
     while rest:
         word = rest.split(maxsplit=1)[0]
+        if (together := _RUN_TOGETHER.match(word)) is not None and _is_wish(word[together.end() :]):
+            word = together[0]
         plain = unicodedata.normalize("NFKC", word)
         if plain.startswith("@") and len(plain) > 1:
             included.append(plain[1:])
@@ -77,6 +84,8 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
             excluded.append(plain[2:])
         elif kind is None and plain.casefold() in KINDS:
             kind = KINDS[plain.casefold()]
+        elif {kind, KINDS.get(plain.casefold())} == {"emergency", "drill"}:
+            kind = "drill"
         elif asks is None and plain.casefold() in ASKS:
             asks = ASKS[plain.casefold()]
         elif asks is None and (free := _FREE.match(rest)) is not None:
@@ -85,11 +94,20 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
             stage = int(found[1] or found[2])
         else:
             break
-        rest = rest[len(word) :].lstrip()
+        rest = rest[len(word) :]
+        ends = _EMPTY_LINE.match(rest) is not None
+        rest = rest.lstrip()
+        if ends:
+            break
     if stage is not None and asks != "muster":
         return None
     question = None if asks is None else Question(asks=asks, stage=stage, choices=choices)
     return Wish(kind or "notice", tuple(included), tuple(excluded), rest, question)
+
+
+def _is_wish(word: str) -> bool:
+    plain = unicodedata.normalize("NFKC", word).casefold()
+    return plain in KINDS or plain in ASKS or _STAGE.fullmatch(plain) is not None
 
 
 def _choices(inside: str) -> tuple[str, ...]:

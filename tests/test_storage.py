@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -178,3 +178,14 @@ def test_every_moment_survives_its_storage_form(moment: datetime) -> None:
 def test_a_naive_moment_cannot_be_stored() -> None:
     with pytest.raises(ValueError, match="time zone"):
         UtcDateTime().process_bind_param(datetime(2023, 7, 1), sqlite.dialect())  # noqa: DTZ001 - the mistake itself
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_rows_that_a_statement_beginning_with_with_adds_are_counted(database: Database, times: int) -> None:
+    # An audience of departments is such a statement; the driver counts -1 for it, and so once said the bot.
+    bodies = select(messages.c.body).cte("bodies")
+    doubled = insert(messages).from_select(["body", "created_at"], select(bodies.c.body, literal(NOON, UtcDateTime)))
+    async with database.transaction() as db:
+        await db.execute(insert(messages), [{"body": "one", "created_at": NOON}, {"body": "two", "created_at": NOON}])
+        counts = [(await db.execute(doubled)).rowcount for _ in range(times)]  # from the second on, prepared
+    assert counts == [2, 4, 8][:times]

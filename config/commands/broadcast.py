@@ -33,9 +33,11 @@ from config.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="一斉連絡を見る・書き出す / follow notices, take them out")
 app.add_typer(templates.app, name="template")
-app.command("send", help="一斉連絡を送る・予約する。--attach で添付 / send or schedule a notice, with files")(
-    sending.send
-)
+app.command(
+    "send",
+    epilog="例 / example: kairanban broadcast send '本文' --by 100022 --to 総務部",
+    help="一斉連絡を送る・予約する。--attach で添付 / send or schedule a notice, with files",
+)(sending.send)
 app.command("correct", help="送った連絡を訂正する。--attach で添付 / correct a notice, with files")(correcting.correct)
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
@@ -73,7 +75,11 @@ async def _list(settings: Settings, texts: Texts, limit: int) -> None:
     console.print(shown)
 
 
-@app.command("status", help="読まれた数を所属ごとに。--watch で1秒ごとに更新 / who has read, live with --watch")
+@app.command(
+    "status",
+    epilog="例 / example: kairanban broadcast status 12 --watch",
+    help="読まれた数を所属ごとに。--watch で1秒ごとに更新 / who has read, live with --watch",
+)
 def status(
     number: Annotated[int, typer.Argument(metavar="ID", help="連絡の番号 / the notice's number")],
     watch: Annotated[bool, typer.Option("--watch", help="Ctrl-C まで更新する / until Ctrl-C")] = False,
@@ -140,7 +146,11 @@ def standing(texts: Texts, found: report.Status) -> Group:
     return Group(Text("\n".join(lines)), tree)
 
 
-@app.command("export", help="既読と回答を CSV か XLSX に / receipts and answers as a table")
+@app.command(
+    "export",
+    epilog="例 / example: kairanban broadcast export 12 --out 12.xlsx",
+    help="既読と回答を CSV か XLSX に / receipts and answers as a table",
+)
 def export(
     number: Annotated[int, typer.Argument(metavar="ID", help="連絡の番号 / the notice's number")],
     out: Annotated[Path, typer.Option("--out", help=".csv か / or .xlsx")],

@@ -21,7 +21,10 @@ console = Console(highlight=False, soft_wrap=True)
 
 def chat(
     login: Annotated[str, typer.Argument(help="ログイン / login, such as 100001")],
-    password: Annotated[str, typer.Option(prompt="パスワード / password", hide_input=True)],
+    password: Annotated[
+        str,
+        typer.Option(prompt="パスワード / password", hide_input=True, help="なければ聞きます / asked for if left out"),
+    ],
     service: Annotated[str, typer.Option(help="チャットサービスのアドレス / where it is")] = "http://127.0.0.1:8780",
     bot: Annotated[str, typer.Option(help="話す相手 / whom to talk to")] = "b1",
 ) -> None:

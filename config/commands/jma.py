@@ -21,7 +21,11 @@ app = typer.Typer(no_args_is_help=True, help="気象庁防災情報XML / the wea
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
 
-@app.command("draft", help="電文1通から何を作るかを見せます。何も送りません / what one telegram makes; nothing is sent")
+@app.command(
+    "draft",
+    epilog="例 / example: kairanban jma draft denbun.xml",
+    help="電文1通から何を作るかを見せます。何も送りません / what one telegram makes; nothing is sent",
+)
 def draft(
     file: Annotated[Path, typer.Argument(help="電文 (- は標準入力) / the telegram (- for standard input)")],
     as_json: Annotated[bool, typer.Option("--json", help="JSON で / as JSON")] = False,

@@ -23,7 +23,11 @@ console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.wi
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
 
 
-@app.command("import", help="名簿ファイル (CSV, XLSX) との差分を見せて取り込みます / show the difference, then import")
+@app.command(
+    "import",
+    epilog="例 / example: kairanban roster import meibo.xlsx --dry-run",
+    help="名簿ファイル (CSV, XLSX) との差分を見せて取り込みます / show the difference, then import",
+)
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV (UTF-8, Shift_JIS) か XLSX / the roster")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="差分を見せるだけ / only show the difference")] = False,
@@ -87,7 +91,11 @@ async def _undo(settings: Settings, texts: Texts, *, yes: bool) -> None:
         console.print(texts("roster.undone", id=last.id, file=last.file_name))
 
 
-@app.command("export", help="名簿を CSV か XLSX に書き出します / write the directory to a file")
+@app.command(
+    "export",
+    epilog="例 / example: kairanban roster export meibo.xlsx",
+    help="名簿を CSV か XLSX に書き出します / write the directory to a file",
+)
 def export(
     file: Annotated[Path, typer.Argument(help=".csv か / or .xlsx")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="あれば置き換える / replace it")] = False,

@@ -86,9 +86,7 @@ def _introduce(stage: Stage, folder: Path, people: list[Person]) -> None:
         f"  ボット / bot                     {stage.bot_url}  (/healthz, /readyz, /metrics)  id {stage.bot_id}\n"
         f"  管理者の鍵 / admin token         {folder / 'admin.token'}"
     )
-    table = Table(
-        "役割 / role", "所属 / department", "氏名 / name", "ログイン / login", "パスワード / password", box=None
-    )
+    table = Table("役割 / role", "所属", "氏名", "login", "パスワード / password", box=None, padding=(0, 1, 0, 0))
     for role, title in (
         (HEADQUARTERS, "災害対策本部 / headquarters"),
         (ADMINISTRATOR, "管理者 / administrator"),

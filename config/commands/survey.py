@@ -40,7 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command("months")(months)
+app.command(
+    "months", help="月ごとの割合を比べ、差が偶然かを調べます / shares month by month, and whether chance explains it"
+)(months)
 app.add_typer(survey_schedules.app, name="schedule")
 
 Folder = Annotated[
@@ -54,7 +56,7 @@ Folder = Annotated[
 Number = Annotated[int, typer.Argument(metavar="ID", help="アンケートの番号 / the survey's id", min=1, max=2**31)]
 
 
-@app.command("import")
+@app.command("import", help="ほかで集めた回答を取り込みます / store answers that were collected elsewhere")
 def import_(
     definition: Annotated[Path, typer.Option(help="定義（TOML・YAML） / the definition, TOML or YAML")],
     answers: Annotated[Path, typer.Option(help="回答（CSV・XLSX） / the answers, CSV or XLSX")],
@@ -82,7 +84,12 @@ def import_(
     typer.echo(run(work()))
 
 
-@app.command("tables", context_settings={"allow_interspersed_args": True})
+@app.command(
+    "tables",
+    help="単純集計とクロス集計 / counts and shares, and cross tables",
+    epilog="例 / example: kairanban survey tables 3 --rows Q3 --columns Q6 --format xlsx --out 3.xlsx",
+    context_settings={"allow_interspersed_args": True},
+)
 def tables(
     number: Number,
     more: Annotated[list[str] | None, typer.Argument(metavar="", hidden=True, show_default=False)] = None,
@@ -118,7 +125,7 @@ def tables(
     write(paper, counting.plain(paper), format, out, encoding.codec, Texts("surveys", language=chosen.language))
 
 
-@app.command("list")
+@app.command("list", help="アンケートの一覧、新しい順に / every survey, the newest first")
 def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
     """Print every survey, newest first."""
 
@@ -133,7 +140,7 @@ def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
     console().print(run(work()))
 
 
-@app.command("check")
+@app.command("check", help="定義に直すところがないか / is anything to mend in a definition")
 def check(file: Annotated[Path, typer.Argument(help="定義（TOML・YAML） / the definition, TOML or YAML")]) -> None:
     """Say what a definition asks, or what is wrong with it, by line and field."""
     found = load_definition(file)
@@ -143,7 +150,9 @@ def check(file: Annotated[Path, typer.Argument(help="定義（TOML・YAML） / t
     console().print(grid)
 
 
-@app.command("export")
+@app.command(
+    "export", help="回答を1件1行の CSV に。氏名は記名式だけ / the answers, a line each; names only if it is named"
+)
 def export(
     number: Number,
     out: Out = None,

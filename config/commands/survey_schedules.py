@@ -31,7 +31,7 @@ console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.wi
 Number = Annotated[int, typer.Argument(metavar="ID", help="予約の番号 / the reservation", min=1, max=2**31)]
 
 
-@app.command("add")
+@app.command("add", help="予約します / let a survey open by itself")
 def add(
     definition: Annotated[Path, typer.Argument(help="定義（TOML・YAML） / the definition, TOML or YAML")],
     owner: Annotated[str, typer.Option(help="担当者の職員番号 / the staff number of whoever it belongs to")],
@@ -65,7 +65,7 @@ def add(
         console.print(run(work()))
 
 
-@app.command("list")
+@app.command("list", help="予約の一覧 / what will open, the next first")
 def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
     """Print what will open, the next first."""
     place = chosen(settings, folder)
@@ -78,7 +78,7 @@ def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
     console.print(run(work()))
 
 
-@app.command("cancel")
+@app.command("cancel", help="予約を取り消します / call a reservation off")
 def cancel(number: Number, settings: SettingsFile = None, folder: Folder = None) -> None:
     """Call a reservation off; what it has opened already stays open."""
     place = chosen(settings, folder)

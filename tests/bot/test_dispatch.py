@@ -155,7 +155,7 @@ async def test_the_help_lists_commands_and_a_mistyped_command_shows_it_in_pair_t
         assert "pong と返します" in listing
         assert (await harness.say("alice", "/help")).text == listing
         unknown = (await harness.say("alice", "/pong")).text
-        assert unknown.startswith("「/pong」")
+        assert unknown.startswith("「/pong」は使えません。「/ping」のことですか。")
         assert unknown.endswith(listing)
         assert await harness.post("alice", "/pong", room="r1") == []
         assert await harness.post("alice", "pong") == []
@@ -316,7 +316,7 @@ async def test_a_refusal_is_answered_from_the_catalogue_and_changes_nothing() ->
         raise Refused("refused.other")
 
     async with Harness(router) as harness:
-        assert (await harness.say("alice", "/no help.unknown")).text == "「/x」という命令はありません。"
+        assert (await harness.say("alice", "/no help.unknown")).text == "「/x」は使えません。"
         assert "担当の人" in (await harness.say("alice", "/no no.such.sentence")).text
         assert await written_departments(harness) == []
         await harness.receive(

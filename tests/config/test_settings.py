@@ -47,7 +47,9 @@ def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pyte
     ("text", "said"),
     [
         ("[server]\nport = 99999\n", "server.port"),
-        ("[server]\nprot = 1\n", "server.prot"),
+        ("[server]\nprot = 1\n", "server.prot: .*もしかして「port」"),
+        ("[storge]\nfolder = 'x'\n", "storge: .*もしかして「storage」"),
+        ("[server]\nport = 'x'\n", "server.port: 整数を書いてください"),
         ("nonsense = 1\n", "nonsense"),
         ("[server\n", "no valid TOML"),
         ("[logochat]\nbase_url = 'ftp://x'\n", "https://host"),

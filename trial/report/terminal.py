@@ -100,7 +100,7 @@ def _answers(report: Report, texts: Texts) -> list[Table]:
             texts(f"kind.{broadcast.kind}"),
             texts(f"asks.{answers.asks}"),
             f"{answers.answered:,} / {broadcast.recipients:,}",
-            "  ".join(f"{row.label} {row.latest:,}" for row in answers.rows),
+            "\n".join(f"{row.label} {row.latest:,}" for row in answers.rows),
             f"{answers.changed:,}",
         )
     return [table]

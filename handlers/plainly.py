@@ -1,0 +1,47 @@
+"""Plain words in pair talk that nobody asked for: an answer without its button, a command without its slash, a wish.
+
+Silence would let people believe that somebody has read them. Include this router last.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+from bot import help as help_command
+from bot.context import Context
+from bot.events import MessageReceived
+from bot.router import NEXT, Router
+from broadcasts.service import Broadcasts
+
+SHOWN_LENGTH = 200
+"""Characters of what somebody wrote that are repeated to them."""
+
+
+def build_router(broadcasts: Broadcasts, commands: Router) -> Router:
+    """One handler; `commands` is asked what would have been a command."""
+    router = Router()
+    texts = broadcasts.texts
+
+    @router.on(MessageReceived)
+    async def unasked(ctx: Context[MessageReceived]) -> object:
+        """Only for members of staff: two bots in one talk would answer each other for ever."""
+        event, words = ctx.event, ctx.event.text.strip()
+        if ctx.command is not None or not event.direct or not words:
+            return NEXT
+        if (member := await ctx.member()) is None:
+            return NEXT
+        line = words.lstrip("/／ 　")
+        first = unicodedata.normalize("NFKC", line.partition("\n")[0]).split(maxsplit=1)[:1]
+        if first and (commands.has_command(first[0]) or first[0] in help_command.NAMES):
+            await ctx.reply(texts("plain.command", line=line[:SHOWN_LENGTH]))
+            return None
+        answer = await broadcasts.responses.guess(
+            await ctx.db(), member, words, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
+        )
+        if answer is None:
+            await ctx.reply(texts("plain.nobody"))
+        else:
+            await ctx.send(ctx.address, answer, topic=answer.reference)
+        return None
+
+    return router
