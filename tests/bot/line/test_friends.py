@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.directory import member_at
+from bot.directory import mark_reachable, member_at
 from tests.bot.line.town import Town, town
 
 
@@ -48,4 +48,13 @@ async def test_who_blocks_the_account_is_not_counted_as_reached_until_they_unblo
         )
         await here.line.follow(here.people["太郎"])
         await here.idle()
+        assert await reached(here) == 3
+
+
+async def test_whoever_speaks_to_the_account_is_reached_there_again(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎", "次郎"]) as here:
+        async with here.house.database.transaction() as db:  # as after a refusal
+            await mark_reachable(db, "line", here.people["太郎"], False)
+        assert await reached(here) == 2
+        await here.say("太郎", "/わたし")
         assert await reached(here) == 3

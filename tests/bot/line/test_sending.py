@@ -227,7 +227,7 @@ async def test_an_id_that_is_none_holds_up_nobody_else(line: FakeLine, adapter: 
     assert "alice@example" in bad.reason
     assert isinstance(room, Rejected)
     assert await send(adapter, delivery("nobody", shared_call="key-0")) == [
-        Rejected("'nobody' is no id of a person on LINE.")
+        Rejected("'nobody' is no id of a person on LINE.", gone=True)
     ]
 
 
@@ -332,7 +332,9 @@ async def test_a_token_that_was_exchanged_is_waited_for(line: FakeLine, adapter:
 
 
 async def test_a_stranger_is_refused_with_lines_own_words(line: FakeLine, adapter: Line) -> None:
-    assert await send_one(adapter, delivery("U" + "9" * 32)) == Rejected("LINE answered 400: Failed to send messages")
+    assert await send_one(adapter, delivery("U" + "9" * 32)) == Rejected(
+        "LINE answered 400: Failed to send messages", gone=True
+    )
 
 
 # -------------------------------------------------------------------- quota
