@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from bot.storage import Database
@@ -21,6 +23,25 @@ collect_ignore = [] if office.AVAILABLE else ["test_printed.py"]
 settings.register_profile("repeatable", derandomize=True)
 settings.register_profile("explore")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# Many tests let something fail and look at what becomes of it. structlog would paint each traceback with the source and
+# the variables of every frame, which takes seconds where the frames are a database library's.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+# As `config.start` does: what is imported stays, and to look through it again and again finds nothing.
+gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Coverage is counted where a test calls things by name: what hypothesis repeats takes twice as long if counted."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(wrapper=True)
