@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import AsyncIterator, Generator, Sequence
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
@@ -19,9 +19,10 @@ from tests.postgres import Postgres
 collect_ignore = [] if office.AVAILABLE else ["test_printed.py"]
 """What is printed is looked at where there is something to print with: LibreOffice is no Python package."""
 
-# The same examples every time: a failure that only one machine sees helps nobody. HYPOTHESIS_PROFILE=explore looks on.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("explore")
+# The same examples every time: a failure that only one machine sees helps nobody, nor does one that only a busy machine
+# sees, so none has a time limit. HYPOTHESIS_PROFILE=explore looks on.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 # Many tests let something fail and look at what becomes of it. structlog would paint each traceback with the source and
@@ -35,13 +36,6 @@ structlog.configure(
 
 # As `config.start` does: what is imported stays, and to look through it again and again finds nothing.
 gc.set_threshold(50_000, 20, 50)
-
-
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Coverage is counted where a test calls things by name: what hypothesis repeats takes twice as long if counted."""
-    for item in items:
-        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
-            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(wrapper=True)

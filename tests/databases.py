@@ -25,9 +25,15 @@ async def empty_database(kind: Kind, folder: Path) -> AsyncIterator[Database]:
             database = await blank_database(folder / "test.db")
         else:
             lent = server().lend(frozenset(metadata.tables), _make_tables)
-            database = Database.open(await parts.enter_async_context(lent))
+            database = _opened(await parts.enter_async_context(lent))
         parts.push_async_callback(database.close)
         yield database
+
+
+@cache
+def _opened(url: str) -> Database:
+    """Closed after each test, it connects anew in the next one's event loop, and still knows how statements read."""
+    return Database.open(url)
 
 
 async def _make_tables(url: str) -> None:
