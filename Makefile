@@ -7,6 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Tests start dozens of processes, and each would compile the whole house anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help trial test serve bench compare fault lock format clean
 help:
@@ -55,11 +57,18 @@ trial: .venv/runtime.stamp
 serve: .venv/runtime.stamp
 	$(BIN)/kairanban serve --demo $(ARGS)
 
+# mypy has one core and a minute to itself, or none: it runs beside the tests and speaks after them. Either fails the build.
+TESTS = $(BIN)/pytest --cov --cov-report=term -n 2 --dist worksteal $(ARGS)
 test: .venv/dev.stamp .venv/fixtures.stamp .venv/node.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term -n 2 $(ARGS)
+	@echo '$(TESTS)   # and $(BIN)/mypy beside it'; \
+	$(BIN)/mypy >.venv/types.txt 2>&1 & types=$$!; \
+	trap 'kill $$types' INT TERM; \
+	$(TESTS); tests=$$?; \
+	wait $$types; types=$$?; \
+	echo '$(BIN)/mypy'; cat .venv/types.txt; \
+	exit $$((tests | types))
 
 bench: .venv/dev.stamp
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -122,16 +122,21 @@ def _protect(
     """Hide more until no small cell can be told to be small; grows `hidden`, by nothing of `fixed`.
 
     A reader knows some cells that are not shown: those that are impossible, and how many a question on a branch did
-    not concern, as the question that it stands on may tell.
+    not concern, as the question that it stands on may tell. What a reader must hold possible they must hold possible
+    whatever else is hidden, so that one look at what may be clears all small cells that may be large in it.
     """
     told = impossible | {cell for cell in counts if _depth(cell) == 1 and APART in cell}
     exact = [line.cells for line in lines if line.exact]
     small = [key for key in hidden - told if 0 < counts[key] < threshold]
     waiting = sorted(small, key=lambda key: (counts[key], repr(key)))
+    safe: set[Cell] = set()
     while waiting:
         key = waiting[-1]
         unknown = hidden - told
-        if _most(counts, unknown, lines, key) >= threshold:
+        if key not in safe:
+            possible = _with_most(counts, unknown, lines, key)
+            safe.update(cell for cell, count in possible.items() if count >= threshold)
+        if key in safe:
             waiting.pop()
             continue
         free = counts.keys() - hidden - fixed - impossible
@@ -167,8 +172,10 @@ def _lines(counts: Mapping[Cell, int], several: Mapping[int, Several]) -> Iterat
         yield Line((margin, *chosen, *alone), signs, exact=False)
 
 
-def _most(counts: Mapping[Cell, int], unknown: Set[Cell], lines: Sequence[Line], key: Cell) -> float:
-    """The most that the cell `key` may hold, for all that can be computed from the cells that are not `unknown`."""
+def _with_most(
+    counts: Mapping[Cell, int], unknown: Set[Cell], lines: Sequence[Line], key: Cell
+) -> Mapping[Cell, float]:
+    """What the `unknown` cells may hold, for all that can be computed from the others, where `key` holds the most."""
     places = {cell: index for index, cell in enumerate(sorted(unknown, key=repr))}
     rows: dict[bool, list[list[float]]] = {True: [], False: []}
     sums: dict[bool, list[float]] = {True: [], False: []}
@@ -196,5 +203,7 @@ def _most(counts: Mapping[Cell, int], unknown: Set[Cell], lines: Sequence[Line],
         method="highs",
     )
     if found.status == 3:  # without bound
-        return float("inf")
-    return -float(found.fun) + 1e-6 if found.status == 0 else 0.0
+        return {key: float("inf")}
+    if found.status != 0:
+        return {}
+    return {cell: float(found.x[place]) + 1e-6 for cell, place in places.items()}

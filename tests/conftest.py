@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from bot.storage import Database
@@ -17,10 +19,23 @@ from tests.postgres import Postgres
 collect_ignore = [] if office.AVAILABLE else ["test_printed.py"]
 """What is printed is looked at where there is something to print with: LibreOffice is no Python package."""
 
-# The same examples every time: a failure that only one machine sees helps nobody. HYPOTHESIS_PROFILE=explore looks on.
-settings.register_profile("repeatable", derandomize=True)
-settings.register_profile("explore")
+# The same examples every time: a failure that only one machine sees helps nobody, nor does one that only a busy machine
+# sees, so none has a time limit. HYPOTHESIS_PROFILE=explore looks on.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# Many tests let something fail and look at what becomes of it. structlog would paint each traceback with the source and
+# the variables of every frame, which takes seconds where the frames are a database library's.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+# As `config.start` does: what is imported stays, and to look through it again and again finds nothing.
+gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.hookimpl(wrapper=True)

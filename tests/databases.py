@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from bot.storage import Database
+from bot.storage import Database, metadata
+from bot.testing.blank import blank_database
 from tests.postgres import Postgres, running
 
 Kind = Literal["sqlite", "postgresql"]
@@ -19,11 +20,26 @@ KINDS: tuple[Kind, ...] = ("sqlite", "postgresql")
 @asynccontextmanager
 async def empty_database(kind: Kind, folder: Path) -> AsyncIterator[Database]:
     """A database with every table that the imported rooms define and no row; `folder` is where SQLite's file goes."""
-    url = f"sqlite+aiosqlite:///{folder}/test.db" if kind == "sqlite" else await server().new_database()
-    database = Database.open(url, durability="process")
+    async with AsyncExitStack() as parts:
+        if kind == "sqlite":
+            database = await blank_database(folder / "test.db")
+        else:
+            lent = server().lend(frozenset(metadata.tables), _make_tables)
+            database = _opened(await parts.enter_async_context(lent))
+        parts.push_async_callback(database.close)
+        yield database
+
+
+@cache
+def _opened(url: str) -> Database:
+    """Closed after each test, it connects anew in the next one's event loop, and still knows how statements read."""
+    return Database.open(url)
+
+
+async def _make_tables(url: str) -> None:
+    database = Database.open(url)
     try:
         await database.create_tables()
-        yield database
     finally:
         await database.close()
 

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.storage import Database, UtcDateTime
 from bot.tables import departments as department_table
 from bot.tables import handled_events, members, messages
-from tests.postgres import Postgres
+from tests.databases import empty_database
 
 NOON = datetime(2023, 9, 1, 3, 0, tzinfo=UTC)
 
@@ -27,15 +27,15 @@ NOON = datetime(2023, 9, 1, 3, 0, tzinfo=UTC)
 @pytest.fixture(params=["sqlite", "sqlite on the loop", "postgresql"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with all tables: both of them, and SQLite also without its thread, as in a rehearsal."""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("postgres")
-        opened = Database.open(await server.new_database())
-    else:
+    if request.param == "sqlite on the loop":
         url = f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}"
-        opened = Database.open(url, durability="process", on_loop=request.param == "sqlite on the loop")
-    await opened.create_tables()
-    yield opened
-    await opened.close()
+        opened = Database.open(url, durability="process", on_loop=True)
+        await opened.create_tables()
+        yield opened
+        await opened.close()
+    else:
+        async with empty_database(request.param, tmp_path) as opened:
+            yield opened
 
 
 async def test_what_is_committed_is_there_and_what_raised_is_not(database: Database) -> None:

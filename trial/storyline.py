@@ -198,8 +198,10 @@ class Storyline:
         for day in working_days(self._start, self._end):
             for department, colleagues in by_department.items():
                 random = stream(self._seed, "talk", department, day)
+                if random.random() >= talk.per_department_and_day:
+                    continue
                 here = [person for person in colleagues if not self._behaviour.is_absent(person, day)]
-                if random.random() >= talk.per_department_and_day or not here:
+                if not here:
                     continue
                 opener = random.choice(here)
                 begins = self._office_moment(day, random.random())

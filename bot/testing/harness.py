@@ -27,7 +27,7 @@ from bot.events import ButtonPressed, Event, MessageRead, MessageReceived
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.router import Router
-from bot.storage import Database
+from bot.testing.blank import blank_database
 from bot.testing.platform import FakePlatform, SentMessage
 from bot.texts import Texts
 
@@ -70,9 +70,8 @@ class Harness:
 
     async def _open(self, parts: AsyncExitStack) -> None:
         folder = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="kairanban-harness-")))
-        self.database = Database.open(f"sqlite+aiosqlite:///{folder / 'kairanban.sqlite3'}", durability="process")
+        self.database = await blank_database(folder / "kairanban.sqlite3")
         parts.push_async_callback(self.database.close)
-        await self.database.create_tables()
         async with self.database.transaction() as db:
             await save(db, self._members)
         self.inbox = SqliteInbox(folder / "inbox.sqlite3", self.clock, durability="process")

@@ -81,11 +81,10 @@ def kairanban_clock() -> ManualClock:
 @async_fixture
 async def kairanban_database(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty SQLite database with the tables of all modules that are imported."""
-    from bot.storage import Database
+    from bot.testing.blank import blank_database
 
-    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'kairanban.sqlite3'}", durability="process")
+    database = await blank_database(tmp_path / "kairanban.sqlite3")
     try:
-        await database.create_tables()
         yield database
     finally:
         await database.close()

@@ -27,6 +27,7 @@ from bot.outbox import Outbox, RetryPolicy, SentDelivery
 from bot.outbox.store import Result, Store
 from bot.storage import Database
 from bot.tables import deliveries, messages
+from bot.testing.blank import blank_database
 
 START = datetime(2023, 7, 3, 0, 0, tzinfo=UTC)
 POLICY = RetryPolicy(max_attempts=3, first=timedelta(seconds=10), jitter=0)
@@ -123,8 +124,7 @@ class Office:
 
 @asynccontextmanager
 async def fresh_database(folder: Path) -> AsyncIterator[Database]:
-    database = Database.open(f"sqlite+aiosqlite:///{folder / uuid4().hex}.db", durability="process")
-    await database.create_tables()
+    database = await blank_database(folder / f"{uuid4().hex}.db")
     yield database
     await database.close()
 

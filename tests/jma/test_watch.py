@@ -12,6 +12,7 @@ import pytest
 from bot.activity import Activity
 from bot.clock import ManualClock
 from bot.storage import Database
+from bot.testing.blank import blank_database
 from broadcasts.jma import Decision, FolderWatch, Jma
 from broadcasts.jma.tree import SIZE_LIMIT
 from tests.jma.play import SHIZUOKA
@@ -58,8 +59,7 @@ class Office:
 
 @pytest.fixture
 async def office(tmp_path: Path) -> AsyncIterator[Office]:
-    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", durability="process")
-    await database.create_tables()
+    database = await blank_database(tmp_path / "test.sqlite3")
     yield Office(tmp_path / "telegrams", database)
     await database.close()
 

@@ -145,21 +145,24 @@ def test_a_table_that_cannot_be_made_says_why(rows: list[str], column: str, erro
         cross(DEFINITION, [], rows, column)
 
 
-def bounds(table: CrossTable, cell: Cell) -> tuple[float, float]:
-    """The least and the most that a reader can compute for a hidden cell, from an independent formulation: the unknown
-    are the innermost cells alone, and every shown figure is a sum of them."""
-    inner = list(product(*([value for value, _ in axis.values] for axis in table.axes)))
+class Reader:
+    """What a reader can compute of hidden cells, from an independent formulation: the unknown are the innermost cells
+    alone, and every shown figure is a sum of them."""
 
-    def parts(key: Cell) -> list[float]:
-        return [float(all(k is ALL or k == c for k, c in zip(key, one, strict=True))) for one in inner]
+    def __init__(self, table: CrossTable) -> None:
+        self._inner = list(product(*([value for value, _ in axis.values] for axis in table.axes)))
+        shown = {key: count for key, count in table.counts.items() if count is not None}
+        self._equations = [self._parts(key) for key in shown]
+        self._sums = [float(count) for count in shown.values()]
 
-    shown = {key: count for key, count in table.counts.items() if count is not None}
-    equations, sums = [parts(key) for key in shown], [float(count) for count in shown.values()]
-    found = [
-        linprog([sign * part for part in parts(cell)], A_eq=equations, b_eq=sums, bounds=(0, None), method="highs")
-        for sign in (1, -1)
-    ]
-    return found[0].fun, -found[1].fun
+    def _parts(self, key: Cell) -> list[float]:
+        return [float(all(k is ALL or k == c for k, c in zip(key, one, strict=True))) for one in self._inner]
+
+    def bounds(self, cell: Cell) -> tuple[float, float]:
+        """The least and the most that a cell may hold."""
+        known = {"A_eq": self._equations, "b_eq": self._sums, "bounds": (0, None), "method": "highs"}
+        least, most = (linprog([sign * part for part in self._parts(cell)], **known) for sign in (1, -1))
+        return least.fun, -most.fun
 
 
 @pytest.mark.parametrize("outer", [["a"], ["c", "a"]])
@@ -169,12 +172,13 @@ def test_no_hidden_small_cell_can_be_computed_back(outer: list[str], rows: list[
     sheets = given_sheets(rows)
     true = cross(DEFINITION, sheets, outer, "b", blanks=True).counts
     table = cross(DEFINITION, sheets, outer, "b", threshold=5)
+    reader = Reader(table)
     for cell, count in table.counts.items():
         real = true[cell]
         assert real is not None
         assert count is None or count == 0 or count >= 5
         if count is None and 0 < real < 5:
-            least, most = bounds(table, cell)
+            least, most = reader.bounds(cell)
             assert most - least > 0.5, (cell, least, most)
 
 

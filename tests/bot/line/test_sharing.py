@@ -24,6 +24,7 @@ from bot.outbox import Outbox
 from bot.outbox.store import Claimed, Store
 from bot.storage import Database
 from bot.tables import deliveries, messages
+from bot.testing.blank import blank_database
 from bot.testing.fakes import FakeLine
 from tests.bot.line.support import START, adapter_for, reply_token
 
@@ -230,8 +231,7 @@ TROUBLES = ["well", "cut", "broken", "acted", "acted_broken", "busy", "gibberish
 async def fresh_post(folder: Path, troubles: list[str]) -> AsyncIterator[Post]:
     """A LINE that treats the calls that are made to it like this, one after the other, and then well."""
     clock = ManualClock(START)
-    database = Database.open(f"sqlite+aiosqlite:///{folder / 'outbox.sqlite3'}", durability="process")
-    await database.create_tables()
+    database = await blank_database(folder / "outbox.sqlite3")
     async with FakeLine(clock) as line:
         adapter = adapter_for(line, clock)
         await adapter.open()
