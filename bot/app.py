@@ -230,6 +230,8 @@ class Bot:
         """
         if port is None and not any(isinstance(adapter, Listens) for adapter in self.adapters.values()):
             raise ConfigurationError("None of the adapters listens by itself. Serve webhooks: Bot(...).run(port=8080).")
+        if not structlog.is_configured():
+            _log_no_variables()
         with suppress(KeyboardInterrupt):
             asyncio.run(self._run(host, port))
 
@@ -266,3 +268,9 @@ async def serving(server: web.Server, host: str, port: int) -> AsyncIterator[int
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _log_no_variables() -> None:
+    """structlog's own choice shows the variables of every frame under an error, and tokens may be among them."""
+    renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], renderer])

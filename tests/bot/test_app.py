@@ -1,6 +1,7 @@
 """The bot as a whole: its start, its end, and the ten lines that a newcomer writes."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -111,3 +112,39 @@ async def test_a_stopped_bot_leaves_its_unfinished_events_for_the_next(tmp_path:
     async with Bot(router, [platform], storage=tmp_path) as bot:
         await bot.idle()
     assert [message.text for message in platform.sent] == ["pong", "pong"]
+
+
+CLUMSY = """
+from bot import Bot, Router
+from bot.adapters.terminal import Terminal
+from bot.dispatch import DispatchPolicy
+
+router = Router()
+
+
+@router.command("boom")
+async def boom(ctx):
+    token = "-".join(["hush", "hush"])
+    raise RuntimeError(len(token))
+
+
+Bot(router, adapters=[Terminal()], policy=DispatchPolicy(retry_after=())).run()
+"""
+
+
+def test_a_small_bot_that_fails_logs_where_and_not_with_which_values(tmp_path: Path) -> None:
+    (tmp_path / "clumsy.py").write_text(CLUMSY)
+    ran = subprocess.run(
+        [sys.executable, "clumsy.py"],
+        input="/boom\n",
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    logged = ran.stdout + ran.stderr
+    assert "handler_failed" in logged
+    assert "raise RuntimeError(len(token))" in logged
+    assert "hush-hush" not in logged
