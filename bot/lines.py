@@ -7,7 +7,7 @@ cleaned by a rollback, which is nothing where nothing was left.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,14 +32,24 @@ class Lines:
         connection = idle.pop() if idle else await self._open(writes)
         try:
             yield connection
-        finally:
-            try:
-                await connection.rollback()
-            except BaseException:
-                await connection.invalidate()
-                await connection.close()
-                raise
-            idle.append(connection)
+        except BaseException:
+            # Whoever is cancelled in the middle of a statement finds the connection closed by the driver. That must not
+            # take the place of the cancellation, or a loop that was told to end would go on.
+            with suppress(Exception):
+                await self._undo(connection)
+                idle.append(connection)
+            raise
+        await self._undo(connection)
+        idle.append(connection)
+
+    async def _undo(self, connection: QuickConnection) -> None:
+        """Make the connection clean for the next; one that cannot be is given up, and the error comes through."""
+        try:
+            await connection.rollback()
+        except BaseException:
+            await connection.invalidate()
+            await connection.close()
+            raise
 
     async def close(self) -> None:
         """Close what is idle; a connection in use is closed by the engine."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -189,3 +189,30 @@ async def test_rows_that_a_statement_beginning_with_with_adds_are_counted(databa
         await db.execute(insert(messages), [{"body": "one", "created_at": NOON}, {"body": "two", "created_at": NOON}])
         counts = [(await db.execute(doubled)).rowcount for _ in range(times)]  # from the second on, prepared
     assert counts == [2, 4, 8][:times]
+
+
+async def test_whoever_is_cancelled_while_a_transaction_begins_is_cancelled_and_nobody_else_suffers(
+    tmp_path: Path,
+) -> None:
+    database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}", durability="process")
+    await database.create_tables()
+    glance = select(members.c.id).limit(1)
+    begun = asyncio.Event()
+
+    async def look() -> None:
+        async with database.snapshot() as db:
+            begun.set()
+            await db.execute(text("SELECT 1"))
+
+    async with database.snapshot() as db:
+        for _ in range(3):  # what comes again goes straight to the driver
+            await db.scalar(glance)
+    looking = asyncio.create_task(look())
+    await begun.wait()
+    await asyncio.sleep(0)  # it stands in the BEGIN now
+    looking.cancel()
+    [outcome] = await asyncio.gather(looking, return_exceptions=True)
+    assert isinstance(outcome, asyncio.CancelledError)
+    async with database.snapshot() as db:
+        assert await db.scalar(select(func.count()).select_from(members)) == 0
+    await database.close()

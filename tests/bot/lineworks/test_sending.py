@@ -180,6 +180,7 @@ async def test_a_stranger_is_rejected_by_name_of_the_fault() -> None:
         outcome = await send(bot, delivery(to="u2"))
         assert isinstance(outcome, Rejected)
         assert "404 NOT_FOUND" in outcome.reason
+        assert outcome.gone
 
 
 async def test_a_message_cannot_be_taken_back() -> None:
