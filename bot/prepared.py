@@ -217,7 +217,9 @@ class QuickConnection(AsyncConnection):
             await self._catch_up()
 
     async def has_begun(self) -> bool:
-        """Whether a transaction is open in the database."""
+        """Whether a transaction is open in the database; not on a connection that was closed, as by a cancellation."""
+        if self.closed or self.invalidated:
+            return False
         return bool((await self._driver_connection()).in_transaction)
 
     async def commit(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,10 +62,12 @@ class Turns:
                     yield group.connection
             except BaseException as error:
                 if group.members and not await group.connection.has_begun():
-                    # The database has undone everybody's part by itself, as it does when the disk is full.
+                    # Everybody's part is undone: by the database, as when the disk is full, or because the driver has
+                    # closed the connection under one who was cancelled.
                     self._group = None
                     _fail(group, error)
-                    await group.line.aclose()
+                    with suppress(Exception):
+                        await group.line.aclose()
                 raise
             group.members += 1
         await asyncio.shield(group.committed)

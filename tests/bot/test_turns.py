@@ -216,3 +216,29 @@ async def test_whoever_is_told_that_it_is_done_is_in_the_database_and_nobody_els
     unsure = {str(number) for number, each in enumerate(acts) if each[0] == "cancel"}  # perhaps while it was committed
     assert len(found) == len(set(found))
     assert told | {"last"} <= set(found) <= told | unsure | {"last"}
+
+
+@pytest.mark.parametrize("rounds", range(12))
+async def test_who_is_cancelled_in_the_middle_of_a_statement_takes_nobody_down_unawares(
+    database: Database, rounds: int
+) -> None:
+    async def slow() -> None:
+        rows = [{"body": f"many {number}", "created_at": NOON} for number in range(2_000)]
+        async with database.transaction(shared=True) as db:
+            await db.execute(insert(messages), rows)  # SQLAlchemy's way; a cancellation closes the connection
+
+    first, cancelled, last = (
+        asyncio.create_task(each) for each in (share(database, "a"), slow(), share(database, "z"))
+    )
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    cancelled.cancel()
+    outcomes = await asyncio.gather(first, cancelled, last, return_exceptions=True)
+    assert outcomes[1] is None or isinstance(outcomes[1], asyncio.CancelledError)
+    await share(database, "later")
+    found = await kept(database)
+    assert ("a" in found) == (outcomes[0] is None)
+    assert ("z" in found) == (outcomes[2] is None)
+    assert found[-1] == "later"
+    many = sum(body.startswith("many") for body in found)
+    assert many == 2_000 or (many == 0 and outcomes[1] is not None)  # it may be cancelled while it waits for the commit
