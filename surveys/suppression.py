@@ -204,6 +204,4 @@ def _with_most(
     )
     if found.status == 3:  # without bound
         return {key: float("inf")}
-    if found.status != 0:
-        return {}
-    return {cell: float(found.x[place]) + 1e-6 for cell, place in places.items()}
+    return {cell: float(found.x[place]) + 1e-6 for cell, place in places.items()} if found.status == 0 else {}

@@ -22,7 +22,8 @@ NOW = datetime(2023, 7, 3, tzinfo=UTC)
 async def fill(db: AsyncConnection) -> int:
     """Rows that point at each other, and one that must never be deleted; the number of the first."""
     message = await db.execute(insert(messages).values(body="{}", created_at=NOW))
-    (number,) = message.inserted_primary_key or ()
+    assert message.inserted_primary_key is not None
+    (number,) = message.inserted_primary_key
     common = {"adapter": "fake", "kind": "person", "priority": 1, "due_at": NOW, "created_at": NOW}
     await db.execute(insert(deliveries).values(key="k", message_id=number, address="a", **common))
     await audit.append(db, SystemClock(), actor="a", action="tested", subject="s")
