@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ CHOICES = (Button(label="はい", data="ask:yes"), Button(label="いいえ", dat
 
 
 class Ear:
-    """A router that notes what it is told, and the adapter that it was told through."""
+    """A router that notes what it is told, once that is committed: what comes twice is handled once."""
 
     def __init__(self) -> None:
         self.heard: list[Event] = []
@@ -34,7 +35,7 @@ class Ear:
 
         @self.router.command("ask")
         async def ask(ctx: Context[MessageReceived]) -> None:
-            self.heard.append(ctx.event)
+            ctx.after_commit(partial(self.heard.append, ctx.event))
             await ctx.reply("無事ですか？", CHOICES, reference="broadcast:1")
 
         @self.router.bulk(MessageRead)
@@ -43,13 +44,13 @@ class Ear:
 
         @self.router.button("ask")
         async def pressed(ctx: Context[ButtonPressed]) -> None:
-            self.heard.append(ctx.event)
+            ctx.after_commit(partial(self.heard.append, ctx.event))
 
         for kind in (MessageReceived, MessageUnsent, MemberJoined, MemberLeft):
 
             @self.router.on(kind)
             async def note(ctx: Context[Any]) -> object:
-                self.heard.append(ctx.event)
+                ctx.after_commit(partial(self.heard.append, ctx.event))
                 return NEXT
 
     def of(self, kind: type[Any]) -> list[Any]:
