@@ -50,9 +50,9 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def press(ctx: Context[ButtonPressed]) -> None:
         match ctx.arguments.split(":"):
-            case [("confirm" | "alone") as how, word, seen, drawn] if (
-                number := numbered(word)
-            ) is not None and drawn.isdecimal():
+            case [("confirm" | "alone") as how, word, seen, minute] if (number := numbered(word)) is not None and (
+                drawn := numbered(minute)
+            ) is not None:
                 await confirm(ctx, number, seen, how, old=is_old(ctx, drawn))
             case [("confirm-again" | "alone-again") as how, word, seen] if (number := numbered(word)) is not None:
                 await confirm(ctx, number, seen, how)

@@ -8,6 +8,7 @@ from bot.attachments import checked
 from bot.context import Context
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Attachment, Button
+from bot.numbers import numbered
 from bot.router import NEXT, Router
 from bot.texts import Texts
 from broadcasts.files import mark, without
@@ -53,14 +54,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
         match ctx.arguments.split(":"):
             case ["drop", *marked]:
                 await drop(ctx, marked)
-            case ["choose", number] if number.isdecimal():
-                await choose(ctx, int(number[:15]))
-            case ["out", number, *marked] if number.isdecimal():
-                await take_out(ctx, int(number[:15]), marked)
-            case ["correction", ("own" | "kept") as which, number] if number.isdecimal():
+            case ["choose", word] if (number := numbered(word)) is not None:
+                await choose(ctx, number)
+            case ["out", word, *marked] if (number := numbered(word)) is not None:
+                await take_out(ctx, number, marked)
+            case ["correction", ("own" | "kept") as which, word] if (number := numbered(word)) is not None:
                 member = await sender(ctx, "correct")
                 db = await ctx.db()
-                changed = await broadcasts.corrections.take_out(db, int(number[:15]), member, kept=which == "kept")
+                changed = await broadcasts.corrections.take_out(db, number, member, kept=which == "kept")
                 await reply_correction(ctx, broadcasts, changed)
             case _:
                 await ctx.reply(texts("refused.broken_button"))

@@ -16,9 +16,9 @@ FRESH = timedelta(hours=12)
 """How long a preview's buttons send: a thumb that slips far up in the talk sends nothing that is no longer true."""
 
 
-def is_old(ctx: Asked, drawn: str) -> bool:
+def is_old(ctx: Asked, drawn: int) -> bool:
     """Whether a preview that was drawn at this minute was drawn too long ago to be sent."""
-    return ctx.clock.now().timestamp() - int(drawn) * 60 > FRESH.total_seconds()
+    return ctx.clock.now().timestamp() - drawn * 60 > FRESH.total_seconds()
 
 
 async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member: Member) -> None:

@@ -135,7 +135,7 @@ class Escalation:
             case "chat":
                 return await self._by_chat(db, found, now)
             case "mail" if self._mail is not None:
-                message = self._wording.mail(*_parts(found))
+                message = self._wording.again("mail", *_parts(found))
                 shown = self._wording.for_platform(message, found.id, self._mail)
                 targets = silent.by_mail(found.id, found.token, found.number)
                 return await self._insert(db, found, targets, self._mail.name, shown, now)
@@ -148,7 +148,7 @@ class Escalation:
             rung.broadcast_id == found.id, rung.number <= found.number, rung.way == "chat"
         )
         ordinal = int(await db.scalar(earlier) or 0)
-        message = self._wording.chat(*_parts(found))
+        message = self._wording.again("chat", *_parts(found))
         names = sorted(self._adapters)
         reached = 0
         for name in names:

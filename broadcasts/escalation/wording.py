@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Literal
 
 from bot.adapter import Adapter
 from bot.messages import Attachment, Message
@@ -26,8 +27,9 @@ class EscalationWording:
         self._texts = Texts(CATALOGUE, language=texts.language)
         self._notices = Wording(texts)
 
-    def chat(
+    def again(
         self,
+        way: Literal["chat", "mail"],
         broadcast_id: int,
         number: int,
         kind: Kind,
@@ -35,22 +37,13 @@ class EscalationWording:
         question: Question | None,
         attachments: tuple[Attachment, ...] = (),
     ) -> Message:
-        """The notice once more, on another platform, with its question, buttons and files."""
+        """The notice once more, with question, buttons and files; an e-mail has no buttons and says where to answer."""
         notice = self._notices.notice(broadcast_id, kind, text, question, attachments)
-        return self._with(notice, broadcast_id, number, "chat")
-
-    def mail(
-        self,
-        broadcast_id: int,
-        number: int,
-        kind: Kind,
-        text: str,
-        question: Question | None,
-        attachments: tuple[Attachment, ...] = (),
-    ) -> Message:
-        """The notice as an e-mail, which has files but no buttons: it says where to answer."""
-        notice = self._notices.notice(broadcast_id, kind, text, question, attachments)
-        return self._with(notice.model_copy(update={"buttons": ()}), broadcast_id, number, "mail")
+        said = f"{notice.text}\n\n{self._texts(f'note.{way}')}"
+        buttons = notice.buttons if way == "chat" else ()
+        return notice.model_copy(
+            update={"text": said, "buttons": buttons, "reference": reference(broadcast_id, number)}
+        )
 
     def for_platform(self, message: Message, broadcast_id: int, adapter: Adapter) -> Message:
         """With a button to say that one has read it, or with the files' names, where a platform needs that."""
@@ -77,10 +70,6 @@ class EscalationWording:
         who = f"{person.post} {person.name}".strip()
         phone = person.phone or self._texts("list.no_phone")
         return self._texts("list.line", who=who, code=person.code, phone=phone)
-
-    def _with(self, notice: Message, broadcast_id: int, number: int, way: Way) -> Message:
-        text = f"{notice.text}\n\n{self._texts(f'note.{way}')}"
-        return notice.model_copy(update={"text": text, "reference": reference(broadcast_id, number)})
 
 
 def reference(broadcast_id: int, number: int) -> str:
