@@ -40,11 +40,11 @@ from aiohttp import web
 from bot import Bot, Context, Router
 from bot.adapters.logochat import LogoChat
 from bot.adapters.logochat_wire import SIGNATURE_HEADER, signature
-from bot.app import serving
 from bot.clock import SystemClock
 from bot.events import MessageReceived
 from bot.inbox import SqliteInbox
 from bot.metrics import Metrics
+from bot.serving import listening, serving
 from bot.web import build_server
 from config.loops import run as run_on_a_loop
 
@@ -74,11 +74,8 @@ async def bare(folder: Path) -> AsyncIterator[int]:
 
     application = web.Application()
     application.router.add_post("/webhooks/logochat", handler)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield runner.addresses[0][1]
-    await runner.cleanup()
+    async with listening(web.AppRunner(application, access_log=None), "127.0.0.1", 0) as port:
+        yield port
 
 
 @asynccontextmanager

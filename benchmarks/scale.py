@@ -41,8 +41,8 @@ from benchmarks.city import OFFICER, SECRET, City, city, draft, memory, send
 from benchmarks.outbox import bare_round, receiver
 from bot import Bot
 from bot.adapters.logochat_wire import SIGNATURE_HEADER, signature
-from bot.app import serving
 from bot.outbox import SentDelivery
+from bot.serving import serving
 from bot.tables import attempts, deliveries
 from handlers.broadcasts import build_router
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,6 +41,7 @@ from bot.inbox import Inbox, SqliteInbox
 from bot.metrics import Metrics
 from bot.outbox import Outbox
 from bot.router import Router
+from bot.serving import serving
 from bot.storage import Database
 from bot.tables import deliveries
 from bot.texts import Texts
@@ -255,19 +256,6 @@ class Bot:
         await asyncio.gather(*self._listeners)
         await self.idle()
         ending.set()
-
-
-@asynccontextmanager
-async def serving(server: web.Server, host: str, port: int) -> AsyncIterator[int]:
-    """Answer on an address while the block runs; gives the port, which 0 leaves to the system."""
-    runner = web.ServerRunner(server)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
 
 
 def _log_no_variables() -> None:

@@ -19,8 +19,8 @@ from pydantic import SecretStr
 
 from bot import directory
 from bot.activity import Activity
-from bot.app import serving
 from bot.clock import Clock
+from bot.serving import serving
 from bot.storage import Durability
 from config.house import House, open_house
 from config.people import entries

@@ -19,9 +19,9 @@ from bot import directory
 from bot.activity import Activity
 from bot.adapters.matrix import Matrix
 from bot.adapters.matrix.registration import Registration
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.errors import KairanbanError
+from bot.serving import serving
 from bot.testing.synapse import HOST, SERVER_NAME, Synapse, free_port
 from config.house import open_house
 from config.people import entries

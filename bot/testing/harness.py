@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.activity import Activity
-from bot.app import Bot, serving
+from bot.app import Bot
 from bot.clock import TOKYO, ManualClock
 from bot.directory import Entry, save
 from bot.dispatch import DispatchPolicy
@@ -27,6 +27,7 @@ from bot.events import ButtonPressed, Event, MessageRead, MessageReceived
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.router import Router
+from bot.serving import serving
 from bot.testing.blank import blank_database
 from bot.testing.platform import FakePlatform, SentMessage
 from bot.texts import Texts

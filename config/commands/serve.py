@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bot.activity import Activity
-from bot.app import serving
 from bot.clock import SystemClock
 from bot.errors import ConfigurationError
+from bot.serving import serving
 from config import logs
 from config.commands.check import SettingsFile
 from config.house import open_house

@@ -13,6 +13,7 @@ import orjson
 from aiohttp import web
 
 from bot.adapters.logochat_wire import BOT_PREFIX, IDEMPOTENCY_HEADER
+from bot.serving import listening
 from bot.testing.conformance import Behaviour
 
 TOKEN = "token-of-the-bot"
@@ -119,12 +120,9 @@ async def running_service() -> AsyncIterator[Service]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield service
-    finally:
-        service.released.set()
-        await runner.cleanup()
+    async with listening(runner, "127.0.0.1", 0) as port:
+        service.url = f"http://127.0.0.1:{port}"
+        try:
+            yield service
+        finally:
+            service.released.set()

@@ -11,9 +11,9 @@ import aiohttp
 
 from bot import Bot, Context, Router
 from bot.adapter import Reply
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.events import MessageReceived
+from bot.serving import serving
 from bot.testing.platform import FakePlatform
 from tests.bot.test_dispatch import said
 

@@ -21,11 +21,11 @@ from bot.adapters.line import Line
 from bot.adapters.lineworks_callbacks import Callbacks
 from bot.adapters.logochat import LogoChat
 from bot.adapters.matrix import Matrix
-from bot.app import serving
 from bot.clock import ManualClock, to_tokyo
 from bot.errors import MalformedPayload
 from bot.events import EVENT, Event, MessageReceived
 from bot.inbox import SqliteInbox
+from bot.serving import serving
 from bot.storage import Database
 from bot.tables import departments
 from bot.testing.harness import START

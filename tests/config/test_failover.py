@@ -19,10 +19,10 @@ from bot import directory
 from bot.activity import Activity
 from bot.adapter import Delivery, Outcome
 from bot.adapters.logochat import LogoChat
-from bot.app import serving
 from bot.clock import TOKYO, ManualClock
 from bot.directory import HEADQUARTERS, Entry
 from bot.events import MessageRead
+from bot.serving import serving
 from bot.testing import FakePlatform
 from broadcasts.audience import Members
 from config.house import House, open_house

@@ -16,8 +16,8 @@ import aiohttp
 from bot import directory
 from bot.activity import Activity
 from bot.adapters.logochat import LogoChat
-from bot.app import serving
 from bot.directory import HEADQUARTERS, Entry
+from bot.serving import serving
 from config.house import open_house
 from config.settings import Settings
 from tests.trial_service.conftest import City, Client, callback_time_limit, city, clock, limits, service

@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.activity import Activity
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.directory import HEADQUARTERS, Entry, save
+from bot.serving import serving
 from bot.testing.fakes import FakeLineWorks
 from config.house import House, open_house
 from config.settings import Settings

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import orjson
 from aiohttp import web
 
+from bot.serving import listening
 from bot.testing.conformance import Behaviour
 
 TOKEN = "xoxb-fake-token"
@@ -147,11 +148,9 @@ async def running_slack() -> AsyncIterator[Slack]:
     application = web.Application()
     application.router.add_post("/api/{method:chat\\.(?:postMessage|delete)}", slack.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    slack.api = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
-    try:
-        yield slack
-    finally:
-        slack.released.set()
-        await runner.cleanup()
+    async with listening(runner, "127.0.0.1", 0) as port:
+        slack.api = f"http://127.0.0.1:{port}/api"
+        try:
+            yield slack
+        finally:
+            slack.released.set()

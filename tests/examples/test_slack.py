@@ -13,11 +13,11 @@ import pytest
 
 from bot import Bot
 from bot.adapter import Delivery, Outcome, Rejected, Retry, Sent
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.errors import MalformedPayload
 from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
 from bot.messages import Address, Button, Message
+from bot.serving import serving
 from bot.testing.conformance import AdapterCase, AdapterConformance, SignedBody
 from examples.ping import router
 from examples.slack_adapter import Slack

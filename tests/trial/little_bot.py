@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
 import orjson
 from aiohttp import web
+
+from bot.serving import listening
 
 QUESTIONS: list[tuple[str, list[str]]] = [
     ("frequency:choice", ["毎日", "ときどき", "使わない"]),
@@ -30,7 +33,7 @@ class LittleBot:
         self._asked: dict[str, int] = {}
         self._references: dict[str, str] = {}
         self._everyone: str | None = None
-        self._runner: web.AppRunner | None = None
+        self._parts = AsyncExitStack()
         self._http: aiohttp.ClientSession | None = None
         self.people: list[str] = []
         self.url = ""
@@ -38,10 +41,8 @@ class LittleBot:
     async def start(self) -> None:
         app = web.Application()
         app.router.add_post("/callback", self._callback)
-        self._runner = web.AppRunner(app)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}/callback"
+        port = await self._parts.enter_async_context(listening(web.AppRunner(app), "127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{port}/callback"
 
     def connect(self, service_url: str, token: str, people: list[str]) -> None:
         self._http = aiohttp.ClientSession(service_url, headers={"Authorization": f"Bearer {token}"})
@@ -50,8 +51,7 @@ class LittleBot:
     async def stop(self) -> None:
         if self._http is not None:
             await self._http.close()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._parts.aclose()
 
     async def _callback(self, request: web.Request) -> web.Response:
         for event in orjson.loads(await request.read())["events"]:

@@ -11,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from bot.clock import ManualClock
+from bot.serving import listening
 from tests.trial.little_bot import StubbornBot
 from tests.trial.stage import DEFAULT, Played, play
 from trial.agenda import Agenda
@@ -155,15 +156,9 @@ async def test_a_refusal_without_a_problem_document_is_told_by_its_beginning() -
 
     app = web.Application()
     app.router.add_get("/", refuse)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        async with Wires(f"http://127.0.0.1:{runner.addresses[0][1]}/") as wires:
-            with pytest.raises(ServiceProblem, match="502 <h1>no"):
-                await wires.call("GET", "/")
-    finally:
-        await runner.cleanup()
+    async with listening(web.AppRunner(app), "127.0.0.1", 0) as port, Wires(f"http://127.0.0.1:{port}/") as wires:
+        with pytest.raises(ServiceProblem, match="502 <h1>no"):
+            await wires.call("GET", "/")
 
 
 async def test_the_diary_gives_what_is_due_in_order_and_once() -> None:

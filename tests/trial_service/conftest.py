@@ -16,6 +16,7 @@ from aiohttp import web
 
 from bot.adapters.logochat_wire import SIGNATURE_HEADER, signature
 from bot.clock import TOKYO, ManualClock
+from bot.serving import listening
 from trial.service import REHEARSAL, ChatService, Limits, Rate
 
 ADMIN = "admin-token"
@@ -196,9 +197,7 @@ async def city(service: ChatService, clock: ManualClock) -> AsyncIterator[City]:
         app = web.Application()
         app.router.add_post("/callback", city.receiver.answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        city.receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/callback"
-        yield city
-        await service.stop()
-        await runner.cleanup()
+        async with listening(runner, "127.0.0.1", 0) as port:
+            city.receiver.url = f"http://127.0.0.1:{port}/callback"
+            yield city
+            await service.stop()

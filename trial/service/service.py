@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from aiohttp import web
 
 from bot.activity import Activity
 from bot.clock import Clock
+from bot.serving import listening
 from trial.service import api_admin, api_bot, api_entry, api_staff, openapi
 from trial.service.callbacks import TIME_LIMIT, Courier
 from trial.service.calls import JSON, Core, Route
@@ -54,7 +56,7 @@ class ChatService:
         self._limits = limits or Limits()
         self._callback_time_limit = callback_time_limit
         self._hub = Hub(self.activity)
-        self._runner: web.AppRunner | None = None
+        self._parts = AsyncExitStack()
         self.url = ""
         """Where it answers, such as http://127.0.0.1:8080; empty until started."""
 
@@ -112,18 +114,13 @@ class ChatService:
         runner = web.AppRunner(
             self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
         )
-        await runner.setup()
-        site = web.TCPSite(runner, host, port, backlog=_BACKLOG)
-        await site.start()
-        self._runner = runner
-        bound = runner.addresses[0]
-        self.url = f"http://{bound[0]}:{bound[1]}"
+        bound = await self._parts.enter_async_context(listening(runner, host, port, backlog=_BACKLOG))
+        self.url = f"http://{host}:{bound}"
 
     async def stop(self) -> None:
         """End all connections and close the database; may be called twice."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        parts, self._parts = self._parts, AsyncExitStack()
+        await parts.aclose()
 
 
 async def _document(_: web.Request) -> web.Response:

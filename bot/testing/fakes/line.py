@@ -29,6 +29,7 @@ import orjson
 from aiohttp import web
 
 from bot.clock import TOKYO, Clock, SystemClock
+from bot.serving import listening
 from bot.testing.fakes import line_rules as rules
 from bot.testing.fakes.line_rules import Json, Problem
 
@@ -113,10 +114,9 @@ class FakeLine:
         application = web.Application(client_max_size=2**21)
         application.router.add_route("*", "/{path:.*}", self._answer)
         self._closing = asyncio.Event()
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        self._listening = listening(runner, "127.0.0.1", self.port)
+        self.port = await self._listening.__aenter__()
         self.url = f"http://127.0.0.1:{self.port}"
         self._client = aiohttp.ClientSession()
         return self
@@ -126,7 +126,7 @@ class FakeLine:
     ) -> None:
         self._closing.set()
         await self._client.close()
-        await self._runner.cleanup()
+        await self._listening.__aexit__(None, None, None)
 
     def behave(self, behaviour: Behaviour, times: int | None = None) -> None:
         """Treat the next `times` calls that send like this, or all from now on."""

@@ -34,6 +34,7 @@ from pydantic import BaseModel, ValidationError
 from bot.adapters.lineworks_auth import ServiceAccount
 from bot.adapters.lineworks_wire import BOT_HEADER, GRANT, SIGNATURE_HEADER, signature
 from bot.clock import Clock, SystemClock
+from bot.serving import listening
 from bot.testing.fakes.lineworks_rules import (
     CreateChannel,
     FakeMessage,
@@ -91,10 +92,9 @@ class FakeLineWorks:
 
     async def __aenter__(self) -> Self:
         self._released.clear()
-        self._runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        runner = web.ServerRunner(web.Server(self._answer, access_log=None), shutdown_timeout=0.1)
+        self._listening = listening(runner, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{await self._listening.__aenter__()}"
         self._session = aiohttp.ClientSession()
         return self
 
@@ -103,7 +103,7 @@ class FakeLineWorks:
     ) -> None:
         self._released.set()
         await self._session.close()
-        await self._runner.cleanup()
+        await self._listening.__aexit__(None, None, None)
 
     @property
     def api(self) -> str:

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+from bot.serving import listening
 from bot.testing.conformance import Behaviour
 
 TOKEN = "token-of-the-bot"
@@ -69,11 +70,9 @@ async def running_pigeon() -> AsyncIterator[FakePigeon]:
     application.router.add_post("/messages", fake.handle)
     application.router.add_delete("/messages/{message}", fake.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield fake
-    finally:
-        fake.released.set()
-        await runner.cleanup()
+    async with listening(runner, "127.0.0.1", 0) as port:
+        fake.url = f"http://127.0.0.1:{port}"
+        try:
+            yield fake
+        finally:
+            fake.released.set()

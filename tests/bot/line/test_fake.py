@@ -11,8 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.app import serving
 from bot.clock import ManualClock
+from bot.serving import serving
 from bot.testing.fakes import FakeLine
 from tests.bot.line.support import START
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bot import directory
 from bot.activity import Activity
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.directory import Entry
+from bot.serving import serving
 from bot.testing.fakes import FakeLine
 from config.house import House, open_house
 from config.settings import Settings, Storage

@@ -12,13 +12,13 @@ from sqlalchemy import insert
 
 from bot import Bot, Context, Router
 from bot.activity import Activity
-from bot.app import serving
 from bot.clock import ManualClock
 from bot.errors import InboxUnavailable
 from bot.events import ButtonPressed, Event, MessageReceived
 from bot.inbox import SqliteInbox
 from bot.messages import Button, Message
 from bot.outbox import Outbox
+from bot.serving import serving
 from bot.storage import Database
 from bot.tables import deliveries, messages
 from bot.testing.fakes import FakeLineWorks

@@ -17,7 +17,7 @@ from bot import Bot, Router
 from bot.adapters.matrix import Matrix
 from bot.adapters.matrix.registration import Registration
 from bot.adapters.matrix.wire import POLL, REFERENCE
-from bot.app import serving
+from bot.serving import serving
 from bot.testing.synapse import HOST, SERVER_NAME, Synapse, free_port
 
 PATIENCE = 120.0

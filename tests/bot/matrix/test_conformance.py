@@ -17,8 +17,8 @@ import pytest
 from aiohttp import web
 
 from bot.adapter import Delivery
-from bot.app import serving
 from bot.messages import Address, Message
+from bot.serving import serving
 from bot.testing.conformance import AdapterCase, AdapterConformance, Behaviour, SignedBody
 from bot.testing.synapse import HOST, Synapse
 from tests.bot.matrix.support import Account, Person, running

@@ -1,0 +1,50 @@
+"""Listening at an address while a block runs, and ending so that no connection is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+
+_BACKLOG = 128
+_TURNS_TO_A_CONNECTION = 3
+"""How often asyncio's loop goes round from an accepted socket to a connection that aiohttp knows of and can end."""
+
+
+@asynccontextmanager
+async def serving(server: web.Server, host: str, port: int) -> AsyncIterator[int]:
+    """Answer on an address while the block runs; gives the port, which 0 leaves to the system."""
+    async with listening(web.ServerRunner(server), host, port) as bound:
+        yield bound
+
+
+@asynccontextmanager
+async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: int = _BACKLOG) -> AsyncIterator[int]:
+    """As `serving`, for an application or a server with settings of its own: the runner is set up and cleaned up here.
+
+    `web.TCPSite` would close what it listens on at once. A connection that was accepted in that very moment is then
+    neither known to aiohttp nor closed by asyncio: it stays open, unanswered, for as long as the process lives.
+    """
+    await runner.setup()
+    try:
+        assert runner.server is not None
+        server = await asyncio.get_running_loop().create_server(runner.server, host, port, backlog=backlog)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            await _accept_no_more(server)
+    finally:
+        await runner.cleanup()
+
+
+async def _accept_no_more(server: asyncio.Server) -> None:
+    """First take nothing more in, then let what came in become connections, then close the door."""
+    loop = asyncio.get_running_loop()
+    for socket in server.sockets:
+        with suppress(NotImplementedError):  # a loop without readers accepts in another way
+            loop.remove_reader(socket)
+    for _ in range(_TURNS_TO_A_CONNECTION):
+        await asyncio.sleep(0)
+    server.close()
