@@ -54,6 +54,10 @@ ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
 """Called with the notice's number, its kind and the moment at which it goes out."""
 
 
+CheckHook = Callable[[AsyncConnection, int], Awaitable[None]]
+"""Called with the number of a notice that is about to be sent; raises `Refused` if it must not be any more."""
+
+
 class Sending:
     """Sends drafts; `ring_agenda` and `ring_reminders` are called when something new will be due."""
 
@@ -88,6 +92,7 @@ class Sending:
         self._ring_agenda = ring_agenda
         self._ring_reminders = ring_reminders
         self._release_hooks: list[ReleaseHook] = []
+        self._check_hooks: list[CheckHook] = []
 
     async def confirm(
         self,
@@ -111,6 +116,7 @@ class Sending:
         planned = await self._schedules.find(db, broadcast_id)
         if planned is not None and planned.active:
             return await self._release(db, notice, member)
+        await self._check(db, broadcast_id)
         if await self._fingerprint(db, notice) != previewed:
             return Confirmation("changed")
         if not warned and validation.warnings(notice.text):
@@ -131,6 +137,7 @@ class Sending:
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
         await self._approvals.require_author(db, request)
+        await self._check(db, notice.id)
         if await self._fingerprint(db, notice) != previewed:
             return Confirmation("changed")
         if not await self._approvals.decide(db, request, member, "approved"):
@@ -141,6 +148,7 @@ class Sending:
         """Send a draft now, once, whoever else does it at the same time."""
         broadcast_id, audience = notice.id, AUDIENCE.validate_json(notice.audience)
         now = self._clock.now()
+        await self._check(db, broadcast_id)
         goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
         rhythm = self._settings.reminders_of(notice.kind)
         won = await db.execute(
@@ -176,6 +184,14 @@ class Sending:
     def on_release(self, hook: ReleaseHook) -> None:
         """Call `hook` in the transaction in which a notice is sent."""
         self._release_hooks.append(hook)
+
+    def on_check(self, hook: CheckHook) -> None:
+        """Call `hook` before somebody is asked to approve a notice, and again in the transaction that sends it."""
+        self._check_hooks.append(hook)
+
+    async def _check(self, db: AsyncConnection, broadcast_id: int) -> None:
+        for hook in self._check_hooks:
+            await hook(db, broadcast_id)
 
     async def _send_alone(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         if await self._schedules.find(db, notice.id) is not None:

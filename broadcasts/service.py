@@ -43,7 +43,7 @@ from broadcasts.reminding import Reminding
 from broadcasts.rerouting import Rerouting
 from broadcasts.responses import Responses
 from broadcasts.schedules import Schedules
-from broadcasts.sending import Confirmation, ReleaseHook, Sending
+from broadcasts.sending import CheckHook, Confirmation, ReleaseHook, Sending
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tray import Tray
 from broadcasts.wording import TOPICS, Kind, Wording
@@ -159,6 +159,10 @@ class Broadcasts:
     def on_release(self, hook: ReleaseHook) -> None:
         """Call `hook` in the transaction in which a notice is sent."""
         self._sending.on_release(hook)
+
+    def on_check(self, hook: CheckHook) -> None:
+        """Call `hook` before a notice is sent; it raises `Refused` where the notice must not be sent any more."""
+        self._sending.on_check(hook)
 
     async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
         """The names of those who would get a draft, and the draft as each platform shows it, in messages."""

@@ -130,6 +130,8 @@ async def open_house(
         jma_texts = Texts("broadcasts.jma", language=settings.language)
         desk = jma_handlers.Desk(database, outbox, tuple(chats), clock, texts)
         jma = Jma(database, clock, activity, settings.jma.rules(), on_ready=desk.tell, texts=jma_texts)
+        broadcasts.on_check(jma.check)
+        broadcasts.on_release(jma.sent)
         surveys = Surveys(
             database,
             outbox,

@@ -2,7 +2,8 @@
 
 Nothing is sent from here. When a hold is over, `on_ready(draft)` is called, again after every amendment, and once more
 with the state `withdrawn` if the draft has been taken back since; an officer takes a ready draft with `release` and
-makes a broadcast of it.
+makes a broadcast of it. Only when that has gone out have people been told, and until then the agency's own 取消 and
+訂正 stop it.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Jma:
         key = drafts.key_of(telegram) if isinstance(telegram, Telegram) and telegram.status is not Status.TEST else None
         now = self._clock.now()
         async with self._database.transaction() as db:
-            seen = Memory() if key is None else await drafts.remembered(db, key, now)
+            seen = Memory() if key is None else await drafts.settle(db, key, await drafts.remembered(db, key, now), now)
             decision = decide(telegram, self._settings, seen)
             record = {
                 "digest": telegram.digest,
@@ -126,6 +127,22 @@ class Jma:
         Raises Refused with the key `refused.held`, `refused.withdrawn`, `refused.released` or `refused.missing`.
         """
         return await drafts.release(db, draft_id, self._clock.now())
+
+    async def notice_of(self, db: AsyncConnection, draft_id: int) -> int | None:
+        """The number of the notice that was made of a draft."""
+        return await drafts.notice_of(db, draft_id)
+
+    async def made(self, db: AsyncConnection, draft: Draft, broadcast_id: int) -> None:
+        """Note which notice was made of a draft, in the transaction that released it."""
+        await drafts.made(db, draft, broadcast_id, self._clock.now())
+
+    async def check(self, db: AsyncConnection, broadcast_id: int) -> None:
+        """Before a notice is sent: raises Refused if the agency has taken back or corrected what it was made of."""
+        await drafts.check(db, broadcast_id, self._clock.now())
+
+    async def sent(self, db: AsyncConnection, broadcast_id: int, *_: object) -> None:
+        """When a notice is sent: only now have people been told of the event."""
+        await drafts.sent(db, broadcast_id, self._clock.now())
 
     async def dismiss(self, db: AsyncConnection, draft_id: int) -> Draft:
         """Put a ready draft aside, once; the event goes on, and what comes next may make another. Raises Refused."""
