@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.outbox import Outbox
+from bot.recurrence import shown
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import fanout, files, notices, show, validation
@@ -24,6 +25,7 @@ from broadcasts.drafts import Drafts
 from broadcasts.notices import Diary
 from broadcasts.questions import question_of
 from broadcasts.quiet import goes_out_at
+from broadcasts.reviews import Reviews
 from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tables import broadcasts
@@ -48,6 +50,11 @@ class Confirmation:
     kind: Kind = "notice"
     held_until: datetime | None = None
     """When it goes out, if quiet hours or a schedule hold it until then."""
+    asked: int = 0
+    """How many are asked to approve it, or to review what was sent `alone`."""
+    until: datetime | None = None
+    """How long a request for approval stands."""
+    alone: bool = False
 
 
 ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
@@ -72,6 +79,7 @@ class Sending:
         settings: BroadcastSettings,
         drafts: Drafts,
         approvals: Approvals,
+        reviews: Reviews,
         schedules: Schedules,
         diary: Diary,
         *,
@@ -87,6 +95,7 @@ class Sending:
         self._settings = settings
         self._drafts = drafts
         self._approvals = approvals
+        self._reviews = reviews
         self._schedules = schedules
         self._diary = diary
         self._ring_agenda = ring_agenda
@@ -125,10 +134,13 @@ class Sending:
             return await self._release(db, notice, member)
         if alone:
             return await self._send_alone(db, notice, member)
-        pages = show.preview(self._texts, await self._drafts.preview(db, broadcast_id), self._drafts.text_length)
+        preview = await self._drafts.preview(db, broadcast_id)
+        pages = show.preview(self._texts, preview, self._drafts.text_length, show.approval_hint(self._texts, preview))
         asked = await self._approvals.request(db, notice, member, pages, previewed)
+        if asked is None:
+            return Confirmation("waiting")
         self._database.after_commit(db, self._ring_agenda)
-        return Confirmation("requested" if asked else "waiting")
+        return Confirmation("requested", asked=asked[0], until=asked[1])
 
     async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
         """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
@@ -142,7 +154,20 @@ class Sending:
             return Confirmation("changed")
         if not await self._approvals.decide(db, request, member, "approved"):
             return Confirmation("already")
-        return await self._release(db, notice, member)
+        confirmation = await self._release(db, notice, member)
+        await self._approvals.tell_approved(db, request, member, self._outcome(notice.id, confirmation))
+        return confirmation
+
+    def _outcome(self, number: int, confirmation: Confirmation) -> str:
+        """What came of an approval, for whoever had asked for it."""
+        values = {"id": number, "recipients": confirmation.recipients}
+        if confirmation.outcome == "scheduled":
+            assert confirmation.held_until is not None
+            return self._texts("schedule.planned", **values, time=shown(confirmation.held_until, self._texts.language))
+        said = self._texts("broadcast.sent", **values)
+        if confirmation.held_until is not None:
+            said += "\n" + self._texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
+        return said
 
     async def send(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         """Send a draft now, once, whoever else does it at the same time."""
@@ -206,7 +231,9 @@ class Sending:
         confirmation = await self._release(db, notice, member)
         if confirmation.outcome == "sent":
             await self._approvals.withdraw(db, notice.id)
-            await self._approvals.ask_review(db, notice, member, confirmation.recipients)
+            asked = await self._reviews.ask(db, notice, member, confirmation.recipients)
+            self._database.after_commit(db, self._ring_agenda)
+            return replace(confirmation, asked=asked, alone=True)
         return confirmation
 
     async def _release(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:

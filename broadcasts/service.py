@@ -42,6 +42,7 @@ from broadcasts.recall import Recalls
 from broadcasts.reminding import Reminding
 from broadcasts.rerouting import Rerouting
 from broadcasts.responses import Responses
+from broadcasts.reviews import Reviews
 from broadcasts.schedules import Schedules
 from broadcasts.sending import CheckHook, Confirmation, ReleaseHook, Sending
 from broadcasts.settings import BroadcastSettings
@@ -81,11 +82,12 @@ class Broadcasts:
         self.dialogues = Dialogues(database, clock)
         self.tray = Tray(database, clock)
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval)
+        self.reviews = Reviews(outbox, adapters, clock, texts, wording)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
         self.responses = Responses(database, texts, wording)
         self.recalls = Recalls(outbox, everything, clock, wording, *guards)
         self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
-        self._agenda = Agenda(database, clock, activity, [self.approvals, self.schedules])
+        self._agenda = Agenda(database, clock, activity, [self.approvals, self.reviews, self.schedules])
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)
         self._rerouting = Rerouting(
             database, outbox, adapters, clock, activity, wording, mail=mail, on_room_refused=self.rooms.ring
@@ -96,6 +98,7 @@ class Broadcasts:
             *common,
             self._drafts,
             self.approvals,
+            self.reviews,
             self.schedules,
             diary,
             ring_agenda=self._agenda.ring,
@@ -215,12 +218,20 @@ class Broadcasts:
             return await report.latest(db, reader)
 
     async def status(self, broadcast_id: int) -> report.Status:
-        """Where a notice stands. Raises `Refused` if none of that number was sent."""
+        """Where a notice stands. Raises `Refused` if none of that number was sent, and says why it was not."""
         async with self._database.snapshot() as db:
             found = await report.status(db, broadcast_id)
-        if found is None:
-            raise Refused("refused.no_such", id=broadcast_id)
+            if found is None:
+                raise Refused(await self._why_not_sent(db, broadcast_id), id=broadcast_id)
         return found
+
+    async def _why_not_sent(self, db: AsyncConnection, broadcast_id: int) -> str:
+        if (await self.notice(db, broadcast_id)).state == "cancelled":
+            return "read.cancelled"
+        planned = await self.schedules.find(db, broadcast_id)
+        if planned is not None and planned.active:
+            return "read.scheduled"
+        return "read.awaiting" if await self.approvals.waits(db, broadcast_id) else "read.draft"
 
     async def unread(self, broadcast_id: int, within: Collection[int] | None = None) -> list[report.Unread]:
         """Everybody who has not read, department by department; `within` names the departments (ids) that are meant."""
