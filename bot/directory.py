@@ -84,11 +84,10 @@ async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
     return _with_roles((await db.execute(_BY_CODE, {"code": code})).all())
 
 
-async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses: bool = False) -> int:
+async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
     """Create or change members by their code, with departments by name, roles and addresses; how many were given.
 
-    Roles and, unless `keep_addresses`, addresses of an entry replace what was there. Members who are not among the
-    entries stay as they are.
+    Roles and addresses of an entry replace what was there. Members who are not among the entries stay as they are.
     """
     known_departments = {row.name: row.id for row in await db.execute(select(departments.c.id, departments.c.name))}
     known_members = {row.code: row.id for row in await db.execute(select(members.c.id, members.c.code))}
@@ -114,8 +113,7 @@ async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses:
         else:
             await db.execute(update(members).where(members.c.id == member_id).values(values))
             await db.execute(delete(member_roles).where(member_roles.c.member_id == member_id))
-            if not keep_addresses:
-                await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
+            await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
         if entry.roles:
             await db.execute(insert(member_roles), [{"member_id": member_id, "role": role} for role in entry.roles])
         if entry.addresses:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.directory import HEADQUARTERS, Member
+from bot.directory import APPROVER, HEADQUARTERS, Member
+from bot.tables import member_roles, members
 from config.commands import serve
 from config.stage import Stage
 from tests.commands.conftest import Terminal
@@ -22,6 +25,9 @@ host = "mail.example.lg.jp"
 sender = "kairanban@example.lg.jp"
 security = "none"
 """
+
+
+DEMO = ("serve", "--demo", "--staff", "4", "--service-port", "0", "--bot-port", "0")
 
 
 async def at_once() -> None:
@@ -41,6 +47,27 @@ def test_the_demo_follows_the_settings_and_speaks_to_no_real_platform(
 
     monkeypatch.setattr(serve, "_introduce", look)
     monkeypatch.setattr(serve, "_until_told", at_once)
-    words = ("serve", "--demo", "--staff", "4", "--service-port", "0", "--bot-port", "0", "--settings", file)
-    assert kairanban(*words).code == 0
+    assert kairanban(*DEMO, "--settings", file).code == 0
     assert seen == [(True, {"logochat"})]
+
+
+def test_a_demo_that_is_started_again_keeps_the_roster_that_was_imported(
+    kairanban: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serve, "_until_told", at_once)
+    assert kairanban(*DEMO).code == 0
+
+    async def imported(db: AsyncConnection) -> int:
+        gone, promoted, *_ = await db.scalars(select(members.c.id).order_by(members.c.code))
+        await db.execute(update(members).where(members.c.id == gone).values(active=False))
+        await db.execute(insert(member_roles).values(member_id=promoted, role=APPROVER))
+        return int(promoted)
+
+    async def found(db: AsyncConnection) -> tuple[int | None, list[int]]:
+        approvers = select(member_roles.c.member_id).where(member_roles.c.role == APPROVER)
+        active = await db.scalar(select(func.count()).select_from(members).where(members.c.active))
+        return active, list(await db.scalars(approvers))
+
+    promoted = kairanban.database(imported)
+    assert kairanban(*DEMO).code == 0
+    assert kairanban.database(found) == (3, [promoted])
