@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import audit
 from bot.adapter import Adapter
 from bot.attachments import checked
 from bot.clock import Clock
@@ -175,6 +176,22 @@ class Drafts:
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         await notices.require_sender(db, member, "cancel", await notices.find(db, broadcast_id))
+        if not await self._throw_away(db, broadcast_id):
+            return False
+        await self._diary.note(db, member, "cancelled", broadcast_id)
+        return True
+
+    async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
+        """Throw a draft away that nobody must send any more, without anybody's asking; False if it is too late."""
+        won = await self._throw_away(db, broadcast_id)
+        if won:
+            subject, details = f"broadcast:{broadcast_id}", {"because": because}
+            await audit.append(
+                db, self._clock, actor="kairanban", action="broadcast.cancelled", subject=subject, details=details
+            )
+        return won
+
+    async def _throw_away(self, db: AsyncConnection, broadcast_id: int) -> bool:
         won = await db.execute(
             update(broadcasts)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
@@ -184,7 +201,6 @@ class Drafts:
             return False
         await self._approvals.withdraw(db, broadcast_id)
         await self._schedules.drop(db, broadcast_id)
-        await self._diary.note(db, member, "cancelled", broadcast_id)
         return True
 
     def _excess(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> int:

@@ -120,6 +120,8 @@ class Sending:
         """
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "confirm", notice)
+        if notice.state == "cancelled":
+            await self._check(db, broadcast_id)  # it may know why nobody can send it any more
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
         planned = await self._schedules.find(db, broadcast_id)
@@ -146,6 +148,8 @@ class Sending:
         """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
         request = await self._approvals.find(db, request_id, member, "approve")
         notice = await notices.find(db, request.broadcast_id)
+        if notice.state == "cancelled":
+            await self._check(db, notice.id)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
         await self._approvals.require_author(db, request)

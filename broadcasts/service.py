@@ -189,6 +189,10 @@ class Broadcasts:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         return await self._drafts.cancel(db, broadcast_id, member)
 
+    async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
+        """Throw a draft away that must not be sent any more; False if it has been sent or thrown away already."""
+        return await self._drafts.give_up(db, broadcast_id, because)
+
     async def notice(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
         """A notice's row, for `recalls` and `corrections`. Raises `Refused` if there is none of that number."""
         return await notices.find(db, broadcast_id)

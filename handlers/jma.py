@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import audit
 from bot.clock import Clock
 from bot.context import Context
-from bot.directory import DUTY_OFFICER, HEADQUARTERS, Member
+from bot.directory import ADMINISTRATOR, DUTY_OFFICER, HEADQUARTERS, Member
 from bot.errors import Forbidden
 from bot.events import ButtonPressed
 from bot.messages import Button, Message, Priority
@@ -22,10 +22,10 @@ from bot.outbox import Outbox
 from bot.router import Router
 from bot.storage import Database
 from bot.tables import deliveries
-from bot.texts import Texts
+from bot.texts import Texts, repeated
 from broadcasts import rights
 from broadcasts.audience import EVERYONE
-from broadcasts.jma import Draft, Jma
+from broadcasts.jma import Decision, Draft, Jma
 from broadcasts.jma.tables import drafts
 from broadcasts.jma.wording import CATALOGUE
 from broadcasts.kinds import Kind
@@ -54,7 +54,7 @@ class Desk:
         # The moment of the first telegram is in it so that no two databases share a key.
         key = f"jma:{draft.id}:{draft.revision}:{draft.received_at.timestamp():.0f}"
         async with self._database.transaction() as db:
-            if await db.scalar(select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)):
+            if await self._told(db, key):
                 return
             await tell(
                 db,
@@ -67,6 +67,36 @@ class Desk:
                 priority=Priority.NOTICE if draft.drill else Priority.EMERGENCY,
             )
 
+    async def report(self, name: str, decision: Decision) -> None:
+        """Tell the officers and the administrators of a file that is broken: it may have been the warning of the night.
+
+        Once an hour: a receiver that breaks one telegram breaks them all. A kind that nobody reads is no such thing.
+        """
+        if decision.action != "unreadable" or decision.reason.key == "unknown_kind":
+            return
+        now = self._clock.now()
+        key = f"jma-unreadable:{now:%Y-%m-%dT%H}"
+        reason = self._texts(f"reason.{decision.reason.key}", **decision.reason.values)
+        said = self._texts("desk.unreadable", file=repeated(name.encode(errors="replace").decode(), 100), reason=reason)
+        async with self._database.transaction() as db:
+            if await self._told(db, key):
+                return
+            people = await rights.holders(db, OFFICERS | {ADMINISTRATOR}, EVERYONE)
+            await tell(
+                db,
+                self._outbox,
+                self._adapters,
+                people,
+                [Message(text=said)],
+                key=key,
+                now=now,
+                priority=Priority.EMERGENCY,
+            )
+
+    async def _told(self, db: AsyncConnection, key: str) -> bool:
+        found = select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)
+        return await db.scalar(found) is not None
+
     async def _earlier(self, db: AsyncConnection, draft: Draft) -> str:
         """What has become of the draft that this one follows; empty if it follows none."""
         if draft.follows is None:
@@ -78,9 +108,9 @@ class Desk:
                 .where(drafts.c.id == draft.follows)
             )
         ).one()
-        key = "desk.follows"
-        if row.notice == "draft":
-            key = "desk.follows_stopped" if row.state == "withdrawn" else "desk.follows_unsent"
+        key = "desk.follows_unsent" if row.notice == "draft" else "desk.follows"
+        if row.state == "withdrawn":
+            key = "desk.follows_stopped"
         return self._texts(key, follows=draft.follows, id=row.id) + "\n"
 
     def _message(self, draft: Draft, earlier: str) -> Message:

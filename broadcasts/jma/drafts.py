@@ -84,28 +84,29 @@ async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime)
     await db.execute(update(events).where(events.c.key == key).values(values))
 
 
-async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> None:
-    """Draft, amend or withdraw as `decision` says; anything else changes nothing.
+async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> Sequence[int]:
+    """Draft, amend or withdraw as `decision` says; anything else changes nothing. The notices that must not be sent.
 
     A draft that waits is amended in place and keeps its time. Once released its text is never touched: what comes later
     is a draft of its own that follows it, held anew if people have been told, unless it takes back or corrects that.
 
-    What an officer has taken and not sent yet is closed by what takes it back or corrects it: its notice cannot be sent
-    any more. News that only go on leave it alone, or in an earthquake no notice would ever be done.
+    What an officer has taken and not sent yet is closed by what takes it back or corrects it, and its notice with it.
+    News that only go on leave it alone, or in an earthquake no notice would ever be done.
     """
     telegram = decision.source
     if not isinstance(telegram, Telegram) or decision.action not in ("draft", "amend", "withdraw"):
-        return
+        return ()
     key = key_of(telegram)
+    stopped: Sequence[int] = ()
     waiting = await db.scalar(_waiting(key))
     taken = await db.scalar(select(drafts.c.id).where(_unsent(key)))
     if taken is not None and (decision.all_clear or telegram.info_type is not InfoType.ISSUE):
-        await _close(db, _unsent(key), now)
+        stopped = await _close(db, _unsent(key), now)
     if decision.action == "draft" or (decision.action == "withdraw" and not decision.told):
         # A new draft takes the place of an all-clear that still waits; a withdrawn one has never reached anybody.
         await _close(db, _open(key), now)
         if decision.action == "withdraw":
-            return
+            return stopped
         waiting = None
     content = {
         "kind": telegram.kind,
@@ -121,7 +122,7 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
         if at_once:
             values["held_until"] = now
         await db.execute(update(drafts).where(drafts.c.id == waiting).values(values))
-        return
+        return stopped
     released = select(drafts.c.id).where(drafts.c.event == key, drafts.c.state == "released")
     last = await db.scalar(released.order_by(drafts.c.id.desc()).limit(1)) if decision.told else None
     follows = taken if taken is not None else last
@@ -136,6 +137,7 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
             follows=follows,
         )
     )
+    return stopped
 
 
 def _open(key: str) -> ColumnElement[bool]:
@@ -152,9 +154,11 @@ def _waiting(key: str) -> Any:
     return select(drafts.c.id).where(_open(key)).order_by(drafts.c.id.desc()).limit(1)
 
 
-async def _close(db: AsyncConnection, where: ColumnElement[bool], now: datetime) -> None:
+async def _close(db: AsyncConnection, where: ColumnElement[bool], now: datetime) -> Sequence[int]:
+    """Withdraw drafts; the numbers of the notices that were made of them."""
     values = {"state": "withdrawn", "revision": drafts.c.revision + 1, "updated_at": now}
-    await db.execute(update(drafts).where(where).values(values))
+    closed = await db.scalars(update(drafts).where(where).values(values).returning(drafts.c.broadcast_id))
+    return [number for number in closed if number is not None]
 
 
 async def ripen(db: AsyncConnection, now: datetime) -> None:
@@ -193,10 +197,12 @@ async def release(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
     return await _leave(db, draft_id, "released", now)
 
 
-async def made(db: AsyncConnection, draft: Draft, broadcast_id: int, now: datetime) -> None:
-    """A notice was made of a released draft. That of an earlier draft of the event, if unsent, is out of date by it."""
-    await db.execute(update(drafts).where(_unsent(draft.event)).values(state="withdrawn", updated_at=now))
+async def made(db: AsyncConnection, draft: Draft, broadcast_id: int, now: datetime) -> Sequence[int]:
+    """A notice was made of a released draft. Those of the event that are out of date by it and must not be sent."""
+    older = update(drafts).where(_unsent(draft.event)).values(state="withdrawn", updated_at=now)
+    stopped = list(await db.scalars(older.returning(drafts.c.broadcast_id)))
     await db.execute(update(drafts).where(drafts.c.id == draft.id).values(broadcast_id=broadcast_id, updated_at=now))
+    return stopped
 
 
 async def notice_of(db: AsyncConnection, draft_id: int) -> int | None:

@@ -41,6 +41,8 @@ RETRY = timedelta(minutes=1)
 """How long to wait after a failure to show a draft before it is shown again."""
 
 OnReady = Callable[[Draft], Awaitable[None]]
+OnStopped = Callable[[AsyncConnection, int], Awaitable[object]]
+"""Called with the number of an unsent notice that is out of date, in the transaction that makes it so."""
 
 
 class Jma:
@@ -54,12 +56,14 @@ class Jma:
         settings: JmaSettings,
         *,
         on_ready: OnReady,
+        on_stopped: OnStopped | None = None,
         texts: Texts | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
         self._on_ready = on_ready
+        self._on_stopped = on_stopped
         self._texts = texts or Texts(CATALOGUE)
         self._loop = Loop("jma-holds", self.ripen, clock, activity, after_failure=RETRY)
 
@@ -91,10 +95,13 @@ class Jma:
                 return decision if key is None else Decision("ignore", telegram, Reason("repeated"), seen)
             if key is not None and decision.memory != seen:
                 await drafts.remember(db, key, decision.memory, now)
-            await drafts.apply(db, decision, self._texts, now, self._settings.hold)
+            await self._stop_notices(db, await drafts.apply(db, decision, self._texts, now, self._settings.hold))
             self._database.after_commit(db, self._loop.ring)
+        said = {"source": record["source"], "action": decision.action, "reason": decision.reason.key}
         if decision.action == "unreadable":
-            log.warning("jma.unreadable", digest=telegram.digest, reason=decision.reason.key)
+            log.warning("jma.unreadable", digest=telegram.digest, **said)
+        else:
+            log.info("jma.received", digest=telegram.digest, **said)
         return decision
 
     def describe(self, decision: Decision) -> dict[str, Any]:
@@ -134,7 +141,12 @@ class Jma:
 
     async def made(self, db: AsyncConnection, draft: Draft, broadcast_id: int) -> None:
         """Note which notice was made of a draft, in the transaction that released it."""
-        await drafts.made(db, draft, broadcast_id, self._clock.now())
+        await self._stop_notices(db, await drafts.made(db, draft, broadcast_id, self._clock.now()))
+
+    async def _stop_notices(self, db: AsyncConnection, numbers: Collection[int]) -> None:
+        if self._on_stopped is not None:
+            for number in numbers:
+                await self._on_stopped(db, number)
 
     async def check(self, db: AsyncConnection, broadcast_id: int) -> None:
         """Before a notice is sent: raises Refused if the agency has taken back or corrected what it was made of."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import select, update
@@ -24,7 +25,7 @@ from broadcasts.tables import broadcasts as notices
 from handlers import broadcasts as broadcast_handlers
 from handlers import jma as jma_handlers
 from tests.jma.play import LATER, SHIZUOKA
-from tests.jma.telegrams import shindo
+from tests.jma.telegrams import report, shindo
 
 HOLD = timedelta(minutes=11)
 PEOPLE = [
@@ -62,7 +63,13 @@ async def office(policy: ApprovalPolicy | None = None) -> AsyncIterator[Office]:
         settings = BroadcastSettings(approval=policy or ApprovalPolicy())
         broadcasts = Broadcasts(harness.database, harness.outbox, {"fake": harness.platform}, *common, texts, settings)
         desk = jma_handlers.Desk(harness.database, harness.outbox, ("fake",), harness.clock, texts)
-        jma = Jma(harness.database, *common, SHIZUOKA, on_ready=desk.tell)
+        jma = Jma(
+            harness.database,
+            *common,
+            SHIZUOKA,
+            on_ready=desk.tell,
+            on_stopped=partial(broadcasts.give_up, because="jma"),
+        )
         broadcasts.on_check(jma.check)
         broadcasts.on_release(jma.sent)
         parts.append((broadcasts, jma, desk))
@@ -151,7 +158,7 @@ async def test_what_the_agency_has_taken_back_cannot_be_sent_any_more() -> None:
         await here.receive(shindo("6-"))
         [preview] = await here.harness.press("hq", here.shown("hq")[0], "この下書きを使う")
         await here.receive(shindo(info_type="取消", body=None, **LATER))
-        assert "番号 1 は、まだ送っていません。もう送れないようにしました" in here.shown("hq2")[-1].text
+        assert "番号 1 は、送らずに取りやめました" in here.shown("hq2")[-1].text
         [refusal] = await here.harness.press("hq", preview, "送信する")
         assert "番号 1 は送れません" in refusal.text
         assert here.gone_out() == []
@@ -166,6 +173,9 @@ async def test_an_approval_does_not_send_what_the_agency_has_taken_back() -> Non
         await here.receive(shindo(info_type="取消", body=None, **LATER))
         [refusal] = await here.harness.press("hq2", request, "承認する")
         assert "番号 1 は送れません" in refusal.text
+        assert "待っている連絡はありません" in (await here.harness.say("hq2", "/承認")).text
+        assert "取りやめました" in (await here.harness.say("hq", "/既読 1")).text
+        assert (await actions(here.harness))[-1] == "broadcast.cancelled"
         assert here.gone_out() == []
 
 
@@ -232,3 +242,31 @@ async def test_a_watched_folder_brings_it_about(tmp_path: Path) -> None:
         await watch.scan()
         await here.harness.advance(HOLD)
         assert len(here.shown()) == 1
+
+
+async def test_a_broken_telegram_is_told_to_the_officers_once_an_hour(tmp_path: Path) -> None:
+    async with office() as here:
+        harness = here.harness
+        watch = FolderWatch(tmp_path, here.jma.receive, harness.clock, harness.activity, report=here.desk.report)
+
+        async def drop(name: str, data: bytes) -> None:
+            (tmp_path / name).write_bytes(data)
+            await watch.scan()
+            await watch.scan()
+            await harness.idle()
+
+        def told(person: str) -> list[str]:
+            return [each.text for each in harness.sent_to(person) if "読めませんでした" in each.text]
+
+        await drop("test.xml", shindo("7", status="試験"))
+        await drop("other.xml", report("竜巻注意情報"))  # one of the many kinds that make no drafts
+        assert told("hq") == []
+        await drop("cut.xml", shindo("7")[:500])
+        await drop("cut-too.xml", shindo("7")[:600])
+        for officer in ("hq", "duty"):
+            [said] = told(officer)
+            assert "cut.xml" in said
+        assert told("a") == []
+        await harness.advance(timedelta(hours=1))
+        await drop("cut-again.xml", shindo("7")[:700])
+        assert len(told("hq")) == 2
