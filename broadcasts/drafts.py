@@ -24,7 +24,7 @@ from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
 from broadcasts.kinds import Kind
 from broadcasts.notices import Diary
 from broadcasts.preview import Preview, preview
-from broadcasts.questions import Question
+from broadcasts.questions import Question, question_of
 from broadcasts.quiet import goes_out_at
 from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
@@ -83,15 +83,7 @@ class Drafts:
         audience of nobody. Roll back then.
         """
         await rights.require(db, author, rights.SENDERS, audience, action="draft")
-        text = text.strip()
-        if not text:
-            raise Refused("refused.empty")
-        excess = self._excess(kind, text, question, attachments)
-        if excess > 0:
-            raise Refused("refused.too_long", limit=self.text_length, excess=excess)
-        for finding in validation.errors(text):
-            raise Refused(finding.key, found=finding.found)
-        checked(attachments)
+        text = self._checked(kind, text, question, attachments)
         key = standing_key(audience)
         stored = await db.execute(
             insert(broadcasts).values(
@@ -180,6 +172,45 @@ class Drafts:
             return False
         await self._diary.note(db, member, "cancelled", broadcast_id)
         return True
+
+    async def rewrite(
+        self,
+        db: AsyncConnection,
+        broadcast_id: int,
+        member: Member,
+        text: str,
+        added: tuple[Attachment, ...] = (),
+    ) -> None:
+        """Give a draft another text, and more files; whoever was asked to approve the old one need not any more.
+
+        Raises `Refused` as `draft` does, and once it has been sent, scheduled or thrown away.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "rewrite", notice)
+        planned = await self._schedules.find(db, broadcast_id)
+        if notice.state != "draft" or (planned is not None and planned.active):
+            raise Refused("rewriting.too_late", id=broadcast_id)
+        attached = tuple(dict.fromkeys((*files.files_of(notice), *added)))
+        text = self._checked(notice.kind, text, question_of(notice), attached)
+        draft = update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+        won = await db.execute(draft.values(text=text, attachments=files.column(attached)))
+        if won.rowcount == 0:
+            raise Refused("rewriting.too_late", id=broadcast_id)
+        await self._approvals.withdraw(db, broadcast_id)
+        await self._diary.note(db, member, "rewritten", broadcast_id)
+
+    def _checked(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> str:
+        """A text that may be sent. Raises `Refused`."""
+        text = text.strip()
+        if not text:
+            raise Refused("refused.empty")
+        excess = self._excess(kind, text, question, attachments)
+        if excess > 0:
+            raise Refused("refused.too_long", limit=self.text_length, excess=excess)
+        for finding in validation.errors(text):
+            raise Refused(finding.key, found=finding.found)
+        checked(attachments)
+        return text
 
     async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
         """Throw a draft away that nobody must send any more, without anybody's asking; False if it is too late."""

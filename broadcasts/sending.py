@@ -38,7 +38,7 @@ class Confirmation:
 
     - `sent`: it is on its way to `recipients`.
     - `already`: it had been sent before; nothing happened now.
-    - `changed`: other people than those previewed would get it, so nothing was sent; show the new preview.
+    - `changed`: other people than those previewed would get it, or another text; nothing was sent, show it anew.
     - `cancelled`: the draft had been thrown away.
     - `warned`: the text has something odd; show `validation.warnings` and confirm with `warned=True`.
     - `requested`: those who may approve it are asked; `waiting`: they were asked before.
@@ -152,6 +152,8 @@ class Sending:
             await self._check(db, notice.id)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        if not self._approvals.is_open(request):
+            return Confirmation("already")
         await self._approvals.require_author(db, request)
         await self._check(db, notice.id)
         if await self._fingerprint(db, notice) != previewed:
@@ -251,4 +253,5 @@ class Sending:
 
     async def _fingerprint(self, db: AsyncConnection, notice: Row[Any]) -> str:
         audience = AUDIENCE.validate_json(notice.audience)
-        return await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
+        people = await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
+        return notices.fingerprint(people, notice.text)

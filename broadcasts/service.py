@@ -189,6 +189,12 @@ class Broadcasts:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         return await self._drafts.cancel(db, broadcast_id, member)
 
+    async def rewrite(
+        self, db: AsyncConnection, broadcast_id: int, member: Member, text: str, added: tuple[Attachment, ...] = ()
+    ) -> None:
+        """Give a draft another text, and more files; what was previewed or asked for before sends nothing any more."""
+        await self._drafts.rewrite(db, broadcast_id, member, text, added)
+
     async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
         """Throw a draft away that must not be sent any more; False if it has been sent or thrown away already."""
         return await self._drafts.give_up(db, broadcast_id, because)

@@ -42,7 +42,9 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     ]
     if seen.attachments:
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:choose:{number}"))
-    hint = texts("approval.ask_hint_alone" if alone else "approval.ask_hint") if asks else None
+    usual = "broadcast.confirm_hint" if seen.planned is None else "schedule.confirm_hint"
+    hint = texts(("approval.ask_hint_alone" if alone else "approval.ask_hint") if asks else usual)
+    hint += "\n" + texts("rewriting.hint", id=number)
     *earlier, last = show.preview(texts, seen, broadcasts.text_length, hint)
     for part in earlier:
         await ctx.reply(part)

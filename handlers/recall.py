@@ -17,7 +17,7 @@ from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers.answers import LIST
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_correction
+from handlers.previewing import reply_correction, reply_preview
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -64,6 +64,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         notice = await broadcasts.notice(db, number)
+        if notice.state == "draft":  # nobody has it: the draft itself is mended
+            asked = await broadcasts.approvals.waits(db, number)
+            await broadcasts.rewrite(db, number, member, rest[0], attached)
+            await broadcasts.tray.clear(db, member.id)
+            await ctx.reply(texts("rewriting.asked" if asked else "rewriting.done", id=number))
+            await reply_preview(ctx, broadcasts, number, member)
+            return
         drafted = await broadcasts.corrections.draft(db, notice, member, rest[0], attached)
         await broadcasts.tray.clear(db, member.id)
         await reply_correction(ctx, broadcasts, drafted)

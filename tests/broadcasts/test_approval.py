@@ -334,6 +334,46 @@ async def test_how_a_notice_stands_that_has_not_gone_out_is_said() -> None:
         assert "番号 1 は取りやめました" in (await harness.say("tax", "/既読 1")).text
 
 
+async def test_the_text_of_a_draft_is_changed_and_what_was_shown_before_sends_nothing() -> None:
+    async with chat() as harness:
+        old = await harness.say("hq", "/一斉 緊急 安否 @税務課 避難所は北小")
+        said, new = await harness.post("hq", "／訂正　１　避難所は南小")
+        assert "文面を直しました" in said.text
+        assert "避難所は南小" in new.text
+        assert "【安否確認】" in new.text  # all else stays as it was
+        (warning, _) = await harness.press("hq", old, "送信する")
+        assert "宛先か文面が変わったため" in warning.text
+        assert notices(harness) == []
+        await harness.press("hq", new, "送信する")
+        assert "避難所は南小" in notices(harness)[0].text
+        assert ("hq", "broadcast.rewritten") in await actions(harness)
+        # What has gone out is corrected, not rewritten.
+        assert "番号 1（緊急）の訂正です" in (await harness.say("hq", "/訂正 1 避難所は東小")).text
+
+
+async def test_a_text_that_was_changed_needs_an_approval_of_its_own() -> None:
+    async with chat() as harness:
+        await harness.press("tax", await harness.say("tax", "/一斉 緊急 @税務課 本文い"), "承認を依頼する")
+        before = asked(harness, "boss")
+        said, new = await harness.post("tax", "/訂正 1 本文ろ")
+        assert "承認の依頼は取り下げました" in said.text
+        assert "もう必要ありません" in (await harness.press("boss", before, "承認する"))[-1].text
+        assert notices(harness) == []
+        await harness.press("tax", new, "承認を依頼する")
+        await harness.press("boss", asked(harness, "boss"), "承認する")
+        assert "本文ろ" in notices(harness)[0].text
+
+
+async def test_a_draft_of_others_or_a_secret_in_it_is_refused_as_at_first() -> None:
+    async with chat() as harness:
+        await harness.say("hq", "/一斉 @土木課 本文")
+        assert "送れる範囲（税務課）の外" in (await harness.say("tax", "/訂正 1 別の本文")).text
+        assert "マイナンバー" in (await harness.say("hq", "/訂正 1 番号は 1234 5678 9018 です")).text
+        await harness.say("hq", "/予約 2023-10-02 09:00 予約の本文")
+        await harness.press("hq", harness.sent_to("hq")[-1], "予約する")
+        assert "もう直せません" in (await harness.say("hq", "/訂正 2 別の本文")).text
+
+
 async def test_others_cannot_send_alone_with_a_forged_button() -> None:
     async with chat() as harness:
         seen = await harness.say("tax", "/一斉 緊急 @税務課 本文")

@@ -108,7 +108,7 @@ async def test_if_somebody_joins_between_preview_and_sending_the_author_is_asked
 
             await save(db, [entry("new", "土木課")])
         changed, again = await harness.press("hq", seen, "送信する")
-        assert "宛先が変わった" in changed.text
+        assert "宛先か文面が変わったため" in changed.text
         assert "宛先：6人" in again.text
         assert notices(harness) == []
         await harness.press("hq", again, "送信する")
