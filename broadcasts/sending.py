@@ -129,7 +129,7 @@ class Sending:
             return await self._release(db, notice, member)
         await self._check(db, broadcast_id)
         if await self._fingerprint(db, notice) != previewed:
-            return Confirmation("changed")
+            return await self._changed(db, notice)
         if not warned and validation.warnings(notice.text):
             return Confirmation("warned")
         if not self._approvals.needed(notice.kind, member):
@@ -157,7 +157,7 @@ class Sending:
         await self._approvals.require_author(db, request)
         await self._check(db, notice.id)
         if await self._fingerprint(db, notice) != previewed:
-            return Confirmation("changed")
+            return await self._changed(db, notice)
         if not await self._approvals.decide(db, request, member, "approved"):
             return Confirmation("already")
         confirmation = await self._release(db, notice, member)
@@ -190,6 +190,8 @@ class Sending:
         if won.rowcount == 0:
             return Confirmation("already")
         recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
+        if recipients == 0:
+            raise Refused("refused.nobody_left", id=broadcast_id)
         message = self._wording.notice(
             broadcast_id, notice.kind, notice.text, question_of(notice), files.files_of(notice)
         )
@@ -250,6 +252,12 @@ class Sending:
         recipients = await self._schedules.activate(db, notice, member, planned)
         self._database.after_commit(db, self._ring_agenda)
         return Confirmation("scheduled", recipients, notice.kind, planned.moments[0])
+
+    async def _changed(self, db: AsyncConnection, notice: Row[Any]) -> Confirmation:
+        """Others would get it now. Raises `Refused` if nobody is left: that is nothing to look at and confirm."""
+        if (await self._drafts.preview(db, notice.id)).recipients == 0:
+            raise Refused("refused.nobody_left", id=notice.id)
+        return Confirmation("changed")
 
     async def _fingerprint(self, db: AsyncConnection, notice: Row[Any]) -> str:
         audience = AUDIENCE.validate_json(notice.audience)
