@@ -29,6 +29,7 @@ from broadcasts.drafting_tables import broadcast_approvals
 from broadcasts.notices import find
 from broadcasts.questions import question_of
 from broadcasts.requests import insert_request, others
+from broadcasts.show import pages
 from broadcasts.telling import tell
 from broadcasts.wording import Wording
 
@@ -48,6 +49,7 @@ class Reviews:
     ) -> None:
         self._outbox = outbox
         self._adapters = tuple(adapters)
+        self._limit = min((each.capabilities.text_length for each in adapters.values()), default=0)
         self._clock = clock
         self._wording = wording
         self._texts = texts
@@ -66,17 +68,14 @@ class Reviews:
         said = self._texts("approval.sent_alone", **values)
         if not reviewers:
             said += "\n\n" + self._texts("approval.no_reviewer", id=notice.id)
-        await self._tell(db, await self._administrators(db), [Message(text=said)], f"alone:{number}")
+        told = [Message(text=page) for page in self._pages(said)]
+        await self._tell(db, await self._administrators(db), told, f"alone:{number}")
         wanted = self._texts("approval.review_request", **values)
-        await self._tell(db, reviewers, [self.message(wanted, number)], f"review:{number}")
+        await self._tell(db, reviewers, self._with_button(wanted, number), f"review:{number}")
         return len(reviewers)
 
-    def message(self, said: str, number: int) -> Message:
-        """A review as it is asked for, with its button."""
-        return Message(text=said, buttons=(review_button(self._texts, number),))
-
-    async def again(self, db: AsyncConnection, review: Row[Any]) -> Message:
-        """A review that nobody has made yet, as it is asked for again."""
+    async def again(self, db: AsyncConnection, review: Row[Any]) -> list[Message]:
+        """A review that nobody has made yet, as it is asked for again; the last message has the button."""
         notice = await find(db, review.broadcast_id)
         name = await db.scalar(select(members.c.name).where(members.c.id == review.requested_by))
         said = self._texts(
@@ -86,7 +85,7 @@ class Reviews:
             time=f"{to_tokyo(review.requested_at):%m月%d日 %H:%M}",
             text=self._shown(notice),
         )
-        return self.message(said, review.id)
+        return self._with_button(said, review.id)
 
     async def next_due(self, db: AsyncConnection) -> datetime | None:
         """When the next review is asked for again; None if none is open."""
@@ -107,10 +106,19 @@ class Reviews:
             reviewers = await others(db, notice, review.requested_by)
             key = f"review:{review.id}:{now.timestamp():.0f}"
             if reviewers:
-                await self._tell(db, reviewers, [await self.again(db, review)], key, Priority.NOTICE)
+                await self._tell(db, reviewers, await self.again(db, review), key, Priority.NOTICE)
             else:
                 said = Message(text=self._texts("approval.no_reviewer", id=notice.id))
                 await self._tell(db, await self._administrators(db), [said], key, Priority.NOTICE)
+
+    def _pages(self, said: str) -> list[str]:
+        """A notice may be as long as a message can be; what is said about it comes on top."""
+        return pages(said.split("\n"), self._limit)
+
+    def _with_button(self, said: str, number: int) -> list[Message]:
+        *earlier, last = self._pages(said)
+        button = review_button(self._texts, number)
+        return [*(Message(text=page) for page in earlier), Message(text=last, buttons=(button,))]
 
     def _shown(self, notice: Row[Any]) -> str:
         """The notice as people have it, with its question."""

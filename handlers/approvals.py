@@ -58,8 +58,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
         """A request or a review as it was asked for, as things stand now."""
         db = await ctx.db()
         if request.purpose == "review":
-            review = await broadcasts.reviews.again(db, request)
-            await ctx.reply(review.text, review.buttons)
+            for part in await broadcasts.reviews.again(db, request):
+                await ctx.reply(part.text, part.buttons)
             return
         preview = await broadcasts.preview(db, request.broadcast_id)
         pages = show.preview(texts, preview, broadcasts.text_length, show.approval_hint(texts, preview))

@@ -315,6 +315,20 @@ async def test_an_approver_finds_what_waits_for_them() -> None:
         assert "待っている連絡はありません" in (await harness.say("boss", "/承認")).text
 
 
+async def test_the_longest_notice_is_reviewed_in_messages_that_every_platform_takes() -> None:
+    async with chat() as harness:
+        limit = harness.platform.capabilities.text_length
+        refused = await harness.say("duty", "/一斉 緊急 " + "あ" * 2 * limit)
+        excess = int(re.search("あと ([0-9]+)文字", refused.text)[1])  # type: ignore[index] # it says so
+        await harness.press(
+            "duty", await harness.say("duty", "/一斉 緊急 " + "あ" * (2 * limit - excess)), "単独で送信する"
+        )
+        assert max(len(message.text) for message in harness.sent) <= limit
+        assert "承認なしで送信しました" in harness.sent_to("admin")[0].text
+        await harness.press("hq", asked(harness, "hq"), "確認しました")
+        assert "確認しました" in harness.sent_to("duty")[-1].text
+
+
 async def test_an_open_review_is_found_too() -> None:
     async with chat() as harness:
         await harness.press("duty", await harness.say("duty", "/一斉 緊急 避難してください"), "単独で送信する")
