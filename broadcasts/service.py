@@ -21,13 +21,12 @@ from bot.adapter import Adapter, FetchesFiles
 from bot.attachments import checked
 from bot.clock import Clock
 from bot.directory import Member
-from bot.errors import Refused
 from bot.events import MessageRead
 from bot.messages import Attachment
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import notices, receipts, report
+from broadcasts import notices, receipts, report, unsent
 from broadcasts.agenda import Agenda
 from broadcasts.approval import Approvals
 from broadcasts.audience import EVERYONE, Audience
@@ -232,16 +231,8 @@ class Broadcasts:
         async with self._database.snapshot() as db:
             found = await report.status(db, broadcast_id)
             if found is None:
-                raise Refused(await self._why_not_sent(db, broadcast_id), id=broadcast_id)
+                raise await unsent.refusal(db, broadcast_id)
         return found
-
-    async def _why_not_sent(self, db: AsyncConnection, broadcast_id: int) -> str:
-        if (await self.notice(db, broadcast_id)).state == "cancelled":
-            return "read.cancelled"
-        planned = await self.schedules.find(db, broadcast_id)
-        if planned is not None and planned.active:
-            return "read.scheduled"
-        return "read.awaiting" if await self.approvals.waits(db, broadcast_id) else "read.draft"
 
     async def unread(self, broadcast_id: int, within: Collection[int] | None = None) -> list[report.Unread]:
         """Everybody who has not read, department by department; `within` names the departments (ids) that are meant."""

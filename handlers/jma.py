@@ -166,7 +166,9 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
             return
         taken = await jma.release(db, number)
         kind: Kind = "drill" if taken.drill else "emergency"
-        broadcast_id = await broadcasts.draft(db, member, taken.text, kind=kind, attachments=attached)
+        # A notice of this kind says itself that it is a drill; twice, it would also be the title that lists show.
+        text = taken.text.removeprefix(texts("draft.drill")).lstrip() if taken.drill else taken.text
+        broadcast_id = await broadcasts.draft(db, member, text, kind=kind, attachments=attached)
         await jma.made(db, taken, broadcast_id)
         await broadcasts.tray.clear(db, member.id)
         await reply_preview(ctx, broadcasts, broadcast_id, member)

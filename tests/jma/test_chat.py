@@ -195,9 +195,12 @@ async def test_a_drill_is_told_taken_and_marked_as_one() -> None:
         await here.receive(shindo("6-", status="訓練"))
         [message] = here.shown()
         assert message.text.startswith("【訓練】")
-        await here.harness.press("hq", message, "この下書きを使う")
+        [preview] = await here.harness.press("hq", message, "この下書きを使う")
+        assert preview.text.count("これは訓練です") == 1
         async with here.harness.database.snapshot() as db:
-            assert list(await db.scalars(select(notices.c.kind))) == ["drill"]
+            [notice] = await db.execute(select(notices.c.kind, notices.c.text))
+        assert notice.kind == "drill"
+        assert notice.text.startswith("【地震】")
 
 
 async def test_an_officer_puts_it_aside_and_nobody_can_take_it_any_more() -> None:
