@@ -107,7 +107,7 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
         await _close(db, _open(key), now)
         if decision.action == "withdraw":
             return stopped
-        waiting = None
+        waiting = taken = None  # another event, or one that was put aside: nothing of it has been held yet
     content = {
         "kind": telegram.kind,
         "event_id": telegram.event_id,

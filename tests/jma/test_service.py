@@ -418,3 +418,15 @@ async def test_a_notice_that_was_thrown_away_has_told_nobody(desk: Desk) -> None
     again = await desk.only_draft()
     assert (again.state, again.follows) == ("held", None)  # a new draft, as after one that was put aside
     assert "続報" not in again.text
+
+
+async def test_the_next_event_is_held_although_a_notice_of_the_last_was_forgotten(desk: Desk) -> None:
+    await desk.jma.receive(shingen_shindo("6-", serial=2))
+    await desk.advance(HOLD)
+    _, number = await desk.take((await desk.only_draft()).id)
+    await desk.jma.receive(shingen_shindo("6-", serial=1, **NEXT_YEAR))
+    again = await desk.only_draft()
+    assert (again.state, again.follows) == ("held", None)
+    await desk.advance(HOLD)
+    await desk.take(again.id)
+    assert await desk.stopped(number)
