@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
-from bot.clock import Clock
+from bot.clock import Clock, to_tokyo
 from bot.context import Context
 from bot.directory import ADMINISTRATOR, DUTY_OFFICER, HEADQUARTERS, Member
 from bot.errors import Forbidden
-from bot.events import ButtonPressed
+from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button, Message, Priority
 from bot.numbers import numbered
 from bot.outbox import Outbox
@@ -32,11 +32,13 @@ from broadcasts.kinds import Kind
 from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcasts as notices
 from broadcasts.telling import tell
-from handlers.kindly import asker, kindly
+from handlers.kindly import Asked, asker, kindly
 from handlers.previewing import reply_preview
 
 OFFICERS = frozenset({HEADQUARTERS, DUTY_OFFICER})
 """Who is shown a draft may also take it: at two in the morning the duty officer is alone."""
+LISTED = 5
+"""How many drafts `/気象` shows, the newest of those that wait."""
 
 
 class Desk:
@@ -61,7 +63,7 @@ class Desk:
                 self._outbox,
                 self._adapters,
                 await rights.holders(db, OFFICERS, EVERYONE),
-                [self._message(draft, await self._earlier(db, draft))],
+                [await _shown(db, draft, self._texts)],
                 key=key,
                 now=self._clock.now(),
                 priority=Priority.NOTICE if draft.drill else Priority.EMERGENCY,
@@ -97,43 +99,26 @@ class Desk:
         found = select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)
         return await db.scalar(found) is not None
 
-    async def _earlier(self, db: AsyncConnection, draft: Draft) -> str:
-        """What has become of the draft that this one follows; empty if it follows none."""
-        if draft.follows is None:
-            return ""
-        row = (
-            await db.execute(
-                select(drafts.c.state, notices.c.id, notices.c.state.label("notice"))
-                .outerjoin(notices, notices.c.id == drafts.c.broadcast_id)
-                .where(drafts.c.id == draft.follows)
-            )
-        ).one()
-        key = "desk.follows_unsent" if row.notice == "draft" else "desk.follows"
-        if row.state == "withdrawn":
-            key = "desk.follows_stopped"
-        return self._texts(key, follows=draft.follows, id=row.id) + "\n"
-
-    def _message(self, draft: Draft, earlier: str) -> Message:
-        texts, reference = self._texts, f"jma:{draft.id}"
-        if draft.state == "withdrawn":
-            key = "desk.withdrawn" if draft.broadcast_id is None else "desk.withdrawn_notice"
-            said = texts(key, draft=draft.id, id=draft.broadcast_id)
-            return Message(text=texts("desk.drill", text=said) if draft.drill else said, reference=reference)
-        said = earlier + texts("desk.ready" if draft.revision == 1 else "desk.amended", draft=draft.id, text=draft.text)
-        return Message(
-            text=texts("desk.drill", text=said) if draft.drill else said,
-            buttons=(
-                Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
-                Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
-            ),
-            reference=reference,
-        )
-
 
 def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
-    """The two buttons under a draft."""
+    """The two buttons under a draft, and `/気象` for those who look for it."""
     router = Router()
     texts = Texts("broadcasts", CATALOGUE, language=broadcasts.texts.language)
+
+    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう", "下書き"), roles=OFFICERS)
+    @kindly(texts)
+    async def listing(ctx: Context[MessageReceived]) -> None:
+        await officer(ctx, "jma_list")
+        waiting = await jma.drafts()
+        if not waiting:
+            await ctx.reply(texts("desk.none"))
+        for draft in reversed(waiting[:LISTED]):
+            if draft.state == "ready":
+                shown = await _shown(await ctx.db(), draft, texts)
+                await ctx.reply(shown.text, shown.buttons)
+            else:
+                title, until = draft.text.split("\n", 1)[0], f"{to_tokyo(draft.held_until):%H:%M}"
+                await ctx.reply(texts("desk.held", draft=draft.id, title=title, time=until))
 
     @router.button("jma")
     @kindly(texts)
@@ -146,7 +131,7 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
-    async def officer(ctx: Context[ButtonPressed], action: str) -> Member:
+    async def officer(ctx: Asked, action: str) -> Member:
         member = await asker(ctx, action)
         if not OFFICERS & member.roles:
             raise Forbidden("refused.no_officer", actor=member.code, action=f"broadcast.{action}", subject="broadcast")
@@ -186,3 +171,40 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
         await audit.append(db, ctx.clock, actor=member.code, action="jma.dismissed", subject=subject, details=details)
 
     return router
+
+
+async def _earlier(db: AsyncConnection, draft: Draft, texts: Texts) -> str:
+    """What has become of the draft that this one follows; empty if it follows none."""
+    if draft.follows is None:
+        return ""
+    row = (
+        await db.execute(
+            select(drafts.c.state, notices.c.id, notices.c.state.label("notice"))
+            .outerjoin(notices, notices.c.id == drafts.c.broadcast_id)
+            .where(drafts.c.id == draft.follows)
+        )
+    ).one()
+    key = "desk.follows_unsent" if row.notice == "draft" else "desk.follows"
+    if row.state == "withdrawn":
+        key = "desk.follows_stopped"
+    return texts(key, follows=draft.follows, id=row.id) + "\n"
+
+
+async def _shown(db: AsyncConnection, draft: Draft, texts: Texts) -> Message:
+    """A draft as the officers see it, with the buttons that take it or put it aside."""
+    reference = f"jma:{draft.id}"
+    if draft.state == "withdrawn":
+        key = "desk.withdrawn" if draft.broadcast_id is None else "desk.withdrawn_notice"
+        said = texts(key, draft=draft.id, id=draft.broadcast_id)
+        return Message(text=texts("desk.drill", text=said) if draft.drill else said, reference=reference)
+    said = await _earlier(db, draft, texts) + texts(
+        "desk.ready" if draft.revision == 1 else "desk.amended", draft=draft.id, text=draft.text
+    )
+    return Message(
+        text=texts("desk.drill", text=said) if draft.drill else said,
+        buttons=(
+            Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
+            Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
+        ),
+        reference=reference,
+    )

@@ -273,3 +273,18 @@ async def test_a_broken_telegram_is_told_to_the_officers_once_an_hour(tmp_path: 
         await harness.advance(timedelta(hours=1))
         await drop("cut-again.xml", shindo("7")[:700])
         assert len(told("hq")) == 2
+
+
+async def test_an_officer_finds_the_drafts_that_wait_and_those_that_are_held() -> None:
+    async with office() as here:
+        harness = here.harness
+        assert "下書きはありません" in (await harness.say("hq", "/気象")).text
+        await here.jma.receive(shindo("6-"), "one.xml")
+        held = await harness.say("duty", "／下書き")
+        assert "震度６弱" in held.text
+        assert held.buttons == ()
+        await harness.advance(HOLD)
+        [preview] = await harness.press("duty", await harness.say("duty", "/気象"), "この下書きを使う")
+        assert "まだ送っていません" in preview.text
+        assert "下書きはありません" in (await harness.say("hq", "/気象")).text
+        assert "災害対策本部の担当者と当直責任者だけ" in (await harness.say("a", "/気象")).text
