@@ -154,7 +154,7 @@ async def open_house(
         router.include(
             survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions), broadcasts.dialogues)
         )
-        router.include(plainly.build_router(broadcasts, router))
+        router.include(plainly.build_router(broadcasts, surveys, router))
         bot = Bot(
             router,
             chosen,

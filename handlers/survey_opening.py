@@ -121,7 +121,7 @@ class Opening:
             texts(
                 "survey.opening.preview",
                 title=definition.title,
-                intro=definition.intro,
+                intro=definition.intro and f"{definition.intro}\n",
                 names="、".join(names) or texts("survey.schedule.everybody"),
                 asked=expected.asked,
                 closes=closing_time(expected.closes_at),

@@ -43,6 +43,13 @@ async def test_the_preview_says_who_what_until_when_and_sends_nothing(harness: H
     assert harness.sent_to("alice") == []
 
 
+async def test_a_poll_without_an_introduction_has_no_hole_in_it(harness: Harness) -> None:
+    preview = await harness.say("admin", "/アンケート 作成 懇親会|行きますか。|行く|行かない")
+    await harness.press("admin", preview, "始める")
+    for text in (preview.text, harness.sent_to("alice")[0].text):
+        assert "\n\n" not in text
+
+
 @pytest.mark.parametrize("no", ["やめる", "２", "2"])
 async def test_whoever_thinks_better_of_it_sends_nothing(harness: Harness, no: str) -> None:
     preview = await harness.say("admin", COMMAND)
