@@ -222,9 +222,7 @@ def test_closing_days_are_read_as_people_write_them() -> None:
     now = datetime(2023, 7, 3, tzinfo=UTC)
     assert closing_moment("５日", now) == datetime(2023, 7, 8, 14, 59, tzinfo=UTC)
     # In Japan it is one in the morning of the fourth.
-    assert closing_moment("10d", now + timedelta(hours=16)) == datetime(
-        2023, 7, 14, 14, 59, tzinfo=UTC
-    )
+    assert closing_moment("10d", now + timedelta(hours=16)) == datetime(2023, 7, 14, 14, 59, tzinfo=UTC)
     assert closing_moment("2023年7月31日", now) == datetime(2023, 7, 31, 14, 59, tzinfo=UTC)
     with pytest.raises(Refused):
         closing_moment("2023-13-01", now)
