@@ -268,6 +268,5 @@ def _checked_root(homeserver: str) -> str:
 
 
 def _check_user(user: str) -> None:
-    localpart, separator, server = user[1:].partition(":")
-    if not (user.startswith("@") and localpart and separator and server) or any(letter.isspace() for letter in user):
+    if not wire.is_user(user):
         raise ConfigurationError("The bot's user must be a full Matrix id, such as @kairanban:example.jp.")
