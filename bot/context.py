@@ -16,11 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import handled
 from bot.clock import Clock
-from bot.directory import Member, mark_reachable, member_at
+from bot.directory import Member, member_at
 from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
 from bot.messages import Address, Button, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
+from bot.unreachable import mark_reachable
 
 E_co = TypeVar("E_co", bound=BaseEvent, covariant=True)
 
@@ -174,4 +175,4 @@ class Context(Generic[E_co]):
     async def _note_alive(self, db: AsyncConnection) -> None:
         """Whoever speaks to us at an address is there, though it has refused a message before."""
         if isinstance(self.event, MessageReceived | ButtonPressed):
-            await mark_reachable(db, self.event.adapter, self.event.sender, True)
+            await mark_reachable(db, self.event.adapter, self.event.sender)

@@ -19,6 +19,7 @@ from bot.messages import Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import addresses, deliveries, members
+from bot.unreachable import standings, try_again
 from broadcasts import show
 from broadcasts.questions import Question
 from broadcasts.service import Broadcasts
@@ -342,6 +343,47 @@ async def test_the_next_notice_goes_straight_to_the_next_address(database: Datab
         assert scene.chat.tries.count("u-003") == 1
         assert scene.counts(CODES, number) == [1] * 12
         assert (await hall.broadcasts.status(number)).moved == 0
+
+
+async def test_since_when_and_why_an_address_is_passed_by_is_noted_once(database: Database) -> None:
+    async with scene_on(database, people(12, "chat", "line")) as scene:
+        scene.chat.nobody.add("u-003")
+        refused_at = scene.hall.clock.now()
+        first = await scene.hall.send("一つめ")
+        await scene.hall.quiet()
+        await scene.hall.advance(timedelta(hours=1))
+        async with database.transaction() as db:  # as in another process that has queued it before the mark
+            delivery = deliveries.c.address == "u-003", deliveries.c.topic == f"broadcast:{first}"
+            await db.execute(update(deliveries).where(*delivery).values(state="dead"))
+        scene.hall.broadcasts.look_again()
+        await scene.hall.quiet()
+        async with database.snapshot() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+        assert (standing.code, standing.adapter, standing.others) == ("003", "chat", ("line",))
+        assert (standing.since, standing.reason) == (refused_at, "There is nobody of this name.")
+
+
+async def test_an_operator_has_an_address_tried_again_and_a_second_refusal_is_noted_anew(database: Database) -> None:
+    async with scene_on(database, people(12, "chat", "line")) as scene:
+        scene.chat.nobody.add("u-003")
+        await sent(scene, "一つめ")
+        async with database.transaction() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+            assert await try_again(db, scene.hall.clock, [standing], by="os:ops") == [standing]
+            assert await try_again(db, scene.hall.clock, [standing], by="os:ops") == []
+        await scene.hall.advance(5 * MINUTE)
+        tried_at = scene.hall.clock.now()
+        second = await sent(scene, "二つめ")
+        assert scene.chat.tries.count("u-003") == 2
+        assert scene.counts(CODES, second) == [1] * 12
+        async with database.snapshot() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+        assert standing.since == tried_at
+        async with database.transaction() as db:
+            await try_again(db, scene.hall.clock, [standing], by="os:ops")
+        scene.chat.nobody.clear()
+        third = await sent(scene, "三つめ")
+        assert len(scene.chat.texts("u-003", f"broadcast:{third}")) == 1
 
 
 async def test_a_refusal_without_a_reason_is_held_against_nobody(database: Database) -> None:

@@ -101,8 +101,8 @@ async def test_whoever_blocks_invitations_is_gone_until_they_let_them_in_again(m
 
 async def test_whoever_merely_ignores_the_bot_is_not_told_apart(matrix: Matrix, staff: Staff) -> None:
     alice = await staff()
-    ignored = {"ignored_users": {matrix.user: {}}}
-    await alice.call("PUT", "user", alice.id, "account_data", "m.ignored_user_list", body=ignored)
+    setting = ("user", alice.id, "account_data", "m.ignored_user_list")
+    await alice.call("PUT", *setting, body={"ignored_users": {matrix.user: {}}})
     assert isinstance(await send(matrix, alice.id), Sent)
 
 
