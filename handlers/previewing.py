@@ -54,6 +54,7 @@ async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correcti
     buttons = [
         Button(label=confirm, data=f"recall:correct:{drafted.id}"),
         Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
+        Button(label=texts("audience.names_button"), data=f"recall:names:{drafted.id}"),
     ]
     if drafted.attachments:
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:correction:own:{drafted.id}"))

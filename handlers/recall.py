@@ -10,7 +10,7 @@ from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
 from bot.numbers import numbered
 from bot.router import Router
-from broadcasts import show_answers
+from broadcasts import show_answers, show_people
 from broadcasts.recall import Recall
 from broadcasts.responses import clock_time
 from broadcasts.rights import SENDERS
@@ -38,8 +38,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
         db = await ctx.db()
         notice = await broadcasts.notice(db, number)
         if by_name:
-            people = await broadcasts.recalls.readers(db, notice, member)
-            for part in show_answers.readers(texts, notice.id, people, broadcasts.text_length):
+            readers = await broadcasts.recalls.readers(db, notice, member)
+            for part in show_answers.readers(texts, notice.id, readers, broadcasts.text_length):
                 await ctx.reply(part)
         elif notice.state == "draft":
             await broadcasts.cancel(db, notice.id, member)
@@ -96,6 +96,10 @@ def build_router(broadcasts: Broadcasts) -> Router:
                         ),
                     )
                 )
+            case ["names", word] if (number := numbered(word)) is not None:
+                seen = await broadcasts.corrections.people(await ctx.db(), number, member)
+                for page in show_people.addressees(texts, seen, broadcasts.text_length, "audience.of_correction"):
+                    await ctx.reply(page)
             case ["keep", word] if (number := numbered(word)) is not None:
                 await ctx.reply(texts("recall.kept", id=number))
             case _:

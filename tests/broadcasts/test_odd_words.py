@@ -41,7 +41,7 @@ BUTTONS = [
     *("broadcast:confirm:{}:x", "broadcast:alone:{}:x", "broadcast:cancel:{}", "broadcast:read:{}", "answer:{}:1"),
     *("broadcast:confirm:{}:x:1", "broadcast:alone:1:x:{}", "files:choose:{}", "files:out:{}", "files:out:{}:x"),
     *("files:correction:own:{}", "files:correction:kept:{}"),
-    *("recall:recall:{}", "recall:correct:{}", "recall:keep:{}", "audience:names:{}"),
+    *("recall:recall:{}", "recall:correct:{}", "recall:keep:{}", "recall:names:{}", "audience:names:{}"),
     *("approval:approve:{}:x", "approval:return:{}", "approval:review:{}", "approval:reason:{}:wording"),
 ]
 

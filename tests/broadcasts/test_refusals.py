@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from bot import directory
 from bot.audit.tables import audit_log
@@ -264,6 +264,46 @@ async def correct(scene: Scene, number: int) -> None:
         drafted = await hall.broadcasts.corrections.draft(db, row, chief, "会議は明日です。")
         await hall.broadcasts.corrections.send(db, drafted.id, chief)
     await hall.quiet()
+
+
+@pytest.mark.parametrize("in_rooms", [False, True])
+async def test_a_corrections_names_are_those_who_get_it_and_where(database: Database, in_rooms: bool) -> None:
+    staff = [*people(8, "chat", "line"), mailed(person("900", "chat")), person("901", "chat"), person("902")]
+    async with scene_on(database, staff, rooms=in_rooms, mail=mail_platform()) as scene:
+        scene.chat.nobody |= {"u-003", "u-900"}  # which a room does not show
+        number = await sent(scene)
+        # What has changed since: one has no address any more, a newcomer never had the notice.
+        async with database.transaction() as db:
+            await db.execute(delete(addresses).where(addresses.c.address == "u-901"))
+        await scene.hall.hire(person("903", "chat"))
+        chief = await scene.hall.member("hq")
+        async with database.transaction() as db:
+            notice = await scene.hall.broadcasts.notice(db, number)
+            drafted = await scene.hall.broadcasts.corrections.draft(db, notice, chief, "会議は明日です。")
+            seen = await scene.hall.broadcasts.corrections.people(db, drafted.id, chief)
+        where = {each.name.removeprefix("職員"): each.adapter for each in seen.people}
+        assert where == {
+            **dict.fromkeys(["hq", "001", "002", "004", "005", "006", "007"], "chat"),
+            "003": "chat" if in_rooms else "line",
+            "900": "chat" if in_rooms else "mail",
+            "901": None,
+            "902": None,
+        }
+        async with database.transaction() as db:
+            await scene.hall.broadcasts.corrections.send(db, drafted.id, chief)
+        await scene.hall.quiet()
+        reference = f"correction:{number}:1"
+        assert scene.mail is not None
+        ids = {"chat": "u-{}", "line": "line-{}", "mail": "{}@example.lg.jp"}
+        got = {
+            (code, platform.name)
+            for code in [*where, "903"]
+            for platform in (scene.chat, scene.line, scene.mail)
+            if platform.texts(ids[platform.name].format(code), reference)
+        }
+        besides = {"903": "chat"} if in_rooms else {}
+        assert {each.name.removeprefix("職員"): each.adapter for each in seen.besides} == besides
+        assert got == {(code, name) for code, name in (where | besides).items() if name is not None}
 
 
 # ------------------------------------------------------------------ afterwards
