@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +30,9 @@ from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tables import broadcasts
 from broadcasts.wording import Wording
+
+RESTORABLE = timedelta(hours=12)
+"""How long a draft that was thrown away can be had back; its files lie on the shelf for longer (`sweeping.GRACE`)."""
 
 
 class Drafts:
@@ -187,6 +191,30 @@ class Drafts:
         await self._schedules.drop(db, broadcast_id)
         await self._diary.note(db, member, "cancelled", broadcast_id)
         return True
+
+    async def restore(self, db: AsyncConnection, broadcast_id: int, member: Member) -> None:
+        """Make a draft again of one that was thrown away lately, with its files; nothing happens if it is one.
+
+        Nobody is asked to approve it and it does not go out by itself: that begins anew with its preview. Raises
+        `Refused`.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "restore", notice)
+        if notice.state == "draft":
+            return
+        won = await db.execute(
+            update(broadcasts)
+            .where(
+                broadcasts.c.id == broadcast_id,
+                broadcasts.c.state == "cancelled",
+                broadcasts.c.closed_at >= self._clock.now() - RESTORABLE,
+            )
+            .values(state="draft", closed_at=None)
+        )
+        if won.rowcount == 0:
+            raise Refused("restore.too_late", id=broadcast_id)
+        await self._schedules.revive(db, broadcast_id)
+        await self._diary.note(db, member, "restored", broadcast_id)
 
     def _excess(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> int:
         """By how many characters the longest form of a notice is too long for some platform."""

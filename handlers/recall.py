@@ -17,7 +17,7 @@ from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers.answers import LIST
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_correction
+from handlers.previewing import reply_cancelled, reply_correction
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -43,7 +43,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 await ctx.reply(part)
         elif notice.state == "draft":
             await broadcasts.cancel(db, notice.id, member)
-            await ctx.reply(broadcasts.marked(notice.kind, texts("broadcast.cancelled", id=notice.id)))
+            said = broadcasts.marked(notice.kind, texts("broadcast.cancelled", id=notice.id))
+            await reply_cancelled(ctx, broadcasts, notice.id, said)
         else:
             found = await broadcasts.recalls.preview(db, notice, member)
             buttons = (
