@@ -16,13 +16,11 @@ from bot import directory
 from bot.audit.tables import audit_log
 from bot.directory import ADMINISTRATOR, Entry
 from bot.messages import Message, Priority
-from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import addresses, deliveries, members
 from bot.unreachable import standings, try_again
 from broadcasts import show
 from broadcasts.questions import Question
-from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients, rooms
 from broadcasts.telling import tell
 from tests.broadcasts.scene import (
@@ -38,6 +36,7 @@ from tests.broadcasts.scene import (
     person,
     recall,
     scene_on,
+    second_process,
 )
 from tests.databases import empty_database
 
@@ -597,32 +596,27 @@ async def test_another_process_takes_over_what_a_process_left_behind(tmp_path: P
         await hall.broadcasts.stop()
         scene.chat.nobody.add("u-003")
         number = await sent(scene)
-        platforms = {"chat": scene.chat, "line": scene.line}
-        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(hours=6))
-        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
-        await second.start()
-        await hall.quiet()
-        async with database.transaction() as db:  # as if it had been refused only now, in the process that is gone
-            here = (deliveries.c.address == "u-004", deliveries.c.topic == f"broadcast:{number}")
-            await db.execute(update(deliveries).where(*here).values(state="dead"))
-        second.look_again()
-        await hall.quiet()
-        hall.outbox.ring()  # which the neighbours do every few seconds
-        await hall.quiet()
-        await second.stop()
+        async with second_process(scene, sends=False) as (_, second):
+            await hall.quiet()
+            async with database.transaction() as db:  # as if it had been refused only now, in the process that is gone
+                here = (deliveries.c.address == "u-004", deliveries.c.topic == f"broadcast:{number}")
+                await db.execute(update(deliveries).where(*here).values(state="dead"))
+            second.look_again()
+            await hall.quiet()
+            hall.outbox.ring()  # which the neighbours do every few seconds
+            await hall.quiet()
         assert scene.line.texts("line-003", f"broadcast:{number}") != []
         assert len(scene.line.texts("line-004", f"broadcast:{number}")) == 1
 
 
 async def test_two_processes_that_see_the_same_refusals_move_everybody_once(tmp_path: Path) -> None:
     staff = [*people(60, "chat", "line"), person("900", "chat")]
-    async with empty_database("postgresql", tmp_path) as database, scene_on(database, staff, rooms=True) as scene:
+    async with (
+        empty_database("postgresql", tmp_path) as database,
+        scene_on(database, staff, rooms=True) as scene,
+        second_process(scene) as (_, second),
+    ):
         hall = scene.hall
-        platforms = {"chat": scene.chat, "line": scene.line}
-        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(seconds=5))
-        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
-        await other.start()
-        await second.start()
         scene.chat.offended |= {"room-1", "room-2", "u-003", "u-004", "u-005"}
         for _ in range(3):
             number = await sent(scene)
@@ -631,8 +625,6 @@ async def test_two_processes_that_see_the_same_refusals_move_everybody_once(tmp_
             await hall.advance(MINUTE)
             codes = ["hq", *(f"{n:03}" for n in range(1, 60)), "900"]
             assert scene.counts(codes, number) == [1] * 61
-        await second.stop()
-        await other.stop()
 
 
 # ------------------------------------------------------------------ whatever is refused
