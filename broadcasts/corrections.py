@@ -150,7 +150,8 @@ class Corrections:
         if self._mail is not None:
             letter = self._wording.by_mail(message, notice.id, self._mail)
             shapes[self._mail.name] = Shape.on(self._mail, message, letter)
-        reached = await sent_to.recipients(db, notice.id, None if self._mail is None else self._mail.name)
+        mail = None if self._mail is None else self._mail.name
+        reached = await sent_to.recipients(db, notice.id, sorted(self._adapters), mail)
         return Addressees(notice.id, reached, shapes, await sent_to.newcomers(db, notice.id))
 
     async def send(self, db: AsyncConnection, correction_id: int, member: Member) -> Correction:
@@ -249,11 +250,15 @@ class Corrections:
             "due_at": due_at,
         }
         keys = f"{notice.token}:correction:{number}"
-        for name in await fanout.used_adapters(db, notice.id):
+        used = await fanout.used_adapters(db, notice.id)
+        gone = [name for name in used if name not in self._adapters and (self._mail is None or name != self._mail.name)]
+        for name in used:
             if self._mail is not None and name == self._mail.name:
                 letter = self._wording.by_mail(message, notice.id, self._mail)
                 message_id = await fanout.add_message(db, notice.id, "correction", letter, now, number)
                 await fanout.insert_deliveries(db, sent_to.by_mail(notice.id, keys, name), message_id, name, **how)
+                continue
+            if name in gone:
                 continue
             shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
             for room in (await db.execute(rooms_of(notice, name))).all():
@@ -267,6 +272,11 @@ class Corrections:
                 await fanout.insert_deliveries(db, one, message_id, name, **how)
             message_id = await fanout.add_message(db, notice.id, "correction", shaped, now, number)
             await fanout.insert_deliveries(db, sent_to.outside_rooms(notice.id, keys, name), message_id, name, **how)
+        for name in sorted(self._adapters) if gone else ():
+            shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
+            message_id = await fanout.add_message(db, notice.id, "correction", shaped, now, number)
+            people = sent_to.at_home(notice.id, keys, gone, name, sorted(self._adapters))
+            await fanout.insert_deliveries(db, people, message_id, name, **how)
         self._outbox.ring_after_commit(db)
 
 

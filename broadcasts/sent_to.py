@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Select, and_, case, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -38,6 +40,23 @@ def outside_rooms(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[st
     )
 
 
+def at_home(
+    broadcast_id: int, keys: str, gone: Sequence[str], adapter: str, adapters: Sequence[str]
+) -> Select[tuple[str, str, str]]:
+    """(key, kind, address) of those who got it on a platform that is plugged in no more, and are best reached here."""
+    home = fanout.first_addresses(adapters)
+    return (
+        select(
+            fanout.person_key(keys, recipient.member_id).label("key"),
+            literal("person").label("kind"),
+            home.c.address,
+        )
+        .join(home, home.c.member_id == recipient.member_id)
+        .where(recipient.broadcast_id == broadcast_id, recipient.adapter.in_(gone), home.c.adapter == adapter)
+        .order_by(recipient.member_id)
+    )
+
+
 def by_mail(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
     """(key, kind, address) of the recipients who got the notice by e-mail, because no chat took it for them."""
     return (
@@ -52,13 +71,17 @@ def by_mail(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str
     )
 
 
-async def recipients(db: AsyncConnection, broadcast_id: int, mail: str | None) -> list[Recipient]:
+async def recipients(
+    db: AsyncConnection, broadcast_id: int, adapters: Sequence[str], mail: str | None
+) -> list[Recipient]:
     """Everybody who got it, in the city's order, with the platform by which they would get what follows now.
 
-    `mail` is the one that sends e-mail, if any.
+    `adapters` are plugged in, `mail` is the one that sends e-mail, if any.
     """
+    home = fanout.first_addresses(adapters)
     here = case(
         (recipient.adapter == mail, case((members.c.email != "", recipient.adapter))),
+        (recipient.adapter.not_in(adapters), home.c.adapter),
         (or_(_in_room, addresses.c.address.is_not(None)), recipient.adapter),
     )
     rows = await db.execute(
@@ -67,6 +90,7 @@ async def recipients(db: AsyncConnection, broadcast_id: int, mail: str | None) -
         .join(members, members.c.id == recipient.member_id)
         .join(departments, departments.c.id == members.c.department_id)
         .outerjoin(addresses, _at_their_address)
+        .outerjoin(home, home.c.member_id == recipient.member_id)
         .where(recipient.broadcast_id == broadcast_id)
         .order_by(*CITY_ORDER)
     )
