@@ -13,6 +13,7 @@ from sqlalchemy import Row, Table, and_, bindparam, case, delete, func, insert, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
+from bot.unreachable import AGAIN
 
 HEADQUARTERS = "headquarters"
 """May send to all staff: the disaster headquarters."""
@@ -148,7 +149,7 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     for row in changed:
         if row.here is not None:
             here = (addresses.c.member_id == row.id, addresses.c.adapter == adapter)
-            await db.execute(update(addresses).where(*here).values(address=people[row.code], reachable=True))
+            await db.execute(update(addresses).where(*here).values(address=people[row.code], **AGAIN))
     new = [
         {
             "member_id": row.id,
@@ -162,11 +163,6 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     if new:
         await db.execute(insert(addresses), new)
     return len(changed)
-
-
-async def mark_reachable(db: AsyncConnection, adapter: str, address: str, reachable: bool) -> None:
-    """Note whether messages to an address are seen there: not once somebody has blocked the bot or left."""
-    await db.execute(_MARK, {"at_adapter": adapter, "at_address": address, "seen": reachable})
 
 
 # Built once: to compose a statement costs more than to carry it out, and every event asks who it was.
@@ -190,11 +186,6 @@ _AT_ADDRESS = (
     _MEMBERS.add_columns(addresses.c.reachable)
     .join(addresses, addresses.c.member_id == members.c.id)
     .where(addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address"))
-)
-_MARK = (
-    update(addresses)
-    .where(addresses.c.adapter == bindparam("at_adapter"), addresses.c.address == bindparam("at_address"))
-    .values(reachable=bindparam("seen"))
 )
 _BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -18,7 +19,7 @@ from bot.messages import Attachment
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import files, notices, people, rights, validation
+from broadcasts import files, notices, people, rights, show_people, validation
 from broadcasts.approval import Approvals
 from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
 from broadcasts.kinds import Kind
@@ -30,6 +31,9 @@ from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tables import broadcasts
 from broadcasts.wording import Wording
+
+RESTORABLE = timedelta(hours=12)
+"""How long a draft that was thrown away can be had back; its files lie on the shelf for longer (`sweeping.GRACE`)."""
 
 
 class Drafts:
@@ -128,12 +132,13 @@ class Drafts:
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "recipients", notice)
         found = await people.recipients(db, notice, tuple(self._adapters))
-        attached = files.files_of(notice)
-        unable = {name for name, each in self._adapters.items() if not each.capabilities.carries(attached)}
-        names = people.show_people(self._texts, broadcast_id, found, self.text_length, without_files=unable)
-        return names + people.show_platforms(
-            self._texts, self._wording, notice, found, self._adapters, self.text_length
-        )
+        message = self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice), files.files_of(notice))
+        shapes = {
+            name: people.Shape.on(adapter, message, self._wording.for_platform(message, notice.id, adapter))
+            for name, adapter in self._adapters.items()
+        }
+        seen = people.Addressees(notice.id, found, shapes)
+        return show_people.addressees(self._texts, seen, self.text_length)
 
     async def removable(self, db: AsyncConnection, broadcast_id: int, member: Member) -> tuple[Attachment, ...]:
         """The files that may still be taken out of a draft.
@@ -161,7 +166,7 @@ class Drafts:
 
     async def people_of_group(self, db: AsyncConnection, name: str) -> list[str]:
         """The names of those in a group, in messages."""
-        return people.show_group(
+        return show_people.group(
             self._texts, name, await people.in_group(db, name, tuple(self._adapters)), self.text_length
         )
 
@@ -233,6 +238,30 @@ class Drafts:
         await self._approvals.withdraw(db, broadcast_id)
         await self._schedules.drop(db, broadcast_id)
         return True
+
+    async def restore(self, db: AsyncConnection, broadcast_id: int, member: Member) -> None:
+        """Make a draft again of one that was thrown away lately, with its files; nothing happens if it is one.
+
+        Nobody is asked to approve it and it does not go out by itself: that begins anew with its preview. Raises
+        `Refused`.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "restore", notice)
+        if notice.state == "draft":
+            return
+        won = await db.execute(
+            update(broadcasts)
+            .where(
+                broadcasts.c.id == broadcast_id,
+                broadcasts.c.state == "cancelled",
+                broadcasts.c.closed_at >= self._clock.now() - RESTORABLE,
+            )
+            .values(state="draft", closed_at=None)
+        )
+        if won.rowcount == 0:
+            raise Refused("restore.too_late", id=broadcast_id)
+        await self._schedules.revive(db, broadcast_id)
+        await self._diary.note(db, member, "restored", broadcast_id)
 
     def _excess(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> int:
         """By how many characters the longest form of a notice is too long for some platform."""

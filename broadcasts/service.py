@@ -198,6 +198,10 @@ class Broadcasts:
         """Throw a draft away that must not be sent any more; False if it has been sent or thrown away already."""
         return await self._drafts.give_up(db, broadcast_id, because)
 
+    async def restore(self, db: AsyncConnection, broadcast_id: int, member: Member) -> None:
+        """Make a draft again of one that was thrown away lately, with its files and its schedule. Raises `Refused`."""
+        await self._drafts.restore(db, broadcast_id, member)
+
     async def notice(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
         """A notice's row, for `recalls` and `corrections`. Raises `Refused` if there is none of that number."""
         return await notices.find(db, broadcast_id)

@@ -51,6 +51,13 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     await ctx.reply(last, buttons)
 
 
+async def reply_cancelled(ctx: Asked, broadcasts: Broadcasts, number: int, said: str) -> None:
+    """Say that a draft was thrown away, with the button that brings it back: a thumb may have slipped."""
+    texts = broadcasts.texts
+    back = Button(label=texts("restore.button"), data=f"broadcast:restore:{number}")
+    await ctx.reply(f"{said}\n{texts('restore.hint')}", [back])
+
+
 async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correction) -> None:
     """Show a correction to its author, with the buttons that send it or change its files."""
     texts = broadcasts.texts
@@ -58,6 +65,7 @@ async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correcti
     buttons = [
         Button(label=confirm, data=f"recall:correct:{drafted.id}"),
         Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
+        Button(label=texts("audience.names_button"), data=f"recall:names:{drafted.id}"),
     ]
     if drafted.attachments:
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:correction:own:{drafted.id}"))

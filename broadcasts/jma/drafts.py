@@ -218,7 +218,7 @@ async def check(db: AsyncConnection, broadcast_id: int, now: datetime) -> None:
         return
     await remembered(db, event, now)  # what comes at this very moment waits until the notice has gone out, or not
     state = await db.scalar(select(drafts.c.state).where(drafts.c.broadcast_id == broadcast_id))
-    if state == "withdrawn":
+    if state != "released":  # taken back, or thrown away before something newer came, and brought back since
         raise Refused("refused.agency_changed", id=broadcast_id)
 
 

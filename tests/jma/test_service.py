@@ -418,6 +418,7 @@ async def test_a_notice_that_was_thrown_away_has_told_nobody(desk: Desk) -> None
     again = await desk.only_draft()
     assert (again.state, again.follows) == ("held", None)  # a new draft, as after one that was put aside
     assert "続報" not in again.text
+    assert await desk.stopped(number)  # should somebody bring it back
 
 
 async def test_the_next_event_is_held_although_a_notice_of_the_last_was_forgotten(desk: Desk) -> None:
