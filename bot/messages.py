@@ -52,7 +52,8 @@ class Message(BaseModel):
     `reference` says what the message belongs to (`broadcast:12`), `quote` is the platform's id of the message that
     this one answers or corrects. A platform without buttons gets their labels numbered under the text.
     Files that a platform cannot carry stand in `named` in the place of `attachments`: its text names them. Where that
-    is known only when a server refuses their size, `without_files` is the text to send instead.
+    is known only at the last moment (a server refuses their size, the disk does not give them), `without_files` is the
+    text to send instead.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +66,10 @@ class Message(BaseModel):
     attachments: tuple[Attachment, ...] = ()
     named: tuple[Attachment, ...] = ()
     without_files: str | None = None
+
+    def words_alone(self) -> Message:
+        """The message without its files: the words are to arrive whatever becomes of those."""
+        return self.model_copy(update={"text": self.without_files or self.text, "attachments": ()})
 
     def as_plain_text(self) -> str:
         """The message for a platform without buttons: choices as numbered lines."""

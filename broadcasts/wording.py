@@ -117,8 +117,6 @@ class Wording:
         if not here.carries(message.attachments):
             update = {"text": self.with_names(message, here), "named": message.attachments, "attachments": ()}
             return message.model_copy(update=update)
-        if here.attachment_bytes is None:
-            return message
         return message.model_copy(update={"without_files": self.with_names(message, here)})
 
     def with_names(self, message: Message, here: Capabilities | None = None) -> str:

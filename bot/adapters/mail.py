@@ -165,7 +165,7 @@ class Mail:
                 raise
             why = str(error) if isinstance(error, NotOnShelf) else _reason(error)
             log.warning("mail.without_files", key=delivery.key, error=why)
-        return await self._hand_over(server, letters, delivery, _plain(delivery.message))
+        return await self._hand_over(server, letters, delivery, delivery.message.words_alone())
 
     async def _hand_over(
         self, server: aiosmtplib.SMTP, letters: Letters, delivery: Delivery, message: Message
@@ -174,11 +174,6 @@ class Mail:
         patience = self._timeout + len(letter) / SLOWEST
         await server.sendmail(self._sender, [delivery.address.id], letter, timeout=patience)
         return Sent(message_id)
-
-
-def _plain(message: Message) -> Message:
-    """The message in words alone."""
-    return message.model_copy(update={"text": message.without_files or message.text, "attachments": ()})
 
 
 def _is_about_the_files(error: Exception) -> bool:
