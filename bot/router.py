@@ -171,7 +171,8 @@ class Router:
         name, arguments = invocation(event)
         if name is None or not isinstance(event, MessageReceived) or name in self._commands:
             return name, arguments
-        for length in range(len(name) - 1, 0, -1):
+        longest = max(map(len, self._commands), default=0)  # of a name of 60,000 letters no more need be tried
+        for length in range(min(len(name) - 1, longest), 0, -1):
             head, rest = name[:length], name[length:]
             if head in self._commands and not (_latin(head[-1]) and _latin(rest[0])):
                 return head, f"{rest} {arguments}".strip()

@@ -154,3 +154,21 @@ def test_an_included_router_brings_everything_it_has_and_clashes_are_found() -> 
     assert len(outer.help) == 1
     with pytest.raises(ConfigurationError):
         outer.include(inner)
+
+
+def test_a_command_of_a_hundred_thousand_letters_is_looked_up_no_more_often_than_there_are_letters_in_a_name() -> None:
+    class Counted(dict[str, Any]):
+        looked_up = 0
+
+        def __contains__(self, name: object) -> bool:
+            self.looked_up += 1
+            return super().__contains__(name)
+
+    async def answer(ctx: object) -> None: ...
+
+    router = Router()
+    router.command("既読")(answer)
+    router._commands = counted = Counted(router._commands)
+    assert not router.handles(message("/" + "x" * 100_000))
+    assert counted.looked_up < 10
+    assert router.invocation(message("/既読3")) == ("既読", "3")
