@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from bot.bodies import as_text
+
 
 class Location(BaseModel):
     """A place that somebody posted; degrees, WGS 84."""
@@ -125,6 +127,7 @@ Event = Annotated[
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_BRACKETS = (dict, list)
 
 
 def has_possible_moment(event: Event) -> bool:
@@ -161,13 +164,17 @@ def part(document: object) -> bytes:
 
 
 def _flattened(value: Any, levels: int) -> Any:
-    if not isinstance(value, dict | list):
+    """The value without what lies deeper; what has no depth of its own is not worth a call each."""
+    if not isinstance(value, _BRACKETS):
         return value
     if levels == 0:
         return "…"
     if isinstance(value, list):
-        return [_flattened(each, levels - 1) for each in value]
-    return {name: _flattened(each, levels - 1) for name, each in value.items()}
+        return [_flattened(each, levels - 1) if each and isinstance(each, _BRACKETS) else each for each in value]
+    return {
+        name: _flattened(each, levels - 1) if each and isinstance(each, _BRACKETS) else each
+        for name, each in value.items()
+    }
 
 
 def unknown(adapter: str, body: bytes, *, key: str, occurred_at: datetime, reason: str) -> Unknown:
@@ -177,6 +184,6 @@ def unknown(adapter: str, body: bytes, *, key: str, occurred_at: datetime, reaso
         key=key,
         conversation="",
         occurred_at=occurred_at,
-        payload=body.decode("utf-8", "backslashreplace").replace("\0", "\\x00"),
+        payload=as_text(body),
         reason=reason,
     )

@@ -17,6 +17,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import line_wire as wire
+from bot.bodies import bounded
 from bot.errors import MalformedPayload
 from bot.events import (
     ButtonPressed,
@@ -46,12 +47,12 @@ def parse(body: bytes, *, adapter: str, now: datetime) -> list[Event]:
         raise MalformedPayload("A callback must be an object with a list of `events`.")
     bot = callback.get("destination")
     reader = _Reader(adapter, bot if isinstance(bot, str) and bot else "bot", now)
-    found: dict[str, Event] = {}
+    found: list[Event] = []
     ids: dict[str, str] = {}
-    for document in documents:
-        for event in reader.events(document, ids):
-            found[event.key] = event
-    return list(found.values())
+    for document in bounded(documents):
+        found += reader.events(document, ids)
+        bounded(found)  # everybody who joins a group is an event
+    return list({event.key: event for event in found}.values())
 
 
 def token_age(token: str, now: datetime) -> timedelta:

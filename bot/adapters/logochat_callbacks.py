@@ -12,6 +12,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import logochat_wire as wire
+from bot.bodies import bounded
 from bot.clock import Clock
 from bot.errors import MalformedPayload
 from bot.events import (
@@ -57,7 +58,7 @@ class Callbacks:
             events = orjson.loads(body)["events"]
             if type(events) is not list:
                 raise TypeError(events)
-            return [self._parse_plain(event) for event in events]
+            return [self._parse_plain(event) for event in bounded(events)]
         except (KeyError, TypeError, ValueError):
             # Something is not as the wire has it: look again, slowly, and say what.
             return self._parse_one_by_one(body)
@@ -97,16 +98,16 @@ class Callbacks:
         events = document.get("events") if isinstance(document, dict) else None
         if not isinstance(events, list):
             raise MalformedPayload("A callback must be an object with a list of `events`.")
-        return [self._parse_one(event) for event in events]
+        return [self._parse_one(event) for event in bounded(events)]
 
     def _parse_one(self, document: object) -> Event:
-        try:
-            return self._translate(_KNOWN_EVENT.validate_json(part(document)))
-        except ValidationError as error:
-            return self._unknown(document, error)
-
-    def _unknown(self, document: object, error: ValidationError) -> Unknown:
         raw = part(document)
+        try:
+            return self._translate(_KNOWN_EVENT.validate_json(raw))
+        except ValidationError as error:
+            return self._unknown(document, raw, error)
+
+    def _unknown(self, document: object, raw: bytes, error: ValidationError) -> Unknown:
         known: Mapping[str, object] = document if isinstance(document, dict) else {}
         key, kind = known.get("event_id"), known.get("type")
         if not isinstance(key, str) or not key:
