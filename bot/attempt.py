@@ -11,7 +11,8 @@ import structlog
 
 from bot import audit, handled
 from bot.clock import Clock
-from bot.context import AlreadyHandled, Context
+from bot.context import Context
+from bot.endings import AlreadyHandled, Endings
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, Event, MessageReceived
 from bot.inbox import Record
@@ -40,10 +41,14 @@ class Attempts:
     ) -> None:
         self._router = router
         self._database = database
-        self._outbox = outbox
+        self._endings = Endings(database, outbox, clock, time_limit.total_seconds())
         self._clock = clock
         self._texts = texts
         self._time_limit = time_limit.total_seconds()
+
+    async def stop(self) -> None:
+        """Break off what is still being written; its events stay in the inbox."""
+        await self._endings.close()
 
     async def run(self, record: Record) -> Outcome:
         """Handle an event. Whatever a handler raises besides `Refused` comes through, with nothing changed.
@@ -90,7 +95,7 @@ class Attempts:
             event,
             clock=self._clock,
             database=self._database,
-            outbox=self._outbox,
+            endings=self._endings,
             stack=stack,
             command=command,
             arguments=arguments,

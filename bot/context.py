@@ -8,36 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import handled
 from bot.clock import Clock
-from bot.directory import Member, mark_reachable, member_at
+from bot.directory import Member, member_at
+from bot.endings import Ending, Endings
 from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
 from bot.messages import Address, Button, Message, Priority
-from bot.outbox import Outbox
+from bot.outbox import Outgoing
 from bot.storage import Database
 
 E_co = TypeVar("E_co", bound=BaseEvent, covariant=True)
-
-
-@dataclass(frozen=True, slots=True)
-class _Outgoing:
-    address: Address
-    message: Message
-    key: str
-    priority: Priority
-    topic: str | None
-    due_at: datetime | None
-    reply_token: str | None
-
-
-class AlreadyHandled(Exception):
-    """Somebody else's commit holds this event's effects; ours must not."""
 
 
 class Context(Generic[E_co]):
@@ -53,7 +37,7 @@ class Context(Generic[E_co]):
         *,
         clock: Clock,
         database: Database,
-        outbox: Outbox,
+        endings: Endings,
         stack: AsyncExitStack,
         command: str | None = None,
         arguments: str = "",
@@ -63,11 +47,10 @@ class Context(Generic[E_co]):
         self.command = command
         self.arguments = arguments
         self._database = database
-        self._outbox = outbox
+        self._endings = endings
         self._stack = stack
         self._connection: AsyncConnection | None = None
-        self._outgoing: list[_Outgoing] = []
-        self._callbacks: list[Callable[[], None]] = []
+        self._ending = Ending(event)
         self._member: Member | None = None
         self._asked_for_member = False
 
@@ -131,47 +114,30 @@ class Context(Generic[E_co]):
         event's messages, so that a handler that is tried again sends nothing twice.
         """
         if key is None:
-            key = f"reply:{self.event.adapter}:{self.event.key}:{len(self._outgoing)}"
+            key = f"reply:{self.event.adapter}:{self.event.key}:{len(self._ending.outgoing)}"
         # A token is good for one answer, where its event came from; what comes after it goes the usual way.
-        first = not self._outgoing and due_at is None and address == self.address
+        first = not self._ending.outgoing and due_at is None and address == self.address
         token: str | None = None
         if first and isinstance(self.event, MessageReceived | ButtonPressed | MemberJoined):
             token = self.event.reply_token
-        self._outgoing.append(_Outgoing(address, message, key, priority, topic, due_at, token))
+        self._ending.outgoing.append(Outgoing(address, message, key, priority, topic, due_at, token))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call `callback` once everything is committed; never if the handler fails."""
-        self._callbacks.append(callback)
+        self._ending.callbacks.append(callback)
 
     async def start_over(self) -> None:
         """Take back everything that was begun here: changes, replies and callbacks. For a handler that refuses."""
         if self._connection is not None:
             await self._database.roll_back(self._connection)
-        self._outgoing.clear()
-        self._callbacks.clear()
+        self._ending = Ending(self.event)
 
     async def finish(self) -> None:
         """For the dispatcher: write the event's key and the replies. Raises `AlreadyHandled`."""
-        db = await self.db()
-        if not await handled.record(db, [self.event], self.clock.now()):
-            raise AlreadyHandled(self.event.key)
-        if self._member is not None and not self._member.reachable:
-            await self._note_alive(db)
-        for item in self._outgoing:
-            await self._outbox.enqueue(
-                db,
-                item.address,
-                item.message,
-                key=item.key,
-                priority=item.priority,
-                topic=item.topic,
-                due_at=item.due_at,
-                reply_token=item.reply_token,
-            )
-        for callback in self._callbacks:
-            self._database.after_commit(db, callback)
-
-    async def _note_alive(self, db: AsyncConnection) -> None:
-        """Whoever speaks to us at an address is there, though it has refused a message before."""
-        if isinstance(self.event, MessageReceived | ButtonPressed):
-            await mark_reachable(db, self.event.adapter, self.event.sender, True)
+        speaks = isinstance(self.event, MessageReceived | ButtonPressed)
+        if speaks and self._member is not None and not self._member.reachable:
+            self._ending.alive = self.actor
+        if self._connection is None:
+            await self._endings.write(self._ending)
+        else:
+            await self._endings.write_with(self._connection, self._ending)

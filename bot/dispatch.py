@@ -116,6 +116,7 @@ class Dispatcher:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._attempts.stop()
         self._tasks = []
         self._conversations.clear()
         self._bulk.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.outbox.circuit import CircuitHook, CircuitPolicy, Standing
+from bot.outbox.enqueueing import Outgoing
 from bot.outbox.hooks import SentDelivery, SentHook
 from bot.outbox.outbox import Attempt, DeadDelivery, Outbox
 from bot.outbox.pacing import Pacer
@@ -14,6 +15,7 @@ __all__ = [
     "CircuitPolicy",
     "DeadDelivery",
     "Outbox",
+    "Outgoing",
     "Pacer",
     "RetryPolicy",
     "SentDelivery",

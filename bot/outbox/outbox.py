@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
 import structlog
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.activity import Activity, Alarm
@@ -18,18 +18,15 @@ from bot.clock import Clock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
 from bot.outbox.circuit import Circuit, CircuitHook, CircuitPolicy, Standing
+from bot.outbox.enqueueing import Outgoing, store_all, store_one
 from bot.outbox.hooks import GivenUpHook, Listener, SentHook
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.sender import LEASE, POLL, Sender
 from bot.outbox.store import rescue
 from bot.storage import Database
-from bot.tables import attempts, deliveries, messages
+from bot.tables import attempts, deliveries
 
 log = structlog.get_logger(__name__)
-
-# Built once: to compose a statement costs more than to carry it out.
-_NEW_MESSAGE = insert(messages)
-_NEW_DELIVERY = insert(deliveries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +104,24 @@ class Outbox:
         It goes out after the commit, or once `due_at` has come. `key` is the idempotency key: a second delivery under
         the same key is an IntegrityError. ConfigurationError if there is no such adapter.
         """
-        if address.adapter not in self._adapters:
-            known = ", ".join(sorted(self._adapters)) or "none"
-            raise ConfigurationError(f"No adapter named {address.adapter!r} is running; running are: {known}.")
-        now = self._clock.now()
-        stored = await db.execute(
-            _NEW_MESSAGE, {"body": message.model_dump_json(exclude_defaults=True), "created_at": now}
-        )
-        assert stored.inserted_primary_key is not None
-        delivery = await db.execute(
-            _NEW_DELIVERY,
-            {
-                "key": key,
-                "message_id": stored.inserted_primary_key[0],
-                "adapter": address.adapter,
-                "kind": address.kind,
-                "address": address.id,
-                "topic": topic,
-                "reply_token": reply_token,
-                "priority": int(priority),
-                "due_at": due_at or now,
-                "created_at": now,
-            },
-        )
-        assert delivery.inserted_primary_key is not None
+        item = Outgoing(address, message, key, priority, topic, due_at, reply_token)
+        self._check(item)
+        number = await store_one(db, item, self._clock.now())
         self.ring_after_commit(db)
-        return int(delivery.inserted_primary_key[0])
+        return number
+
+    async def enqueue_all(self, db: AsyncConnection, items: Sequence[Outgoing]) -> None:
+        """As `enqueue` for each, in their order, at little more than the cost of one."""
+        for item in items:
+            self._check(item)
+        await store_all(db, items, self._clock.now())
+        self.ring_after_commit(db)
+
+    def _check(self, item: Outgoing) -> None:
+        adapter = item.address.adapter
+        if adapter not in self._adapters:
+            known = ", ".join(sorted(self._adapters)) or "none"
+            raise ConfigurationError(f"No adapter named {adapter!r} is running; running are: {known}.")
 
     def ring_after_commit(self, db: AsyncConnection) -> None:
         """Wake the senders once the transaction of `db` is committed; for those who insert deliveries themselves."""
