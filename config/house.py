@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import get_args
 
-from bot import Bot, Router
+from bot import Bot, Router, control
 from bot.activity import Activity
 from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
@@ -174,6 +174,7 @@ async def open_house(
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
+            await parts.enter_async_context(control.answering(storage.control_socket, inbox))
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)
