@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -78,7 +79,13 @@ class Harness:
         self.inbox = SqliteInbox(folder / "inbox.sqlite3", self.clock, durability="process")
         await self.inbox.open()
         parts.push_async_callback(self.inbox.close)
-        self.outbox = Outbox(self.database, {self.platform.name: self.platform}, self.clock, self.activity)
+        self.outbox = Outbox(
+            self.database,
+            {self.platform.name: self.platform},
+            self.clock,
+            self.activity,
+            random=Random(0),  # noqa: S311 - the same waits between retries in every run
+        )
         router = self._router if isinstance(self._router, Router) else self._router(self)
         self.bot = Bot(
             router,

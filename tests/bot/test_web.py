@@ -253,7 +253,7 @@ async def test_a_platform_that_is_down_is_named_and_leaves_the_bot_ready() -> No
         async with client.get("/metrics") as response:
             assert 'kairanban_platform_up{adapter="fake"} 0.0' in await response.text()
         harness.platform.respond = None
-        await harness.advance(timedelta(minutes=1))
+        await harness.advance(timedelta(minutes=2))  # its only message may wait for 64 seconds by now
         async with client.get("/metrics") as response:
             assert 'kairanban_platform_up{adapter="fake"} 1.0' in await response.text()
 
