@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from socket import socket as Socket
 
 from aiohttp import web
 
@@ -29,33 +28,12 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
     `web.TCPSite` would close what it listens on at once. A connection that was accepted in that very moment is then
     neither known to aiohttp nor closed by asyncio: it stays open, unanswered, for as long as the process lives.
     """
-    loop = asyncio.get_running_loop()
-    async with _until_the_end(
-        runner, lambda connection: loop.create_server(connection, host, port, backlog=backlog)
-    ) as server:
-        yield server.sockets[0].getsockname()[1]
-
-
-@asynccontextmanager
-async def serving_at(server: web.Server, bound: socket.socket) -> AsyncIterator[None]:
-    """As `serving`, on a UNIX socket that is bound already."""
-    loop = asyncio.get_running_loop()
-    async with _until_the_end(
-        web.ServerRunner(server), lambda connection: loop.create_unix_server(connection, sock=bound)
-    ):
-        yield
-
-
-@asynccontextmanager
-async def _until_the_end(
-    runner: web.BaseRunner, open_door: Callable[[web.Server], Coroutine[Any, Any, asyncio.Server]]
-) -> AsyncIterator[asyncio.Server]:
     await runner.setup()
     try:
         assert runner.server is not None
-        server = await open_door(runner.server)
+        server = await asyncio.get_running_loop().create_server(runner.server, host, port, backlog=backlog)
         try:
-            yield server
+            yield server.sockets[0].getsockname()[1]
         finally:
             await _accept_no_more(server)
     finally:
@@ -65,9 +43,25 @@ async def _until_the_end(
 async def _accept_no_more(server: asyncio.Server) -> None:
     """First take nothing more in, then let what came in become connections, then close the door."""
     loop = asyncio.get_running_loop()
-    for each in server.sockets:
+    for socket in server.sockets:
         with suppress(NotImplementedError):  # a loop without readers accepts in another way
-            loop.remove_reader(each)
+            loop.remove_reader(socket)
     for _ in range(_TURNS_TO_A_CONNECTION):
         await asyncio.sleep(0)
     server.close()
+
+
+@asynccontextmanager
+async def serving_at(server: web.Server, bound: Socket) -> AsyncIterator[None]:
+    """As `serving`, on a UNIX socket that is bound already."""
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    try:
+        assert runner.server is not None
+        listener = await asyncio.get_running_loop().create_unix_server(runner.server, sock=bound)
+        try:
+            yield
+        finally:
+            await _accept_no_more(listener)
+    finally:
+        await runner.cleanup()
