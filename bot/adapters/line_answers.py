@@ -33,6 +33,7 @@ class Refusals:
         self._rest = FIRST_REST
 
     def read(self, status: int, answer: bytes, headers: Mapping[str, str]) -> Retry | Rejected:
+        """What becomes of a message that was not taken."""
         said = reason(status, answer)
         if status == 429:
             if MONTH_IS_OVER.search(said):
