@@ -99,6 +99,7 @@ class Dispatcher:
         self._conversations: dict[Conversation, deque[Record]] = {}
         self._ready: asyncio.Queue[Conversation] = asyncio.Queue()
         self._bulk: deque[Record] = deque()
+        self._unreadable: deque[tuple[Record, str]] = deque()
         self._alarms: list[Alarm] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -108,11 +109,11 @@ class Dispatcher:
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def start(self) -> None:
-        self._arrivals, self._bulk_work, self._pruning = self._alarms = [
-            Alarm(self._clock, self._activity) for _ in range(3)
+        self._arrivals, self._bulk_work, self._unreadable_work, self._pruning = self._alarms = [
+            Alarm(self._clock, self._activity) for _ in range(4)
         ]
         self._inbox.on_arrival(self._arrivals.ring)
-        loops = [self._sort(), self._apply_bulk(), self._prune()]
+        loops = [self._sort(), self._apply_bulk(), self._set_aside(), self._prune()]
         loops += [self._work() for _ in range(self._policy.concurrency)]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         for task in self._tasks:
@@ -128,6 +129,7 @@ class Dispatcher:
         self._tasks = []
         self._conversations.clear()
         self._bulk.clear()
+        self._unreadable.clear()
         while not self._ready.empty():
             self._ready.get_nowait()
             self._activity.leave()
@@ -148,7 +150,8 @@ class Dispatcher:
                     elif self._router.handles(event):
                         self._add_to_conversation(record)
                     elif isinstance(event, Unknown):
-                        await self._settling.set_aside(record, event.reason)
+                        self._unreadable.append((record, event.reason))
+                        self._unreadable_work.ring()
                     else:
                         self._add_to_bulk(record)
 
@@ -194,6 +197,13 @@ class Dispatcher:
             await self._bulk_work.wait()
             while self._bulk:
                 await self._apply([self._bulk.popleft() for _ in range(min(len(self._bulk), self._policy.batch))])
+
+    async def _set_aside(self) -> None:
+        """Keep what nobody can read as failed: a commit each, for which no other event is kept waiting."""
+        while True:
+            await self._unreadable_work.wait()
+            while self._unreadable:
+                await self._settling.set_aside(*self._unreadable.popleft())
 
     async def _prune(self) -> None:
         """Forget old keys once a day."""
