@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from socket import socket
 
 from aiohttp import web
+
+from bot.errors import ConfigurationError
 
 _BACKLOG = 128
 _TURNS_TO_A_CONNECTION = 3
@@ -27,11 +30,21 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
 
     `web.TCPSite` would close what it listens on at once. A connection that was accepted in that very moment is then
     neither known to aiohttp nor closed by asyncio: it stays open, unanswered, for as long as the process lives.
+
+    Raises ConfigurationError where the address cannot be had.
     """
     await runner.setup()
     try:
         assert runner.server is not None
-        server = await asyncio.get_running_loop().create_server(runner.server, host, port, backlog=backlog)
+        try:
+            server = await asyncio.get_running_loop().create_server(runner.server, host, port, backlog=backlog)
+        except OSError as error:
+            # The system's own words; the loop's repeat the address. A name that is not known has a negative number.
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise ConfigurationError(
+                f"Nobody can be answered at {host}, port {port}: {reason}. "
+                "Stop the program that has this port, or choose another."
+            ) from error
         try:
             yield server.sockets[0].getsockname()[1]
         finally:

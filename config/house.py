@@ -41,6 +41,7 @@ from handlers import jma as jma_handlers
 from handlers import problems as problem_handlers
 from handlers import surveys as survey_handlers
 from handlers import templates as template_handlers
+from handlers.survey_opening import asked_by_name
 from surveys.loading import load_definitions
 from surveys.service import Settings as SurveySettings
 from surveys.service import Surveys
@@ -137,7 +138,7 @@ async def open_house(
             activity,
             texts,
             vault=Vault(storage.key_folder),
-            resolve=survey_handlers.asked_by_name,
+            resolve=asked_by_name,
             settings=SurveySettings(
                 reminders=settings.surveys.reminder_times,
                 remind_every=settings.surveys.reminder_interval,
@@ -150,8 +151,10 @@ async def open_house(
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
         router.include(introductions.build_router(texts))
-        router.include(survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions)))
-        router.include(plainly.build_router(broadcasts, router))
+        router.include(
+            survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions), broadcasts.dialogues)
+        )
+        router.include(plainly.build_router(broadcasts, surveys, router))
         bot = Bot(
             router,
             chosen,

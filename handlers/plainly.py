@@ -12,15 +12,19 @@ from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
 from broadcasts.service import Broadcasts
+from surveys.answering import normal
+from surveys.service import Surveys
 
 SHOWN_LENGTH = 200
 """Characters of what somebody wrote that are repeated to them."""
 
 
-def build_router(broadcasts: Broadcasts, commands: Router) -> Router:
+def build_router(broadcasts: Broadcasts, surveys: Surveys, commands: Router) -> Router:
     """One handler; `commands` is asked what would have been a command."""
     router = Router()
     texts = broadcasts.texts
+    # The button under an announcement, or its number on a screen that shows none.
+    begin = {"1", normal(surveys.texts("survey.button.start"))}
 
     @router.on(MessageReceived)
     async def unasked(ctx: Context[MessageReceived]) -> object:
@@ -35,13 +39,19 @@ def build_router(broadcasts: Broadcasts, commands: Router) -> Router:
         if first and (commands.has_command(first[0]) or first[0] in help_command.NAMES):
             await ctx.reply(texts("plain.command", line=line[:SHOWN_LENGTH]))
             return None
+        db = await ctx.db()
         answer = await broadcasts.responses.guess(
-            await ctx.db(), member, words, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
+            db, member, words, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
         )
-        if answer is None:
-            await ctx.reply(texts("plain.nobody"))
-        else:
+        asked = answer is None and await surveys.conversation.waits(db, member.id)
+        if asked and normal(words) in begin:
+            answer = await surveys.conversation.start(db, member.id)
+        if answer is not None:
             await ctx.send(ctx.address, answer, topic=answer.reference)
+        elif asked:
+            await ctx.reply("\n".join([texts("plain.nobody"), surveys.texts("survey.waits")]))
+        else:
+            await ctx.reply(texts("plain.nobody"))
         return None
 
     return router

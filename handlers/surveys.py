@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Refused
@@ -17,15 +14,15 @@ from bot.numbers import numbered
 from bot.router import NEXT, Router
 from bot.texts import Texts
 from broadcasts.audience import select_members
+from broadcasts.dialogues import Dialogues
 from broadcasts.naming import named
-from handlers.closing import closing_moment
+from handlers.survey_opening import TOPIC, Opening, drafted
 from handlers.survey_schedules import CANCEL, line, listing_text, read_plan
-from surveys.announcing import Audience
 from surveys.answering import normal
 from surveys.confidential import Told, told
 from surveys.definition import OTHER, Definition
 from surveys.exports.sheets import written
-from surveys.results import Results, closing_time
+from surveys.results import Results
 from surveys.service import Surveys
 from surveys.tabulation import SimpleTable
 
@@ -35,13 +32,12 @@ WORDS_SHOWN = 10
 LENGTH = 4_500
 """Characters of results in one message, which every platform takes."""
 
-_CLOSING = re.compile(r"^(?:締切|〆切|until)\s*", re.IGNORECASE)
 
-
-def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Router:
+def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialogues: Dialogues) -> Router:
     """The commands, buttons and plain answers of surveys; `definitions` are those that may be opened by name."""
     router = Router()
     texts = surveys.texts
+    opening = Opening(surveys, dialogues)
 
     async def member(ctx: Context[MessageReceived] | Context[ButtonPressed]) -> Member:
         found = await ctx.member()
@@ -49,16 +45,19 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
             raise Refused("survey.stranger")
         return found
 
-    async def manager(ctx: Context[MessageReceived]) -> Member:
+    async def manager(ctx: Context[MessageReceived] | Context[ButtonPressed]) -> Member:
         found = await member(ctx)
         if found.roles.isdisjoint(MAY_MANAGE):
             raise Refused("survey.manage.refused")
         return found
 
     def known(name: str) -> Definition:
-        if name not in definitions:
-            raise Refused("survey.manage.unknown_definition", name=name[:50], names="、".join(sorted(definitions)))
-        return definitions[name]
+        if name in definitions:
+            return definitions[name]
+        for definition in definitions.values():
+            if normal(definition.title) == normal(name):
+                return definition
+        raise Refused("survey.manage.unknown_definition", name=name[:50], names=listed(definitions))
 
     @router.command("アンケート", "survey", help=texts("survey.manage.help"), also=("あんけーと",))
     async def survey(ctx: Context[MessageReceived]) -> None:
@@ -71,10 +70,15 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 person = await member(ctx)
                 await _say(ctx, await surveys.conversation.start(await ctx.db(), person.id))
             case "開始" | "open" | "start", str(wish) if wish:
-                await open_survey(ctx, wish)
+                person = await manager(ctx)
+                name, *words = wish.split()
+                await opening.show(ctx, person, known(name), words)
+            case "開始" | "open" | "start", _:
+                await manager(ctx)
+                await ctx.reply(texts("survey.opening.which", names=listed(definitions)))
             case "作成" | "poll", str(wish) if wish:
-                # As it was typed: what people read keeps its own signs.
-                await open_poll(ctx, ctx.arguments.strip().split(maxsplit=1)[1])
+                person = await manager(ctx)
+                await opening.show(ctx, person, *drafted(ctx.arguments.strip().split(maxsplit=1)[1]))
             case "予約" | "schedule", str(wish):
                 await schedule(ctx, wish)
             case "結果" | "results", str(word) if (number := numbered(word)) is not None:
@@ -112,11 +116,6 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
         definition, found = await told(db, ctx.clock, surveys.vault, number, reader=reader, of=of)
         await ctx.reply(answers_text(texts, definition, found))
 
-    async def open_survey(ctx: Context[MessageReceived], wish: str) -> None:
-        await manager(ctx)
-        name, *words = wish.split()
-        await announce(ctx, known(name), words)
-
     async def schedule(ctx: Context[MessageReceived], wish: str) -> None:
         person, db = await manager(ctx), await ctx.db()
         match wish.split(maxsplit=1):
@@ -131,44 +130,25 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
                 ctx.after_commit(surveys.ring)
                 await ctx.reply("\n".join([texts("survey.schedule.reserved"), line(texts, reserved)]))
 
-    async def open_poll(ctx: Context[MessageReceived], wish: str) -> None:
-        asked: list[str] = []
-        words: list[str] = []
-        for part in re.split(r"[|｜]", wish):
-            if normal(part).startswith("@") or _CLOSING.match(normal(part)):
-                words += part.split()
-            else:
-                asked.append(part.strip())
-        title, question, *options = [*asked, "", ""]
-        await announce(ctx, one_question(title, question, [option for option in options if option]), words)
-
-    async def announce(ctx: Context[MessageReceived], definition: Definition, words: Sequence[str]) -> None:
-        person = await manager(ctx)
-        names = [word[1:] for word in map(normal, words) if word.startswith("@")] or definition.audience
-        closing = _CLOSING.sub("", " ".join(word for word in words if not normal(word).startswith("@")))
-        closes_at = closing_moment(closing, ctx.clock.now()) if closing else None
-        db = await ctx.db()
-        audience = await asked_by_name(db, names) if names else None
-        opened = await surveys.open(
-            db, definition, audience=audience, closes_at=closes_at, actor=person.code, owner=person.id
-        )
-        lines = [
-            texts(
-                "survey.manage.opened",
-                id=opened.id,
-                title=opened.title,
-                asked=opened.asked,
-                closes=closing_time(opened.closes_at),
-            )
-        ]
-        if opened.unreachable:
-            lines.append(texts("survey.manage.unreachable", count=opened.unreachable))
-        await ctx.reply("\n".join(lines))
-
     @router.button("survey")
     async def pressed(ctx: Context[ButtonPressed]) -> None:
         person = await member(ctx)
         await _say(ctx, await surveys.conversation.press(await ctx.db(), person.id, ctx.arguments))
+
+    @router.button(TOPIC)
+    async def decided(ctx: Context[ButtonPressed]) -> None:
+        answer, _, shown = ctx.arguments.partition(":")
+        await opening.answer(ctx, await manager(ctx), answer, shown)
+
+    @router.on(MessageReceived)
+    async def decided_in_words(ctx: Context[MessageReceived]) -> object:
+        if ctx.command is not None or not ctx.event.direct or (answer := opening.typed(ctx.event.text)) is None:
+            return NEXT
+        person = await ctx.member()
+        if person is None or not await opening.waits(person):
+            return NEXT
+        await opening.answer(ctx, await manager(ctx), answer, None)
+        return None
 
     @router.on(MessageReceived)
     async def answered(ctx: Context[MessageReceived]) -> object:
@@ -186,18 +166,9 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition]) -> Rou
     return router
 
 
-def one_question(title: str, question: str, options: Sequence[str]) -> Definition:
-    """An anonymous poll of one choice, as somebody drafts it in the chat; raises `Refused` if something is missing."""
-    try:
-        asked = {"key": "choice", "kind": "choice", "text": question, "options": list(options)}
-        return Definition.model_validate({"key": "poll", "title": title, "questions": [asked]})
-    except ValidationError as error:
-        raise Refused("survey.manage.poll_unreadable") from error
-
-
-async def asked_by_name(db: AsyncConnection, names: Sequence[str]) -> Audience:
-    """Whom names of departments, groups or persons mean, as a notice understands them; raises `Refused`."""
-    return select_members(await named(db, names))
+def listed(definitions: Mapping[str, Definition]) -> str:
+    """What may be opened, a line each: its name and its title."""
+    return "\n".join(f"・{name}　{definitions[name].title}" for name in sorted(definitions))
 
 
 def answers_text(texts: Texts, definition: Definition, found: Sequence[Told]) -> str:

@@ -37,6 +37,17 @@ async def invite(db: AsyncConnection, survey_id: int, audience: Audience) -> int
     return count
 
 
+async def find(db: AsyncConnection, outbox: Outbox, audience: Select[tuple[int]] | None) -> tuple[tuple[int, ...], int]:
+    """Whom `invite` would invite, in the order of their ids, and how many of them `announce` would reach."""
+    people = select(members.c.id).where(members.c.active)
+    if audience is not None:
+        people = people.where(members.c.id.in_(audience))
+    reached = select(func.count(addresses.c.member_id.distinct())).where(
+        addresses.c.member_id.in_(people), *_usable(outbox)
+    )
+    return tuple(await db.scalars(people.order_by(members.c.id))), await db.scalar(reached) or 0
+
+
 async def announce(
     db: AsyncConnection,
     outbox: Outbox,
@@ -83,12 +94,7 @@ async def write_to(
     )
     reachable = (
         select(addresses.c.member_id, addresses.c.adapter, addresses.c.address, place.label("place"))
-        .where(
-            addresses.c.member_id.in_(people),
-            addresses.c.reachable,
-            # Not what only people can use, such as a telephone number.
-            addresses.c.adapter.in_(list(outbox.standings)),
-        )
+        .where(addresses.c.member_id.in_(people), *_usable(outbox))
         .subquery()
     )
     values: dict[str, ColumnElement[Any]] = {
@@ -106,3 +112,8 @@ async def write_to(
     queued = (await db.execute(insert(deliveries).from_select(list(values), chosen))).rowcount
     outbox.ring_after_commit(db)
     return queued
+
+
+def _usable(outbox: Outbox) -> tuple[ColumnElement[bool], ...]:
+    """Addresses that work, and not what only people can use, such as a telephone number."""
+    return addresses.c.reachable.is_(True), addresses.c.adapter.in_(list(outbox.standings))

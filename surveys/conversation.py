@@ -86,6 +86,10 @@ class Conversation:
             note = "\n".join(filter(None, (place.definition.intro, opening, "")))
         return await self._ask(db, replace(place, state="started"), step, note)
 
+    async def waits(self, db: AsyncConnection, member_id: int) -> bool:
+        """Whether a survey is open that this person has not finished."""
+        return await db.scalar(_UNFINISHED, {"of_member": member_id, "now": self._clock.now()}) is not None
+
     async def press(self, db: AsyncConnection, member_id: int, data: str) -> Message:
         """Answer a button; `data` is what follows `survey:`. Raises `Refused`."""
         action, survey_id, *numbers = _parsed(data)
@@ -267,6 +271,17 @@ _AWAITING = (
     .order_by(survey_participants.c.asked_at.desc(), surveys.c.id.desc())
     .limit(1)
     .with_for_update(of=survey_participants)
+)
+_UNFINISHED = (
+    select(surveys.c.id)
+    .join(survey_participants)
+    .where(
+        _OF_MEMBER,
+        survey_participants.c.state != "finished",
+        surveys.c.state == "open",
+        surveys.c.closes_at > bindparam("now"),
+    )
+    .limit(1)
 )
 _WRITE = (
     update(survey_participants)

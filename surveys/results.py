@@ -12,6 +12,19 @@ from surveys.tabulation import SimpleTable, Tally
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """What a survey would be if it opened now; `members` are all who would be asked, by id."""
+
+    members: tuple[int, ...]
+    unreachable: int
+    closes_at: datetime
+
+    @property
+    def asked(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A survey that has been opened; `unreachable` are asked, but have no address that works."""
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
@@ -20,10 +20,10 @@ from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from surveys.announcing import Audience, announce, invite
+from surveys.announcing import Audience, announce, find, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
-from surveys.results import Opened, Results, closing_time, summary, tables_shown
+from surveys.results import Expected, Opened, Results, closing_time, summary, tables_shown
 from surveys.schedules import Resolve, Schedules
 from surveys.sheets import finished, put_away
 from surveys.tables import survey_participants, surveys
@@ -100,11 +100,7 @@ class Surveys:
         whose if the survey is confidential, which must have one.
         """
         now = self._clock.now()
-        closes_at = closes_at or now + timedelta(days=definition.days)
-        if closes_at <= now:
-            raise Refused("survey.manage.closing_past")
-        if definition.anonymity == "confidential" and owner is None:
-            raise Refused("survey.manage.no_owner")
+        closes_at = self._checked(definition, closes_at, owner)
         reminder = now + self._settings.remind_every
         inserted = await db.execute(
             insert(surveys).values(
@@ -129,7 +125,7 @@ class Surveys:
         text = self.texts(
             "survey.announcement",
             title=definition.title,
-            intro=definition.intro,
+            intro=definition.intro and f"{definition.intro}\n",
             count=len(definition.steps),
             promise=self.texts(f"survey.promise_{definition.anonymity}"),
             closes=closing_time(closes_at),
@@ -138,6 +134,32 @@ class Surveys:
         self._database.after_commit(db, self._loop.ring)
         await self._note(db, actor, "opened", survey_id, key=definition.key, asked=asked)
         return Opened(survey_id, definition.title, asked, asked - reached, closes_at)
+
+    async def expect(
+        self,
+        db: AsyncConnection,
+        definition: Definition,
+        *,
+        audience: Select[tuple[int]] | None = None,
+        closes_at: datetime | None = None,
+        owner: int | None = None,
+    ) -> Expected:
+        """What `open` would do with the same arguments, without doing it; raises `Refused` as it would."""
+        closes_at = self._checked(definition, closes_at, owner)
+        found, reached = await find(db, self._outbox, audience)
+        if not found:
+            raise Refused("survey.manage.no_audience")
+        return Expected(found, len(found) - reached, closes_at)
+
+    def _checked(self, definition: Definition, closes_at: datetime | None, owner: int | None) -> datetime:
+        """When it closes, if it may open."""
+        now = self._clock.now()
+        closes_at = closes_at or now + timedelta(days=definition.days)
+        if closes_at <= now:
+            raise Refused("survey.manage.closing_past")
+        if definition.anonymity == "confidential" and owner is None:
+            raise Refused("survey.manage.no_owner")
+        return closes_at
 
     async def close(self, db: AsyncConnection, survey_id: int, *, actor: str = SYSTEM) -> Results:
         """Close a survey for good, and count it. Raises `Refused` if there is none or it is closed already.

@@ -19,7 +19,7 @@ from trial import data
 from trial.agenda import Agenda
 from trial.behaviour import Behaviour, Kind
 from trial.client import Message, Network
-from trial.population import HEADQUARTERS, Person
+from trial.population import ADMINISTRATOR, HEADQUARTERS, Person
 
 _PATIENCE = 2  # times that one question is answered: whoever is not understood then gives up
 _URGENT_MARKS = ("【緊急", "【訓練")
@@ -232,10 +232,11 @@ class Actor:
             self._plan(moment, partial(self.say, room, text or "なし"))
 
     def _hear_reply(self, message: Message) -> None:
-        """An officer who sees the preview of a notice sends it; everybody reads what the bot says to them."""
+        """Who sees the preview of a notice or a survey sends it; everybody reads what the bot says to them."""
         commands = data.load("phrases")["commands"]
-        confirm = _button(message, commands["confirm"]) or _button(message, commands["recall_confirm"])
-        if confirm is not None and HEADQUARTERS in self.person.roles:
+        labels = [commands[f"{what}confirm"] for what in ("", "recall_", "survey_")]
+        confirm = next(filter(None, (_button(message, label) for label in labels)), None)
+        if confirm is not None and {HEADQUARTERS, ADMINISTRATOR}.intersection(self.person.roles):
             press = partial(self.client.press, message["message_id"], confirm)
             self._plan(self._behaviour.answers_at(self.person, "confirm", self._clock.now()), press)
         if not (message["reference"] or "").startswith("survey:"):  # a word of thanks; marked with the next notice

@@ -205,6 +205,12 @@ class StaffClient:
         """The pair talk with a person or a bot; its room id."""
         return str((await self._call("POST", "/v1/pairs", {"user_id": user_id}))["room_id"])
 
+    async def latest(self, room: str, count: int) -> list[Mapping[str, Any]]:
+        """The last messages of a room, the oldest first."""
+        page = await self._call("GET", f"/v1/rooms/{room}/messages?limit={count}")
+        found: list[Mapping[str, Any]] = page["messages"]
+        return found
+
     async def write(self, room: str, **message: object) -> None:
         """Send text, a stamp or a location, with `quote` and `mentions` if wished."""
         await self._command({"do": "write", "room_id": room, **message})

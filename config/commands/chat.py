@@ -16,6 +16,9 @@ from bot.errors import KairanbanError
 from config.loops import run
 from trial.client import ServiceProblem, StaffClient, Wires
 
+MISSED = 5
+"""Messages of a room that are shown at the start, at most."""
+
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -48,8 +51,10 @@ async def talk(service: str, login: str, password: str, bot: str) -> None:
 
         client = StaffClient(wires, login, password, show)
         try:
-            await client.sign_in()
+            rooms = await client.sign_in()
             room = await client.pair(bot)
+            for message in await _missed(client, rooms, room):
+                show({"type": "message", "message": message})
             console.print(
                 "[dim]送る言葉を入力してください。番号でボタンを押せます。 / type, or press a button by its number[/]"
             )
@@ -63,6 +68,14 @@ async def talk(service: str, login: str, password: str, bot: str) -> None:
         raise KairanbanError(str(problem))
     if problem is not None:
         raise KairanbanError(f"There is no chat service at {service}. Is kairanban serve --demo running, and there?")
+
+
+async def _missed(client: StaffClient, rooms: Sequence[Mapping[str, Any]], talk: str) -> list[Mapping[str, Any]]:
+    """The last of what was not read in each room, and in any case of `talk`: it may be a question."""
+    unread = {room["room_id"]: min(room["unread"], MISSED) for room in rooms}
+    unread[talk] = max(unread.get(talk, 0), 1)
+    found = [message for room, count in unread.items() if count for message in await client.latest(room, count)]
+    return sorted(found, key=lambda message: message["sent_at"])
 
 
 async def _read(client: StaffClient, message: Mapping[str, Any]) -> None:

@@ -19,8 +19,8 @@ from config import screen
 from config.commands.place import Folder, SettingsFile, caller, chosen, opened, refusals
 from config.loops import run
 from config.settings import Settings
+from handlers.survey_opening import asked_by_name
 from handlers.survey_schedules import line, listing_text, read_plan
-from handlers.surveys import asked_by_name
 from surveys.loading import load_definition
 from surveys.service import Surveys
 from surveys.vault import Vault

@@ -9,6 +9,7 @@ import warnings
 import pytest
 from aiohttp import web
 
+from bot.errors import ConfigurationError
 from bot.serving import listening, serving
 
 
@@ -51,7 +52,7 @@ async def test_what_cannot_be_listened_at_is_said_and_cleaned_up() -> None:
     application.on_cleanup.append(clean)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match="address already in use"):
+        with pytest.raises(ConfigurationError, match=f"port {port}: .*Stop the program"):
             async with listening(web.AppRunner(application), "127.0.0.1", port):
                 pass
     assert cleaned.is_set()

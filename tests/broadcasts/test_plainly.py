@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -15,9 +17,14 @@ from bot.texts import Texts
 from broadcasts.service import Broadcasts
 from handlers import broadcasts as broadcast_handlers
 from handlers import plainly
+from handlers import surveys as survey_handlers
+from handlers.survey_opening import asked_by_name
 from handlers.wishes import Wish, parse
+from surveys.service import Surveys
+from surveys.vault import Vault
 from tests.broadcasts.test_chat import entry
 
+POLL = "/アンケート 作成 懇親会|行きますか。|行く|行かない"
 PEOPLE = [
     entry("hq", "総務課", HEADQUARTERS),
     entry("a", "総務課"),
@@ -28,23 +35,35 @@ PEOPLE = [
 @asynccontextmanager
 async def chat() -> AsyncIterator[Harness]:
     services: list[Broadcasts] = []
+    keys = TemporaryDirectory(prefix="kairanban-keys-")
 
     def build(harness: Harness) -> Router:
         platform = {harness.platform.name: harness.platform}
         services.append(
             Broadcasts(harness.database, harness.outbox, platform, harness.clock, harness.activity, Texts("broadcasts"))
         )
+        surveys = Surveys(
+            harness.database,
+            harness.outbox,
+            harness.clock,
+            harness.activity,
+            Texts("surveys"),
+            vault=Vault(Path(keys.name)),
+            resolve=asked_by_name,
+        )
         router = broadcast_handlers.build_router(services[0])
-        router.include(plainly.build_router(services[0], router))
+        router.include(survey_handlers.build_router(surveys, {}, services[0].dialogues))
+        router.include(plainly.build_router(services[0], surveys, router))
         return router
 
-    async with Harness(build, members=PEOPLE) as harness:
+    async with Harness(build, members=PEOPLE, texts=Texts("bot", "broadcasts", "surveys")) as harness:
         await services[0].start()
         try:
             await harness.idle()
             yield harness
         finally:
             await services[0].stop()
+            keys.cleanup()
 
 
 async def ask(harness: Harness, words: str) -> None:
@@ -92,6 +111,28 @@ async def test_nobody_is_left_believing_that_a_person_reads() -> None:
         assert "だれにも届いていません" in (await harness.say("a", "助けてください")).text
         assert await harness.post("stranger", "もしもし") == [], "Two bots would talk for ever."
         assert await harness.post("a", "もしもし", room="r1") == []
+
+
+@pytest.mark.parametrize("typed", ["1", "１", "回答する", " 回答する "])
+async def test_the_button_of_a_survey_may_be_typed_before_it_has_begun(typed: str) -> None:
+    async with chat() as harness:
+        await harness.press(
+            "hq", await harness.say("hq", "/アンケート 作成 懇親会|行きますか。|行く|行かない"), "始める"
+        )
+        assert "まだ答えていないアンケート" in (await harness.say("a", "おはよう")).text
+        assert "行きますか。" in (await harness.say("a", typed)).text
+        assert "ありがとう" in (await harness.say("a", "2")).text
+        assert "アンケート" not in (await harness.say("a", "おはよう")).text
+
+
+async def test_whether_somebody_is_safe_goes_before_a_survey() -> None:
+    async with chat() as harness:
+        await harness.press(
+            "hq", await harness.say("hq", "/アンケート 作成 懇親会|行きますか。|行く|行かない"), "始める"
+        )
+        await ask(harness, "/一斉 緊急 安否 地震です")
+        again = await harness.say("a", "1")
+        assert [button.label for button in again.buttons] == ["無事", "負傷", "要救助"]
 
 
 @pytest.mark.parametrize("typed", ["一斉 緊急 本文", "/ 一斉 緊急 本文", "　一斉 緊急 本文"])

@@ -84,6 +84,29 @@ async def test_a_notice_is_planned_with_words_and_the_number_of_a_button(
     assert "朝礼です" in glass.getvalue()
 
 
+async def test_whoever_comes_later_sees_what_they_missed_and_can_answer_it(
+    stage: Stage, people: list[Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sits_down(*lines: tuple[str, str]) -> Glass:
+        glass = Glass()
+        monkeypatch.setattr(chat, "console", Console(file=glass, soft_wrap=True))
+        monkeypatch.setattr("sys.stdin", Keyboard(glass, *lines))
+        return glass
+
+    head = next(person for person in people if HEADQUARTERS in person.roles)
+    sits_down(
+        ("/アンケート 作成 懇親会|行きますか。|行く|行かない\n", "1. 始める"),
+        ("1\n", "1. 回答する"),
+        ("/一斉 お知らせです\n", "1. 送信する"),
+        ("1\n", "送信を始めました"),
+    )
+    await chat.talk(stage.service.url, head.login, head.password, stage.bot_id)
+    other = next(person for person in people if HEADQUARTERS not in person.roles)
+    glass = sits_down(("\n", "1. 回答する"), ("1\n", "1. 行く"), ("2\n", "ありがとうございました"))
+    await chat.talk(stage.service.url, other.login, other.password, stage.bot_id)
+    assert "お知らせです" in glass.getvalue()
+
+
 async def test_a_wrong_password_is_a_sentence(stage: Stage, people: list[Person]) -> None:
     with pytest.raises(KairanbanError, match="401"):
         await chat.talk(stage.service.url, people[0].login, "wrong", stage.bot_id)

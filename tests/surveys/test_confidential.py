@@ -18,7 +18,7 @@ from surveys.counting import CannotCount, count, plain
 from surveys.exports.sheets import to_sheets
 from surveys.tables import surveys
 from tests.surveys.conftest import NAMES, Hall, poll
-from tests.surveys.test_handlers import harness
+from tests.surveys.test_handlers import harness, opened_by
 
 __all__ = ["harness"]
 CONFIDENTIAL = poll("confidential", 5)
@@ -103,7 +103,7 @@ async def test_a_confidential_survey_has_an_owner_and_shows_no_count_below_five(
 
 
 async def test_in_the_chat_the_owner_asks_for_one_person_and_another_manager_is_refused(harness: Harness) -> None:
-    await harness.say("admin", "/アンケート 開始 talk")
+    await opened_by(harness, "admin", "/アンケート 開始 talk")
     announcement = harness.sent_to("alice")[0]
     assert "始めた担当者だけ" in announcement.text
     begun = await harness.say("alice", "/アンケート")

@@ -14,9 +14,12 @@ from bot.directory import ADMINISTRATOR, HEADQUARTERS, Entry
 from bot.errors import Refused
 from bot.router import Router
 from bot.testing.harness import Harness
+from bot.testing.platform import SentMessage
 from bot.texts import Texts
+from broadcasts.dialogues import Dialogues
 from handlers.closing import closing_moment
-from handlers.surveys import LENGTH, asked_by_name, build_router, results_text
+from handlers.survey_opening import asked_by_name
+from handlers.surveys import LENGTH, build_router, results_text
 from surveys.definition import Sheet
 from surveys.loading import load_definitions
 from surveys.results import Results
@@ -53,12 +56,17 @@ async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
         service.append(surveys)
         monthly = poll("named").model_copy(update={"opens": "毎月末日 09:00", "audience": ["福祉課"]})
         known = {"poll": poll("named"), "talk": poll("confidential", 5), "monthly": monthly}
-        return build_router(surveys, {**DEFINITIONS, **known})
+        return build_router(surveys, {**DEFINITIONS, **known}, Dialogues(harness.database, harness.clock))
 
     async with Harness(build, members=STAFF, texts=Texts("bot", "broadcasts", "surveys")) as harness:
         await service[0].start()
         yield harness
         await service[0].stop()
+
+
+async def opened_by(harness: Harness, person: str, command: str) -> list[SentMessage]:
+    """Look at the preview, and start."""
+    return await harness.press(person, await harness.say(person, command), "始める")
 
 
 async def answer_all(harness: Harness, person: str, *, frequency: str, satisfaction: str, comment: str) -> str:
@@ -71,7 +79,7 @@ async def answer_all(harness: Harness, person: str, *, frequency: str, satisfact
 
 
 async def test_a_poll_of_the_trial_goes_from_the_command_to_the_results(harness: Harness) -> None:
-    [opened, announced] = await harness.post("admin", "/アンケート 開始 trial-feedback 締切 5日")
+    [opened, announced] = await opened_by(harness, "admin", "/アンケート 開始 trial-feedback 締切 5日")
     assert announced.reference == "survey:1"
     assert "アンケート 1「業務チャット試行アンケート」を始めました。対象 5名、締切 2023-07-08 09:00" in opened.text
     assert "案内できない職員が1名" in opened.text
@@ -94,7 +102,7 @@ async def test_a_poll_of_the_trial_goes_from_the_command_to_the_results(harness:
 
 
 async def test_the_questions_carry_the_references_that_tell_what_they_are(harness: Harness) -> None:
-    await harness.say("admin", "/アンケート 開始 trial-feedback")
+    await opened_by(harness, "admin", "/アンケート 開始 trial-feedback")
     await answer_all(harness, "alice", frequency="ほぼ毎日", satisfaction="3", comment="なし")
     assert [message.reference for message in harness.sent_to("alice")] == [
         "survey:1",
@@ -108,7 +116,7 @@ async def test_the_questions_carry_the_references_that_tell_what_they_are(harnes
 
 async def test_the_command_goes_on_where_one_stopped_and_nothing_else_is_taken_for_an_answer(harness: Harness) -> None:
     assert await harness.post("alice", "こんにちは") == []
-    await harness.say("admin", "/アンケート 開始 poll")
+    await opened_by(harness, "admin", "/アンケート 開始 poll")
     assert await harness.post("alice", "こんにちは") == []
     await harness.say("alice", "/アンケート")
     await harness.say("alice", "1")
@@ -120,7 +128,7 @@ async def test_the_command_goes_on_where_one_stopped_and_nothing_else_is_taken_f
 
 
 async def test_a_survey_closes_by_itself_at_its_time(harness: Harness) -> None:
-    await harness.say("admin", "/アンケート 開始 poll 締切 2023-07-04")
+    await opened_by(harness, "admin", "/アンケート 開始 poll 締切 2023-07-04")
     question = await harness.say("alice", "/アンケート")
     await harness.advance(timedelta(days=1, hours=15))
     assert "締め切りました" in (await harness.press("alice", question, "毎日"))[0].text
@@ -128,17 +136,17 @@ async def test_a_survey_closes_by_itself_at_its_time(harness: Harness) -> None:
 
 
 async def test_a_survey_goes_to_a_department_and_to_named_people(harness: Harness) -> None:
-    opened = await harness.say("admin", "/アンケート 開始 poll ＠福祉課 @0002 締切 7日")
+    [opened] = await opened_by(harness, "admin", "/アンケート 開始 poll ＠福祉課 @0002 締切 7日")
     assert "対象 4名、締切 2023-07-10 09:00" in opened.text
     assert [len(harness.sent_to(person)) for person in ("chief", "alice", "bob")] == [1, 1, 1]
     assert "見つかりません" in (await harness.say("admin", "/アンケート 開始 poll @無い課")).text
-    [everybody, _] = await harness.post("admin", "/アンケート 開始 poll")
+    [everybody, _] = await opened_by(harness, "admin", "/アンケート 開始 poll")
     assert "対象 5名" in everybody.text
 
 
 async def test_a_poll_of_one_question_is_drafted_in_the_chat(harness: Harness) -> None:
-    opened = await harness.say(
-        "chief", "/アンケート 作成 懇親会（秋）｜行きますか。| 行く | 行かない | @福祉課 | 締切 2日"
+    [opened] = await opened_by(
+        harness, "chief", "/アンケート 作成 懇親会（秋）｜行きますか。| 行く | 行かない | @福祉課 | 締切 2日"
     )
     assert "「懇親会（秋）」を始めました。対象 3名、締切 2023-07-05 09:00" in opened.text
     [question] = await harness.press("alice", harness.sent_to("alice")[0], "回答する")
@@ -179,7 +187,7 @@ async def test_strangers_are_told_whom_to_ask(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("/アンケート 開始", "使い方"),
+        ("/アンケート 開始", "・trial-feedback　業務チャット試行アンケート"),
         ("/アンケート どうする", "使い方"),
         ("/アンケート 結果 いち", "使い方"),
         ("/アンケート 開始 無い名前", "trial-feedback"),
@@ -197,13 +205,13 @@ async def test_what_makes_no_sense_is_answered_with_what_to_write(harness: Harne
 
 
 async def test_a_button_of_nobodys_survey_is_answered_kindly(harness: Harness) -> None:
-    await harness.say("admin", "/アンケート 開始 poll")
+    await opened_by(harness, "admin", "/アンケート 開始 poll")
     announcement = harness.sent_to("alice")[0]
     assert "職員名簿" in (await harness.press("stranger", announcement, "回答する"))[0].text
 
 
 async def test_who_opened_and_closed_stands_in_the_audit(harness: Harness) -> None:
-    await harness.say("admin", "/アンケート 開始 poll")
+    await opened_by(harness, "admin", "/アンケート 開始 poll")
     await harness.say("chief", "/アンケート 締切 1")
     async with harness.database.snapshot() as db:
         rows = (await db.execute(select(audit_log.c.actor, audit_log.c.action).order_by(audit_log.c.seq))).all()
@@ -268,7 +276,7 @@ async def test_the_definition_says_when_and_whom_unless_somebody_says_otherwise(
     listed = (await harness.say("admin", "/アンケート 予約")).text
     assert "毎月末日 09:00" in listed
     assert "対象：福祉課" in listed
-    opened = await harness.say("admin", "/アンケート 開始 monthly")
+    opened = (await opened_by(harness, "admin", "/アンケート 開始 monthly"))[0]
     assert "対象 3名" in opened.text
 
 

@@ -65,7 +65,7 @@ class Staff:
         message: dict[str, Any] = page["messages"][-1]
         return message
 
-    async def answer(self, reference: str, wanted: str) -> None:
+    async def answer(self, reference: str | None, wanted: str) -> None:
         """Give `wanted` as the answer to the message with `reference`, which is the newest: by button or by number."""
         asked = await self.newest()
         assert asked["reference"] == reference, f"{reference} was expected, and there is: {asked['text']}"
@@ -121,6 +121,8 @@ async def test_225_people_answer_in_the_chat_and_the_tables_come_out_as_they_wer
 
         await everybody(one.sign_in() for one in staff)
         await administrator.say("/アンケート 開始 attitude-survey-2023 締切 14日")
+        await activity.idle()
+        await administrator.answer(None, "始める")
         await activity.idle()
         await everybody(one.answer("survey:1", "回答する") for one in staff if one is not administrator)
         await administrator.say("/アンケート")

@@ -72,11 +72,7 @@ class LittleBot:
             self._drafts[user] = (mark, rest or word)
             await self._send(user=user, text="確認", buttons=[("送信する", "go"), ("やめる", "stop")])
         elif text.startswith("/アンケート 開始 trial-feedback 締切 "):
-            self._surveys += 1
-            for person in self.people:
-                await self._invite(person)
-                if person == self.people[-1]:
-                    await self._invite(person)  # as a reminder would
+            await self._send(user=user, text="確認", buttons=[("始める", "open"), ("やめる", "stop")])
         elif user in self._asked:
             await self._take(user, text)
         else:
@@ -100,6 +96,12 @@ class LittleBot:
                 if person not in readers:
                     again = f"reminder:{self._broadcasts}:1"
                     await self._send(user=person, text=f"{mark}もう一度", reference=again)
+        elif data == "open":
+            self._surveys += 1
+            for person in self.people:
+                await self._invite(person)
+                if person == self.people[-1]:
+                    await self._invite(person)  # as a reminder would
         elif data == "start":
             self._asked[user] = 0
             await self._ask(user)
