@@ -92,11 +92,12 @@ class Town:
 
     def failed(self, *wanted: str) -> str:
         """The list of failed events, once it says what is wanted: an event is set aside just after its 200."""
-        while True:
+        for _ in range(500):
             said = self("inbox", "failed")
             assert said.code == 0, said.err
             if all(each in said.out for each in wanted):
                 return said.out
+        raise AssertionError(f"{wanted} never came: {said.out}")
 
 
 @pytest.fixture
