@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from bot.errors import Refused
+from bot.errors import NotOnShelf, Refused
 from bot.messages import Attachment
 
 FILES = 10
@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 class Shelf:
-    """A folder of contents: `keep` puts one there, `path` finds it."""
+    """A folder of contents, one for all machines on a database: `keep` puts one there, `open` and `read` find it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -59,6 +59,18 @@ class Shelf:
         """Where the content lies."""
         return self._folder / attachment.sha256[:2] / attachment.sha256
 
+    async def open(self, attachment: Attachment) -> BinaryIO:
+        """The content, to be read and closed. Raises `NotOnShelf`."""
+        return await asyncio.to_thread(self._open, attachment)
+
+    def read(self, attachment: Attachment) -> bytes:
+        """The content as a whole, for those who are beside the loop. Raises `NotOnShelf`."""
+        try:
+            with self._open(attachment) as file:
+                return file.read()
+        except OSError as error:
+            raise _not_here(attachment, type(error).__name__) from None
+
     async def sweep(self, wanted: Collection[str], before: datetime) -> int:
         """Remove contents (SHA-256) that nobody wants and that were put here before a moment; how many."""
         return await asyncio.to_thread(self._sweep, wanted, before.timestamp())
@@ -67,10 +79,24 @@ class Shelf:
         gone = 0
         # Drafts, too: a process that died in the middle of a file has left one.
         for file in (*self._folder.glob("*"), *self._folder.glob("[0-9a-f][0-9a-f]/*")):
-            if file.is_file() and file.name not in wanted and file.stat().st_mtime < before:
-                file.unlink(missing_ok=True)
-                gone += 1
+            try:
+                if file.is_file() and file.name not in wanted and file.stat().st_mtime < before:
+                    file.unlink()
+                    gone += 1
+            except FileNotFoundError:  # machines that share the folder sweep it at the same time
+                continue
         return gone
+
+    def _open(self, attachment: Attachment) -> BinaryIO:
+        # What goes wrong here is ours, and must not look like a network's fault: a platform would be held to be down.
+        try:
+            file = self.path(attachment).open("rb")
+        except OSError as error:
+            raise _not_here(attachment, type(error).__name__) from None
+        if os.fstat(file.fileno()).st_size != attachment.size:  # half of a copy, where folders are copied to and fro
+            file.close()
+            raise _not_here(attachment, "not whole")
+        return file
 
     def _keep(self, file: Path) -> Attachment:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -90,6 +116,13 @@ class Shelf:
         place = self.path(attachment)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         draft.replace(place)
+
+
+def _not_here(attachment: Attachment, why: str) -> NotOnShelf:
+    return NotOnShelf(
+        f"The file {attachment.name} cannot be read on this machine ({why}): put it back into the folder attachments, "
+        "which all machines that send must share, and replay what is dead."
+    )
 
 
 def _drop(draft: str) -> None:

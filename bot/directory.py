@@ -13,6 +13,7 @@ from sqlalchemy import Row, Table, and_, bindparam, case, delete, func, insert, 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, member_roles, members
+from bot.unreachable import AGAIN
 
 HEADQUARTERS = "headquarters"
 """May send to all staff: the disaster headquarters."""
@@ -84,11 +85,10 @@ async def member_by_code(db: AsyncConnection, code: str) -> Member | None:
     return _with_roles((await db.execute(_BY_CODE, {"code": code})).all())
 
 
-async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses: bool = False) -> int:
+async def save(db: AsyncConnection, entries: Iterable[Entry]) -> int:
     """Create or change members by their code, with departments by name, roles and addresses; how many were given.
 
-    Roles and, unless `keep_addresses`, addresses of an entry replace what was there. Members who are not among the
-    entries stay as they are.
+    Roles and addresses of an entry replace what was there. Members who are not among the entries stay as they are.
     """
     known_departments = {row.name: row.id for row in await db.execute(select(departments.c.id, departments.c.name))}
     known_members = {row.code: row.id for row in await db.execute(select(members.c.id, members.c.code))}
@@ -114,8 +114,7 @@ async def save(db: AsyncConnection, entries: Iterable[Entry], *, keep_addresses:
         else:
             await db.execute(update(members).where(members.c.id == member_id).values(values))
             await db.execute(delete(member_roles).where(member_roles.c.member_id == member_id))
-            if not keep_addresses:
-                await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
+            await db.execute(delete(addresses).where(addresses.c.member_id == member_id))
         if entry.roles:
             await db.execute(insert(member_roles), [{"member_id": member_id, "role": role} for role in entry.roles])
         if entry.addresses:
@@ -150,7 +149,7 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     for row in changed:
         if row.here is not None:
             here = (addresses.c.member_id == row.id, addresses.c.adapter == adapter)
-            await db.execute(update(addresses).where(*here).values(address=people[row.code], reachable=True))
+            await db.execute(update(addresses).where(*here).values(address=people[row.code], **AGAIN))
     new = [
         {
             "member_id": row.id,
@@ -164,11 +163,6 @@ async def link_addresses(db: AsyncConnection, adapter: str, people: Mapping[str,
     if new:
         await db.execute(insert(addresses), new)
     return len(changed)
-
-
-async def mark_reachable(db: AsyncConnection, adapter: str, address: str, reachable: bool) -> None:
-    """Note whether messages to an address are seen there: not once somebody has blocked the bot or left."""
-    await db.execute(_MARK, {"at_adapter": adapter, "at_address": address, "seen": reachable})
 
 
 # Built once: to compose a statement costs more than to carry it out, and every event asks who it was.
@@ -192,11 +186,6 @@ _AT_ADDRESS = (
     _MEMBERS.add_columns(addresses.c.reachable)
     .join(addresses, addresses.c.member_id == members.c.id)
     .where(addresses.c.adapter == bindparam("adapter"), addresses.c.address == bindparam("address"))
-)
-_MARK = (
-    update(addresses)
-    .where(addresses.c.adapter == bindparam("at_adapter"), addresses.c.address == bindparam("at_address"))
-    .values(reachable=bindparam("seen"))
 )
 _BY_CODE = _MEMBERS.where(members.c.code == bindparam("code"))
 

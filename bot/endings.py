@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import handled
 from bot.clock import Clock
-from bot.directory import mark_reachable
 from bot.events import BaseEvent
 from bot.outbox import Outbox, Outgoing
 from bot.storage import Database
+from bot.unreachable import mark_reachable
 
 
 class AlreadyHandled(Exception):
@@ -110,7 +110,7 @@ class Endings:
                 keys.discard(key)  # should two be the same event, the second is a repetition
                 new.append(ending)
                 if ending.alive is not None:
-                    await mark_reachable(db, ending.event.adapter, ending.alive, True)
+                    await mark_reachable(db, ending.event.adapter, ending.alive)
         outgoing = [item for ending in new for item in ending.outgoing]
         if outgoing:
             await self._outbox.enqueue_all(db, outgoing)

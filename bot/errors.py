@@ -4,6 +4,7 @@
   - `ConfigurationError`: wrong at start-up: two handlers for one command, an unknown adapter, a missing secret.
   - `MalformedPayload`: a correctly signed request that the adapter cannot read. It is stored as `Unknown`, never lost.
   - `InboxUnavailable`: the log cannot take the event (disk full, file locked). The webhook answers 503.
+  - `NotOnShelf`: a file that goes with a message cannot be read on this machine.
   - `Refused`: the person asked for something they may not do, or that makes no sense. Handlers turn it into a kind
     reply; the command line into one line and exit code 2. What its transaction had begun is rolled back.
     - `Forbidden`: refused for want of a right; whoever catches it writes it into the audit.
@@ -28,6 +29,10 @@ class MalformedPayload(KairanbanError):
 
 class InboxUnavailable(KairanbanError):
     """The durable log could not take an event, so the platform must not be told that we have it."""
+
+
+class NotOnShelf(KairanbanError):
+    """The content of an attachment is not, or not whole, where this machine looks for it."""
 
 
 class Refused(KairanbanError):

@@ -83,6 +83,8 @@ addresses = Table(
     Column(
         "reachable", Boolean, nullable=False, server_default=text("true")
     ),  # false once they blocked the bot, or it was refused
+    Column("unreachable_since", UtcDateTime),
+    Column("unreachable_reason", Text),  # a platform's words, or bot.unreachable.LEFT
     UniqueConstraint("adapter", "address"),
 )
 

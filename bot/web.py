@@ -19,7 +19,7 @@ from aiohttp import web
 
 from bot.adapter import Adapter, Answers, Reply
 from bot.answers import Accepted
-from bot.bodies import bounded
+from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown

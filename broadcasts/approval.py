@@ -1,4 +1,4 @@
-"""Two people for one notice: requests to approve, and reviews of what the duty officer sent alone.
+"""Two people for one notice: requests to approve, and what is decided on them and on reviews (`reviews`).
 
 A request is a row that waits. Whoever moves it out of `waiting` has decided; everybody else, and every repetition,
 finds it decided. Nobody approves or reviews their own.
@@ -11,23 +11,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.adapter import Adapter
 from bot.clock import Clock, to_tokyo
-from bot.directory import ADMINISTRATOR, DUTY_OFFICER, HEADQUARTERS, Member
+from bot.directory import DUTY_OFFICER, HEADQUARTERS, Member
 from bot.errors import Forbidden, Refused
 from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
 from bot.tables import members
 from bot.texts import Texts
 from broadcasts import rights
-from broadcasts.audience import AUDIENCE, EVERYONE
+from broadcasts.audience import AUDIENCE
 from broadcasts.drafting_tables import broadcast_approvals
 from broadcasts.files import files_of
 from broadcasts.kinds import Kind
+from broadcasts.requests import insert_request, others
 from broadcasts.tables import broadcasts
 from broadcasts.telling import tell
 
@@ -73,44 +74,37 @@ class Approvals:
 
     async def request(
         self, db: AsyncConnection, notice: Row[Any], author: Member, pages: Sequence[str], seen: str
-    ) -> bool:
-        """Ask those who may approve; False if they are asked already. `pages` is the preview, `seen` its fingerprint.
+    ) -> tuple[int, datetime] | None:
+        """Ask those who may approve: how many, and until when it stands; None if they are asked already.
 
-        Raises `Refused` if there is nobody but the author who may.
+        `pages` is the preview, `seen` its fingerprint. Raises `Refused` if there is nobody but the author who may.
         """
         now = self._clock.now()
-        asked = await self._others(db, notice, author)
+        asked = await others(db, notice, author.id)
         if not asked:
             raise Refused("refused.no_approver")
         if await self._waiting(db, notice.id, "approval") is not None:
-            return False
+            return None
         expires_at = now + self._policy.expires_after
-        number = await self._insert(db, notice.id, "approval", author, expires_at)
+        number = await insert_request(db, notice.id, "approval", author, now, expires_at)
         await self._note(db, author.code, "approval_requested", notice.id, {"asked": len(asked)})
         await self._show_files(db, notice, asked, number)
         opening = self._texts(
-            "approval.request", id=notice.id, author=author.name, department=author.department, until=_shown(expires_at)
+            "approval.request",
+            id=notice.id,
+            author=author.name,
+            department=author.department,
+            kind=self._texts(f"kind.{notice.kind}"),
+            until=_shown(expires_at),
         )
         await self._tell(
             db, asked, self._with_buttons([opening, *pages], self.buttons(number, seen)), f"approval:{number}"
         )
-        return True
+        return len(asked), expires_at
 
     async def waits(self, db: AsyncConnection, broadcast_id: int) -> bool:
         """Whether somebody is asked to approve this notice."""
         return await self._waiting(db, broadcast_id, "approval") is not None
-
-    async def ask_review(self, db: AsyncConnection, notice: Row[Any], officer: Member, recipients: int) -> None:
-        """The duty officer has sent alone: tell the administrators at once, and ask for a review."""
-        number = await self._insert(db, notice.id, "review", officer, None)
-        await self._note(db, officer.code, "sent_alone", notice.id, {"recipients": recipients})
-        values = {"id": notice.id, "author": officer.name, "recipients": recipients, "text": notice.text}
-        administrators = await rights.holders(db, frozenset({ADMINISTRATOR}), EVERYONE)
-        announcement = [Message(text=self._texts("approval.sent_alone", **values))]
-        await self._tell(db, administrators, announcement, f"alone:{number}")
-        review = Button(label=self._texts("approval.reviewed_button"), data=f"approval:review:{number}")
-        wanted = Message(text=self._texts("approval.review_request", **values), buttons=(review,))
-        await self._tell(db, await self._others(db, notice, officer), [wanted], f"review:{number}")
 
     def buttons(self, number: int, seen: str) -> tuple[Button, ...]:
         """What an approver presses under a preview."""
@@ -142,6 +136,11 @@ class Approvals:
             )
         return found
 
+    def is_open(self, request: Row[Any]) -> bool:
+        """Whether a request can still be decided; a review always can, until it is made."""
+        in_time: bool = request.purpose == "review" or request.expires_at > self._clock.now()
+        return in_time and bool(request.state == "waiting")
+
     async def require_author(self, db: AsyncConnection, request: Row[Any]) -> None:
         """Whether the author still may send to these people: their right may have ended. Raises `Forbidden`."""
         author = await rights.author(db, request.author_id)
@@ -170,7 +169,7 @@ class Approvals:
             .where(
                 _approvals.id == request.id,
                 _approvals.state == "waiting",
-                func.coalesce(_approvals.expires_at > now, True),
+                or_(_approvals.purpose == "review", _approvals.expires_at > now),
             )
             .values(state=decision, decided_by=member.id, decided_at=now, reason=reason)
         )
@@ -178,10 +177,15 @@ class Approvals:
             return False
         action = "reviewed" if request.purpose == "review" else decision
         await self._note(db, member.code, action, request.broadcast_id, {"reason": reason} if reason else {})
-        key = f"approval.told_{action}"
-        said = self._texts(key, id=request.broadcast_id, name=member.name, reason=reason)
-        await self._tell(db, [request.requested_by], [Message(text=said)], f"decided:{request.id}")
+        if action != "approved":  # of that, `tell_approved` says what came of it
+            said = self._texts(f"approval.told_{action}", id=request.broadcast_id, name=member.name, reason=reason)
+            await self._tell_asker(db, request, said)
         return True
+
+    async def tell_approved(self, db: AsyncConnection, request: Row[Any], member: Member, outcome: str) -> None:
+        """Tell who asked that a member has approved, and what came of it."""
+        said = self._texts("approval.told_approved", id=request.broadcast_id, name=member.name, outcome=outcome)
+        await self._tell_asker(db, request, said)
 
     async def standing(self, db: AsyncConnection, request: Row[Any]) -> str:
         """How a request stands, as a sentence for those who come too late."""
@@ -210,9 +214,7 @@ class Approvals:
 
     async def next_due(self, db: AsyncConnection) -> datetime | None:
         """When the next request expires; None if none waits."""
-        found: datetime | None = await db.scalar(
-            select(func.min(_approvals.expires_at)).where(_approvals.state == "waiting")
-        )
+        found: datetime | None = await db.scalar(select(func.min(_approvals.expires_at)).where(*_ASKED))
         return found
 
     async def do_due(self, db: AsyncConnection) -> None:
@@ -221,7 +223,7 @@ class Approvals:
         expired = (
             await db.execute(
                 update(broadcast_approvals)
-                .where(_approvals.state == "waiting", _approvals.expires_at <= now)
+                .where(*_ASKED, _approvals.expires_at <= now)
                 .values(state="expired", decided_at=now)
                 .returning(_approvals.id, _approvals.broadcast_id, _approvals.requested_by)
             )
@@ -232,10 +234,6 @@ class Approvals:
             await self._tell(db, [row.requested_by], [said], f"decided:{row.id}")
 
     # -------------------------------------------------------------- helpers
-
-    async def _others(self, db: AsyncConnection, notice: Row[Any], asking: Member) -> list[int]:
-        able = await rights.holders(db, rights.APPROVERS, AUDIENCE.validate_json(notice.audience))
-        return [member_id for member_id in able if member_id not in {asking.id, notice.author_id}]
 
     async def _show_files(self, db: AsyncConnection, notice: Row[Any], people: Sequence[int], number: int) -> None:
         """Nobody can agree to what they cannot open: the files come first, where a platform of theirs carries them."""
@@ -262,21 +260,6 @@ class Approvals:
         )
         return found
 
-    async def _insert(
-        self, db: AsyncConnection, broadcast_id: int, purpose: str, member: Member, expires_at: datetime | None
-    ) -> int:
-        stored = await db.execute(
-            insert(broadcast_approvals).values(
-                broadcast_id=broadcast_id,
-                purpose=purpose,
-                requested_by=member.id,
-                requested_at=self._clock.now(),
-                expires_at=expires_at,
-            )
-        )
-        assert stored.inserted_primary_key is not None
-        return int(stored.inserted_primary_key[0])
-
     def _with_buttons(self, pages: Sequence[str], buttons: tuple[Button, ...]) -> list[Message]:
         *earlier, last = pages
         return [*(Message(text=page) for page in earlier), Message(text=last, buttons=buttons)]
@@ -290,6 +273,17 @@ class Approvals:
     ) -> None:
         subject = f"broadcast:{broadcast_id}"
         await audit.append(db, self._clock, actor=actor, action=f"broadcast.{action}", subject=subject, details=details)
+
+    async def _tell_asker(self, db: AsyncConnection, request: Row[Any], said: str) -> None:
+        await self._tell(db, [request.requested_by], [Message(text=said)], f"decided:{request.id}")
+
+
+_ASKED = (_approvals.purpose == "approval", _approvals.state == "waiting")
+
+
+def review_button(texts: Texts, number: int) -> Button:
+    """What a reviewer presses."""
+    return Button(label=texts("approval.reviewed_button"), data=f"approval:review:{number}")
 
 
 def _shown(moment: datetime) -> str:

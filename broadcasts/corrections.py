@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, literal, select, update
+from sqlalchemy import Row, func, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
@@ -23,13 +23,13 @@ from bot.directory import Member
 from bot.errors import Refused
 from bot.messages import Attachment, Message
 from bot.outbox import Outbox
-from bot.tables import addresses, members
-from broadcasts import fanout, files, validation
+from broadcasts import fanout, files, sent_to, validation
 from broadcasts.kinds import PRIORITIES, Kind
+from broadcasts.people import Addressees, Shape
 from broadcasts.questions import question_of
 from broadcasts.quiet import QuietHours, goes_out_at
 from broadcasts.recall import Note, Require, rooms_of
-from broadcasts.tables import broadcast_corrections, broadcast_recipients, broadcasts, room_places, rooms
+from broadcasts.tables import broadcast_corrections, broadcast_recipients, broadcasts, rooms
 from broadcasts.validation import Finding
 from broadcasts.wording import Wording
 
@@ -136,6 +136,24 @@ class Corrections:
         await self._note(db, member, "correction_files_taken_out", notice.id, {"correction": correction_id})
         return await self._describe(db, notice, await self._draft_row(db, correction_id), None)
 
+    async def people(self, db: AsyncConnection, correction_id: int, member: Member) -> Addressees:
+        """Exactly who would get a correction now, and what each platform would show. Raises `Refused`."""
+        found = await self._draft_row(db, correction_id)
+        notice = (await db.execute(select(broadcasts).where(broadcasts.c.id == found.broadcast_id))).one()
+        await self._require(db, member, "recipients", notice)
+        number = found.number or notice.corrections + 1
+        message = self._message(notice, found.text, number, files.files_of(found))
+        shapes = {
+            name: Shape.on(adapter, message, self._wording.for_platform(message, notice.id, adapter))
+            for name, adapter in self._adapters.items()
+        }
+        if self._mail is not None:
+            letter = self._wording.by_mail(message, notice.id, self._mail)
+            shapes[self._mail.name] = Shape.on(self._mail, message, letter)
+        mail = None if self._mail is None else self._mail.name
+        reached = await sent_to.recipients(db, notice.id, sorted(self._adapters), mail)
+        return Addressees(notice.id, reached, shapes, await sent_to.newcomers(db, notice.id))
+
     async def send(self, db: AsyncConnection, correction_id: int, member: Member) -> Correction:
         """Send a draft, once; `number` is None if it had been sent before. Raises `Refused` as `draft` does."""
         found, notice = await self._find(db, correction_id, member)
@@ -232,11 +250,15 @@ class Corrections:
             "due_at": due_at,
         }
         keys = f"{notice.token}:correction:{number}"
-        for name in await fanout.used_adapters(db, notice.id):
+        used = await fanout.used_adapters(db, notice.id)
+        gone = [name for name in used if name not in self._adapters and (self._mail is None or name != self._mail.name)]
+        for name in used:
             if self._mail is not None and name == self._mail.name:
                 letter = self._wording.by_mail(message, notice.id, self._mail)
                 message_id = await fanout.add_message(db, notice.id, "correction", letter, now, number)
-                await fanout.insert_deliveries(db, _by_mail(notice.id, keys, name), message_id, name, **how)
+                await fanout.insert_deliveries(db, sent_to.by_mail(notice.id, keys, name), message_id, name, **how)
+                continue
+            if name in gone:
                 continue
             shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
             for room in (await db.execute(rooms_of(notice, name))).all():
@@ -249,45 +271,13 @@ class Corrections:
                 ).where(rooms.c.id == room.id)
                 await fanout.insert_deliveries(db, one, message_id, name, **how)
             message_id = await fanout.add_message(db, notice.id, "correction", shaped, now, number)
-            await fanout.insert_deliveries(db, _outside_rooms(notice.id, keys, name), message_id, name, **how)
+            await fanout.insert_deliveries(db, sent_to.outside_rooms(notice.id, keys, name), message_id, name, **how)
+        for name in sorted(self._adapters) if gone else ():
+            shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
+            message_id = await fanout.add_message(db, notice.id, "correction", shaped, now, number)
+            people = sent_to.at_home(notice.id, keys, gone, name, sorted(self._adapters))
+            await fanout.insert_deliveries(db, people, message_id, name, **how)
         self._outbox.ring_after_commit(db)
-
-
-def _outside_rooms(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
-    """(key, kind, address) of the recipients whom no room of the notice reaches now."""
-    in_room = (
-        select(room_places.c.member_id)
-        .where(
-            room_places.c.member_id == recipient.member_id,
-            room_places.c.room_id == recipient.room_id,
-            room_places.c.state.in_(("present", "leaving")),
-        )
-        .exists()
-    )
-    return (
-        select(
-            fanout.person_key(keys, recipient.member_id).label("key"),
-            literal("person").label("kind"),
-            addresses.c.address,
-        )
-        .join(addresses, and_(addresses.c.member_id == recipient.member_id, addresses.c.adapter == recipient.adapter))
-        .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, ~in_room)
-        .order_by(recipient.member_id)
-    )
-
-
-def _by_mail(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
-    """(key, kind, address) of the recipients who got the notice by e-mail, because no chat took it for them."""
-    return (
-        select(
-            fanout.person_key(keys, recipient.member_id).label("key"),
-            literal("person").label("kind"),
-            members.c.email.label("address"),
-        )
-        .join(members, members.c.id == recipient.member_id)
-        .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, members.c.email != "")
-        .order_by(recipient.member_id)
-    )
 
 
 _DRAFT = select(broadcast_corrections)

@@ -17,7 +17,7 @@ broadcast_approvals = Table(
     Column("state", Text, nullable=False, server_default=text("'waiting'")),
     Column("requested_by", ForeignKey("members.id"), nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime),  # NULL: a review stays open until somebody has made it
+    Column("expires_at", UtcDateTime),  # a review never does: then it is asked for again
     Column("decided_by", ForeignKey("members.id")),
     Column("decided_at", UtcDateTime),
     Column("reason", Text, nullable=False, server_default=text("''")),  # why it was returned

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot import audit
 from bot.adapter import Adapter
 from bot.attachments import checked
 from bot.clock import Clock
@@ -17,18 +19,21 @@ from bot.messages import Attachment
 from bot.outbox import Outbox
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import files, notices, people, rights, validation
+from broadcasts import files, notices, people, rights, show_people, validation
 from broadcasts.approval import Approvals
 from broadcasts.audience import AUDIENCE, EVERYONE, Audience, standing_key
 from broadcasts.kinds import Kind
 from broadcasts.notices import Diary
 from broadcasts.preview import Preview, preview
-from broadcasts.questions import Question
+from broadcasts.questions import Question, question_of
 from broadcasts.quiet import goes_out_at
 from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tables import broadcasts
 from broadcasts.wording import Wording
+
+RESTORABLE = timedelta(hours=12)
+"""How long a draft that was thrown away can be had back; its files lie on the shelf for longer (`sweeping.GRACE`)."""
 
 
 class Drafts:
@@ -82,15 +87,7 @@ class Drafts:
         audience of nobody. Roll back then.
         """
         await rights.require(db, author, rights.SENDERS, audience, action="draft")
-        text = text.strip()
-        if not text:
-            raise Refused("refused.empty")
-        excess = self._excess(kind, text, question, attachments)
-        if excess > 0:
-            raise Refused("refused.too_long", limit=self.text_length, excess=excess)
-        for finding in validation.errors(text):
-            raise Refused(finding.key, found=finding.found)
-        checked(attachments)
+        text = self._checked(kind, text, question, attachments)
         key = standing_key(audience)
         stored = await db.execute(
             insert(broadcasts).values(
@@ -135,12 +132,13 @@ class Drafts:
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "recipients", notice)
         found = await people.recipients(db, notice, tuple(self._adapters))
-        attached = files.files_of(notice)
-        unable = {name for name, each in self._adapters.items() if not each.capabilities.carries(attached)}
-        names = people.show_people(self._texts, broadcast_id, found, self.text_length, without_files=unable)
-        return names + people.show_platforms(
-            self._texts, self._wording, notice, found, self._adapters, self.text_length
-        )
+        message = self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice), files.files_of(notice))
+        shapes = {
+            name: people.Shape.on(adapter, message, self._wording.for_platform(message, notice.id, adapter))
+            for name, adapter in self._adapters.items()
+        }
+        seen = people.Addressees(notice.id, found, shapes)
+        return show_people.addressees(self._texts, seen, self.text_length)
 
     async def removable(self, db: AsyncConnection, broadcast_id: int, member: Member) -> tuple[Attachment, ...]:
         """The files that may still be taken out of a draft.
@@ -168,13 +166,68 @@ class Drafts:
 
     async def people_of_group(self, db: AsyncConnection, name: str) -> list[str]:
         """The names of those in a group, in messages."""
-        return people.show_group(
+        return show_people.group(
             self._texts, name, await people.in_group(db, name, tuple(self._adapters)), self.text_length
         )
 
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         await notices.require_sender(db, member, "cancel", await notices.find(db, broadcast_id))
+        if not await self._throw_away(db, broadcast_id):
+            return False
+        await self._diary.note(db, member, "cancelled", broadcast_id)
+        return True
+
+    async def rewrite(
+        self,
+        db: AsyncConnection,
+        broadcast_id: int,
+        member: Member,
+        text: str,
+        added: tuple[Attachment, ...] = (),
+    ) -> None:
+        """Give a draft another text, and more files; whoever was asked to approve the old one need not any more.
+
+        Raises `Refused` as `draft` does, and once it has been sent, scheduled or thrown away.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "rewrite", notice)
+        planned = await self._schedules.find(db, broadcast_id)
+        if notice.state != "draft" or (planned is not None and planned.active):
+            raise Refused("rewriting.too_late", id=broadcast_id)
+        attached = tuple(dict.fromkeys((*files.files_of(notice), *added)))
+        text = self._checked(notice.kind, text, question_of(notice), attached)
+        draft = update(broadcasts).where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
+        won = await db.execute(draft.values(text=text, attachments=files.column(attached)))
+        if won.rowcount == 0:
+            raise Refused("rewriting.too_late", id=broadcast_id)
+        await self._approvals.withdraw(db, broadcast_id)
+        await self._diary.note(db, member, "rewritten", broadcast_id)
+
+    def _checked(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> str:
+        """A text that may be sent. Raises `Refused`."""
+        text = text.strip()
+        if not text:
+            raise Refused("refused.empty")
+        excess = self._excess(kind, text, question, attachments)
+        if excess > 0:
+            raise Refused("refused.too_long", limit=self.text_length, excess=excess)
+        for finding in validation.errors(text):
+            raise Refused(finding.key, found=finding.found)
+        checked(attachments)
+        return text
+
+    async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
+        """Throw a draft away that nobody must send any more, without anybody's asking; False if it is too late."""
+        won = await self._throw_away(db, broadcast_id)
+        if won:
+            subject, details = f"broadcast:{broadcast_id}", {"because": because}
+            await audit.append(
+                db, self._clock, actor="kairanban", action="broadcast.cancelled", subject=subject, details=details
+            )
+        return won
+
+    async def _throw_away(self, db: AsyncConnection, broadcast_id: int) -> bool:
         won = await db.execute(
             update(broadcasts)
             .where(broadcasts.c.id == broadcast_id, broadcasts.c.state == "draft")
@@ -184,8 +237,31 @@ class Drafts:
             return False
         await self._approvals.withdraw(db, broadcast_id)
         await self._schedules.drop(db, broadcast_id)
-        await self._diary.note(db, member, "cancelled", broadcast_id)
         return True
+
+    async def restore(self, db: AsyncConnection, broadcast_id: int, member: Member) -> None:
+        """Make a draft again of one that was thrown away lately, with its files; nothing happens if it is one.
+
+        Nobody is asked to approve it and it does not go out by itself: that begins anew with its preview. Raises
+        `Refused`.
+        """
+        notice = await notices.find(db, broadcast_id)
+        await notices.require_sender(db, member, "restore", notice)
+        if notice.state == "draft":
+            return
+        won = await db.execute(
+            update(broadcasts)
+            .where(
+                broadcasts.c.id == broadcast_id,
+                broadcasts.c.state == "cancelled",
+                broadcasts.c.closed_at >= self._clock.now() - RESTORABLE,
+            )
+            .values(state="draft", closed_at=None)
+        )
+        if won.rowcount == 0:
+            raise Refused("restore.too_late", id=broadcast_id)
+        await self._schedules.revive(db, broadcast_id)
+        await self._diary.note(db, member, "restored", broadcast_id)
 
     def _excess(self, kind: Kind, text: str, question: Question | None, attachments: tuple[Attachment, ...]) -> int:
         """By how many characters the longest form of a notice is too long for some platform."""

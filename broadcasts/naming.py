@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.directory import ROLE_NAMES
@@ -51,9 +51,11 @@ _PREFIXES = {
 }
 _SHOWN = {"department": "所属", "group": "グループ", "post": "役職", "role": "役割", "member": "職員"}
 
+# A word ends at a space, so the name of a person is written without the one that rosters have in it.
+_WHOLE_NAME = func.replace(func.replace(members.c.name, " ", ""), "\u3000", "")
 _PEOPLE = (
     select(members.c.id, members.c.code, members.c.name)
-    .where(members.c.active, or_(members.c.code == bindparam("name"), members.c.name == bindparam("name")))
+    .where(members.c.active, or_(members.c.code == bindparam("name"), bindparam("whole") == _WHOLE_NAME))
     .order_by(members.c.id)
     .limit(5)
 )
@@ -119,7 +121,7 @@ class _Book:
             if post is not None and kind in {None, "post"}:
                 found.append(("post", f"{post}以上", PostAndAbove(post=post)))
         if kind in {None, "member"}:
-            people = (await db.execute(_PEOPLE, {"name": word})).all()
+            people = (await db.execute(_PEOPLE, {"name": word, "whole": "".join(word.split())})).all()
             found += [("member", person.code, Members(ids=(person.id,))) for person in people]
         if not found:
             raise UnknownName(word, self._known())

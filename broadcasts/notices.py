@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,11 @@ async def require_sender(db: AsyncConnection, member: Member, action: str, notic
     """Raise `Forbidden` unless the member may send to this notice's audience."""
     audience = AUDIENCE.validate_json(notice.audience)
     await rights.require(db, member, rights.SENDERS, audience, action=action, broadcast_id=notice.id)
+
+
+def fingerprint(people: str, text: str) -> str:
+    """Names exactly this text to exactly these people (`fanout.fingerprint`): what somebody has looked at."""
+    return hashlib.sha256(f"{people}\n{text}".encode()).hexdigest()[:16]
 
 
 class Diary:

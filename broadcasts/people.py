@@ -1,25 +1,28 @@
-"""Exactly who would get a draft, by name: where each is reached, who is not, and what each platform shows."""
+"""Exactly who would get something, by name: where each is reached, who is not, and what each platform shows."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
+from bot.messages import Message
 from bot.tables import departments, groups, members
-from bot.texts import Texts
 from broadcasts.audience import AUDIENCE, Audience, Groups
 from broadcasts.fanout import routes
-from broadcasts.files import files_of
-from broadcasts.questions import question_of
-from broadcasts.show import pages, platform_name
-from broadcasts.wording import Wording
+
+CITY_ORDER = (
+    departments.c.position,
+    departments.c.id,
+    members.c.rank.desc(),
+    members.c.kana,
+    members.c.code,
+)
+"""Departments as the city prints them, and within each the highest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,34 @@ class Recipient:
     department: str
     name: str
     adapter: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What one platform would show; `without_files` where it cannot carry those that go along."""
+
+    message: Message
+    buttons: bool
+    without_files: bool
+
+    @classmethod
+    def on(cls, adapter: Adapter, whole: Message, shaped: Message) -> Shape:
+        """`whole` as it was written, `shaped` as it goes to this platform."""
+        here = adapter.capabilities
+        return cls(shaped, here.buttons > 0, not here.carries(whole.attachments))
+
+
+@dataclass(frozen=True, slots=True)
+class Addressees:
+    """Who would get something that belongs to the notice `number`, and what each platform would show of it.
+
+    `besides` are in its rooms and see it there, though it is not for them.
+    """
+
+    number: int
+    people: Sequence[Recipient]
+    shapes: Mapping[str, Shape]
+    besides: Sequence[Recipient] = ()
 
 
 async def recipients(db: AsyncConnection, draft: Row[Any], adapters: Sequence[str]) -> list[Recipient]:
@@ -51,57 +82,6 @@ async def _reached(
         .select_from(route)
         .join(members, members.c.id == route.c.member_id)
         .join(departments, departments.c.id == route.c.department_id)
-        .order_by(departments.c.position, departments.c.id, members.c.rank.desc(), members.c.kana, members.c.code)
+        .order_by(*CITY_ORDER)
     )
     return [Recipient(*row) for row in rows]
-
-
-def show_people(
-    texts: Texts, number: int, people: Sequence[Recipient], limit: int, *, without_files: Collection[str] = ()
-) -> list[str]:
-    """The names, department by department, and apart from them those who get nothing, or are on `without_files`."""
-    separator = texts("read.name_separator")
-    lost = [f"{person.name}（{person.department}）" for person in people if person.adapter is None]
-    lines = [texts("audience.title", id=number, recipients=len(people))]
-    lines += [
-        texts("audience.platform", platform=platform_name(texts, name), members=count)
-        for name, count in sorted(Counter(person.adapter for person in people if person.adapter).items())
-    ]
-    if lost:
-        lines.append(texts("audience.unreachable", members=len(lost), names=separator.join(lost)))
-    if blind := [f"{person.name}（{person.department}）" for person in people if person.adapter in without_files]:
-        lines.append(texts("attachment.not_for", members=len(blind), names=separator.join(blind)))
-    return pages([*lines, "", *_by_department(texts, people)], limit)
-
-
-def show_group(texts: Texts, name: str, people: Sequence[Recipient], limit: int) -> list[str]:
-    """Who is in a group, department by department."""
-    return pages([texts("group.of", name=name, members=len(people)), *_by_department(texts, people)], limit)
-
-
-def _by_department(texts: Texts, people: Sequence[Recipient]) -> Iterator[str]:
-    for department, group in groupby(people, key=lambda person: person.department):
-        names = [person.name for person in group]
-        together = texts("read.name_separator").join(names)
-        yield texts("read.unread_department", department=department, members=len(names), names=together)
-
-
-def show_platforms(
-    texts: Texts,
-    wording: Wording,
-    draft: Row[Any],
-    people: Sequence[Recipient],
-    adapters: Mapping[str, Adapter],
-    limit: int,
-) -> list[str]:
-    """The notice as each platform that is used will show it; buttons stand under it in brackets."""
-    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft), files_of(draft))
-    lines: list[str] = []
-    for name in sorted({person.adapter for person in people if person.adapter}):
-        shaped = wording.for_platform(message, draft.id, adapters[name])
-        if adapters[name].capabilities.buttons:
-            text = "\n".join([shaped.text, *(f"[{button.label}]" for button in shaped.buttons)])
-        else:
-            text = shaped.as_plain_text()
-        lines += [texts("audience.shown_on", platform=platform_name(texts, name)), *text.split("\n"), ""]
-    return pages(lines, limit)

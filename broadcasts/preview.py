@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.adapter import Adapter
 from bot.messages import Attachment
 from bot.tables import departments
+from broadcasts import notices
 from broadcasts.audience import AUDIENCE, Audience
 from broadcasts.fanout import fingerprint, routes
 from broadcasts.files import files_of
@@ -27,7 +28,7 @@ from broadcasts.wording import Kind, Wording
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A draft before it is sent. `fingerprint` names exactly these people and is what `confirm` asks for."""
+    """A draft before it is sent. `fingerprint` names exactly this text to these people: `confirm` asks for it."""
 
     id: int
     kind: Kind
@@ -124,7 +125,9 @@ async def preview(
         rooms=[(title, count) for (_, title), count in sorted(by_room.items())],
         pair_talks=pair_talks,
         unreachable=unreachable,
-        fingerprint=await fingerprint(db, audience, draft.audience_key, tuple(adapters)),
+        fingerprint=notices.fingerprint(
+            await fingerprint(db, audience, draft.audience_key, tuple(adapters)), draft.text
+        ),
         sounds_like=_sounds_like(draft.text) if draft.kind == "notice" else "",
         buttons=[button.label for button in message.buttons],
         held_until=held_until,

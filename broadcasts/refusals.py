@@ -50,7 +50,7 @@ class Refusals:
         """Note which addresses of these deliveries, that say the same, are gone; whether a room is among them."""
         here = {"from": adapter, "ids": [row.id for row in alike]}
         if await db.scalar(_TAKEN, {"from": adapter, "topic": alike[0].topic, "limit": 1}):
-            marked = await db.execute(_MARK, {**here, "targets": list(working)})
+            marked = await db.execute(_MARK, {**here, "targets": list(working), "now": now})
             if marked.rowcount:
                 log.warning("refusals.address_gone", adapter=adapter, addresses=marked.rowcount)
         aside = await db.execute(_PUT_ASIDE, {**here, "now": now})
@@ -109,10 +109,26 @@ def _gone_addresses(kind: str) -> Any:
     return select(deliveries.c.address).where(deliveries.c.id.in_(IDS), deliveries.c.kind == kind, _gone)
 
 
+# The last word of what was refused there last.
+_why = (
+    select(attempts.c.reason)
+    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    .where(
+        deliveries.c.id.in_(IDS),
+        deliveries.c.adapter == addresses.c.adapter,
+        deliveries.c.address == addresses.c.address,
+        attempts.c.outcome == "gone",
+    )
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+    .correlate(addresses)
+    .scalar_subquery()
+)
 _MARK = (
     update(addresses)
     .where(
         addresses.c.adapter == FROM,
+        addresses.c.reachable,  # what was noted first stands
         addresses.c.address.in_(_gone_addresses("person")),
         # An only address stays: a vain try costs less than none.
         select(_others.c.member_id)
@@ -124,7 +140,7 @@ _MARK = (
         )
         .exists(),
     )
-    .values(reachable=False)
+    .values(reachable=False, unreachable_since=NOW, unreachable_reason=_why)
 )
 _PUT_ASIDE = (
     update(rooms)

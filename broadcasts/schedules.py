@@ -127,6 +127,14 @@ class Schedules:
             .values(state="cancelled", next_at=None)
         )
 
+    async def revive(self, db: AsyncConnection, broadcast_id: int) -> None:
+        """The draft is there again: its rule, too, and to be confirmed anew."""
+        await db.execute(
+            update(broadcast_schedules)
+            .where(_schedules.broadcast_id == broadcast_id, _schedules.state == "cancelled")
+            .values(state="draft", next_at=None)
+        )
+
     async def listing(self, db: AsyncConnection, member: Member) -> list[Listed]:
         """What is going to go out, the earliest first: everything for the headquarters, their own for others."""
         query = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from bot.clock import Clock
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.outbox import Outbox
+from bot.recurrence import shown
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import fanout, files, notices, show, validation
@@ -24,6 +25,7 @@ from broadcasts.drafts import Drafts
 from broadcasts.notices import Diary
 from broadcasts.questions import question_of
 from broadcasts.quiet import goes_out_at
+from broadcasts.reviews import Reviews
 from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tables import broadcasts
@@ -36,7 +38,7 @@ class Confirmation:
 
     - `sent`: it is on its way to `recipients`.
     - `already`: it had been sent before; nothing happened now.
-    - `changed`: other people than those previewed would get it, so nothing was sent; show the new preview.
+    - `changed`: other people than those previewed would get it, or another text; nothing was sent, show it anew.
     - `cancelled`: the draft had been thrown away.
     - `warned`: the text has something odd; show `validation.warnings` and confirm with `warned=True`.
     - `requested`: those who may approve it are asked; `waiting`: they were asked before.
@@ -48,10 +50,19 @@ class Confirmation:
     kind: Kind = "notice"
     held_until: datetime | None = None
     """When it goes out, if quiet hours or a schedule hold it until then."""
+    asked: int = 0
+    """How many are asked to approve it, or to review what was sent `alone`."""
+    until: datetime | None = None
+    """How long a request for approval stands."""
+    alone: bool = False
 
 
 ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
 """Called with the notice's number, its kind and the moment at which it goes out."""
+
+
+CheckHook = Callable[[AsyncConnection, int], Awaitable[None]]
+"""Called with the number of a notice that is about to be sent; raises `Refused` if it must not be any more."""
 
 
 class Sending:
@@ -68,6 +79,7 @@ class Sending:
         settings: BroadcastSettings,
         drafts: Drafts,
         approvals: Approvals,
+        reviews: Reviews,
         schedules: Schedules,
         diary: Diary,
         *,
@@ -83,11 +95,13 @@ class Sending:
         self._settings = settings
         self._drafts = drafts
         self._approvals = approvals
+        self._reviews = reviews
         self._schedules = schedules
         self._diary = diary
         self._ring_agenda = ring_agenda
         self._ring_reminders = ring_reminders
         self._release_hooks: list[ReleaseHook] = []
+        self._check_hooks: list[CheckHook] = []
 
     async def confirm(
         self,
@@ -106,41 +120,66 @@ class Sending:
         """
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "confirm", notice)
+        if notice.state == "cancelled":
+            await self._check(db, broadcast_id)  # it may know why nobody can send it any more
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
         planned = await self._schedules.find(db, broadcast_id)
         if planned is not None and planned.active:
             return await self._release(db, notice, member)
+        await self._check(db, broadcast_id)
         if await self._fingerprint(db, notice) != previewed:
-            return Confirmation("changed")
+            return await self._changed(db, notice)
         if not warned and validation.warnings(notice.text):
             return Confirmation("warned")
         if not self._approvals.needed(notice.kind, member):
             return await self._release(db, notice, member)
         if alone:
             return await self._send_alone(db, notice, member)
-        pages = show.preview(self._texts, await self._drafts.preview(db, broadcast_id), self._drafts.text_length)
+        preview = await self._drafts.preview(db, broadcast_id)
+        pages = show.preview(self._texts, preview, self._drafts.text_length, show.approval_hint(self._texts, preview))
         asked = await self._approvals.request(db, notice, member, pages, previewed)
+        if asked is None:
+            return Confirmation("waiting")
         self._database.after_commit(db, self._ring_agenda)
-        return Confirmation("requested" if asked else "waiting")
+        return Confirmation("requested", asked=asked[0], until=asked[1])
 
     async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
         """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
         request = await self._approvals.find(db, request_id, member, "approve")
         notice = await notices.find(db, request.broadcast_id)
+        if notice.state == "cancelled":
+            await self._check(db, notice.id)
         if notice.state != "draft":
             return Confirmation("cancelled" if notice.state == "cancelled" else "already")
+        if not self._approvals.is_open(request):
+            return Confirmation("already")
         await self._approvals.require_author(db, request)
+        await self._check(db, notice.id)
         if await self._fingerprint(db, notice) != previewed:
-            return Confirmation("changed")
+            return await self._changed(db, notice)
         if not await self._approvals.decide(db, request, member, "approved"):
             return Confirmation("already")
-        return await self._release(db, notice, member)
+        confirmation = await self._release(db, notice, member)
+        await self._approvals.tell_approved(db, request, member, self._outcome(notice.id, confirmation))
+        return confirmation
+
+    def _outcome(self, number: int, confirmation: Confirmation) -> str:
+        """What came of an approval, for whoever had asked for it."""
+        values = {"id": number, "recipients": confirmation.recipients}
+        if confirmation.outcome == "scheduled":
+            assert confirmation.held_until is not None
+            return self._texts("schedule.planned", **values, time=shown(confirmation.held_until, self._texts.language))
+        said = self._texts("broadcast.sent", **values)
+        if confirmation.held_until is not None:
+            said += "\n" + self._texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
+        return said
 
     async def send(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         """Send a draft now, once, whoever else does it at the same time."""
         broadcast_id, audience = notice.id, AUDIENCE.validate_json(notice.audience)
         now = self._clock.now()
+        await self._check(db, broadcast_id)
         goes_out = goes_out_at(self._settings.quiet, notice.kind, now)
         rhythm = self._settings.reminders_of(notice.kind)
         won = await db.execute(
@@ -151,6 +190,8 @@ class Sending:
         if won.rowcount == 0:
             return Confirmation("already")
         recipients = await fanout.add_recipients(db, broadcast_id, audience, notice.audience_key, tuple(self._adapters))
+        if recipients == 0:
+            raise Refused("refused.nobody_left", id=broadcast_id)
         message = self._wording.notice(
             broadcast_id, notice.kind, notice.text, question_of(notice), files.files_of(notice)
         )
@@ -177,6 +218,14 @@ class Sending:
         """Call `hook` in the transaction in which a notice is sent."""
         self._release_hooks.append(hook)
 
+    def on_check(self, hook: CheckHook) -> None:
+        """Call `hook` before somebody is asked to approve a notice, and again in the transaction that sends it."""
+        self._check_hooks.append(hook)
+
+    async def _check(self, db: AsyncConnection, broadcast_id: int) -> None:
+        for hook in self._check_hooks:
+            await hook(db, broadcast_id)
+
     async def _send_alone(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         if await self._schedules.find(db, notice.id) is not None:
             raise Refused("schedule.not_alone")  # what can wait for its hour can wait for a second person
@@ -190,7 +239,9 @@ class Sending:
         confirmation = await self._release(db, notice, member)
         if confirmation.outcome == "sent":
             await self._approvals.withdraw(db, notice.id)
-            await self._approvals.ask_review(db, notice, member, confirmation.recipients)
+            asked = await self._reviews.ask(db, notice, member, confirmation.recipients)
+            self._database.after_commit(db, self._ring_agenda)
+            return replace(confirmation, asked=asked, alone=True)
         return confirmation
 
     async def _release(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
@@ -202,6 +253,13 @@ class Sending:
         self._database.after_commit(db, self._ring_agenda)
         return Confirmation("scheduled", recipients, notice.kind, planned.moments[0])
 
+    async def _changed(self, db: AsyncConnection, notice: Row[Any]) -> Confirmation:
+        """Others would get it now. Raises `Refused` if nobody is left: that is nothing to look at and confirm."""
+        if (await self._drafts.preview(db, notice.id)).recipients == 0:
+            raise Refused("refused.nobody_left", id=notice.id)
+        return Confirmation("changed")
+
     async def _fingerprint(self, db: AsyncConnection, notice: Row[Any]) -> str:
         audience = AUDIENCE.validate_json(notice.audience)
-        return await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
+        people = await fanout.fingerprint(db, audience, notice.audience_key, tuple(self._adapters))
+        return notices.fingerprint(people, notice.text)

@@ -21,13 +21,12 @@ from bot.adapter import Adapter, FetchesFiles
 from bot.attachments import checked
 from bot.clock import Clock
 from bot.directory import Member
-from bot.errors import Refused
 from bot.events import MessageRead
 from bot.messages import Attachment
 from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import notices, receipts, report
+from broadcasts import notices, receipts, report, unsent
 from broadcasts.agenda import Agenda
 from broadcasts.approval import Approvals
 from broadcasts.audience import EVERYONE, Audience
@@ -42,8 +41,9 @@ from broadcasts.recall import Recalls
 from broadcasts.reminding import Reminding
 from broadcasts.rerouting import Rerouting
 from broadcasts.responses import Responses
+from broadcasts.reviews import Reviews
 from broadcasts.schedules import Schedules
-from broadcasts.sending import Confirmation, ReleaseHook, Sending
+from broadcasts.sending import CheckHook, Confirmation, ReleaseHook, Sending
 from broadcasts.settings import BroadcastSettings
 from broadcasts.tray import Tray
 from broadcasts.wording import TOPICS, Kind, Wording
@@ -81,11 +81,12 @@ class Broadcasts:
         self.dialogues = Dialogues(database, clock)
         self.tray = Tray(database, clock)
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval)
+        self.reviews = Reviews(outbox, adapters, clock, texts, wording)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
         self.responses = Responses(database, texts, wording)
         self.recalls = Recalls(outbox, everything, clock, wording, *guards)
         self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
-        self._agenda = Agenda(database, clock, activity, [self.approvals, self.schedules])
+        self._agenda = Agenda(database, clock, activity, [self.approvals, self.reviews, self.schedules])
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)
         self._rerouting = Rerouting(
             database, outbox, adapters, clock, activity, wording, mail=mail, on_room_refused=self.rooms.ring
@@ -96,6 +97,7 @@ class Broadcasts:
             *common,
             self._drafts,
             self.approvals,
+            self.reviews,
             self.schedules,
             diary,
             ring_agenda=self._agenda.ring,
@@ -160,6 +162,10 @@ class Broadcasts:
         """Call `hook` in the transaction in which a notice is sent."""
         self._sending.on_release(hook)
 
+    def on_check(self, hook: CheckHook) -> None:
+        """Call `hook` before a notice is sent; it raises `Refused` where the notice must not be sent any more."""
+        self._sending.on_check(hook)
+
     async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
         """The names of those who would get a draft, and the draft as each platform shows it, in messages."""
         return await self._drafts.people(db, broadcast_id, member)
@@ -181,6 +187,20 @@ class Broadcasts:
     async def cancel(self, db: AsyncConnection, broadcast_id: int, member: Member) -> bool:
         """Throw a draft away; False if it has been sent or thrown away already. Raises `Refused`."""
         return await self._drafts.cancel(db, broadcast_id, member)
+
+    async def rewrite(
+        self, db: AsyncConnection, broadcast_id: int, member: Member, text: str, added: tuple[Attachment, ...] = ()
+    ) -> None:
+        """Give a draft another text, and more files; what was previewed or asked for before sends nothing any more."""
+        await self._drafts.rewrite(db, broadcast_id, member, text, added)
+
+    async def give_up(self, db: AsyncConnection, broadcast_id: int, because: str) -> bool:
+        """Throw a draft away that must not be sent any more; False if it has been sent or thrown away already."""
+        return await self._drafts.give_up(db, broadcast_id, because)
+
+    async def restore(self, db: AsyncConnection, broadcast_id: int, member: Member) -> None:
+        """Make a draft again of one that was thrown away lately, with its files and its schedule. Raises `Refused`."""
+        await self._drafts.restore(db, broadcast_id, member)
 
     async def notice(self, db: AsyncConnection, broadcast_id: int) -> Row[Any]:
         """A notice's row, for `recalls` and `corrections`. Raises `Refused` if there is none of that number."""
@@ -211,11 +231,11 @@ class Broadcasts:
             return await report.latest(db, reader)
 
     async def status(self, broadcast_id: int) -> report.Status:
-        """Where a notice stands. Raises `Refused` if none of that number was sent."""
+        """Where a notice stands. Raises `Refused` if none of that number was sent, and says why it was not."""
         async with self._database.snapshot() as db:
             found = await report.status(db, broadcast_id)
-        if found is None:
-            raise Refused("refused.no_such", id=broadcast_id)
+            if found is None:
+                raise await unsent.refusal(db, broadcast_id)
         return found
 
     async def unread(self, broadcast_id: int, within: Collection[int] | None = None) -> list[report.Unread]:

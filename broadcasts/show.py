@@ -27,8 +27,11 @@ def platform_name(texts: Texts, name: str) -> str:
     return texts(key) if key in texts else name
 
 
-def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
-    """A draft as its author checks it, in messages of at most `limit` characters; the last takes the buttons."""
+def preview(texts: Texts, seen: Preview, limit: int, hint: str | None = None) -> list[str]:
+    """A draft as its author checks it, in messages of at most `limit` characters; the last takes the buttons.
+
+    `hint` is the sentence that names those buttons, where they are not the usual ones; empty where there are none.
+    """
     routes = []
     if seen.rooms:
         titles = texts("read.name_separator").join(title for title, _ in seen.rooms)
@@ -69,15 +72,21 @@ def preview(texts: Texts, seen: Preview, limit: int) -> list[str]:
         lines += ["", texts("question.preview", labels=labels)]
     if seen.attachments:
         lines += ["", *attached(texts, seen.attachments, seen.without_files)]
-    hint = "broadcast.confirm_hint"
+    usual = "broadcast.confirm_hint"
     if (planned := seen.planned) is not None:
-        hint = "schedule.confirm_hint"
+        usual = "schedule.confirm_hint"
         moments = "\n".join(texts("schedule.moment_line", moment=shown(at, texts.language)) for at in planned.moments)
         lines += ["", texts("schedule.preview", rule=in_words(planned.rule, texts.language), moments=moments)]
     if seen.held_until is not None:
         held = "quiet.preview" if planned is None else "schedule.preview_held"
         lines += ["", texts(held, time=moment(seen.held_until))]
-    return pages([*lines, "", texts(hint)], limit)
+    asked = texts(usual) if hint is None else hint
+    return pages([*lines, "", asked] if asked else lines, limit)
+
+
+def approval_hint(texts: Texts, seen: Preview) -> str:
+    """The sentence that names an approver's buttons."""
+    return texts("approval.decide_hint" if seen.planned is None else "approval.decide_hint_planned")
 
 
 def attached(

@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, or_, select
 
 from bot.activity import Activity
 from bot.attachments import Shelf
 from bot.clock import Clock
 from bot.loop import Loop
-from bot.storage import Database
+from bot.storage import Database, UtcDateTime
 from broadcasts import files
 from broadcasts.drafting_tables import waiting_files
 from broadcasts.tables import broadcast_corrections, broadcasts
@@ -24,11 +24,16 @@ log = structlog.get_logger(__name__)
 
 EVERY = timedelta(days=1)
 GRACE = timedelta(days=1)
-"""How long a file lies at least: it is on the shelf before the notice that it is for is in the database."""
+"""How long a file lies at least, and stays after its draft was thrown away.
+
+It is on the shelf before the notice that it is for is in the database; and a draft can be had back for a while.
+"""
 AFTER_FAILURE = timedelta(hours=1)
 
 _WANTED = (
-    select(broadcasts.c.attachments).where(broadcasts.c.state != "cancelled"),
+    select(broadcasts.c.attachments).where(
+        or_(broadcasts.c.state != "cancelled", broadcasts.c.closed_at >= bindparam("before", type_=UtcDateTime))
+    ),
     select(broadcasts.c.corrected_attachments),
     select(broadcast_corrections.c.attachments),
     select(waiting_files.c.attachments),
@@ -57,7 +62,7 @@ class Sweeping:
         async with self._database.transaction() as db:
             await db.execute(delete(waiting_files).where(waiting_files.c.given_at < before))
         async with self._database.snapshot() as db:
-            columns = [value for query in _WANTED for value in await db.scalars(query)]
+            columns = [value for query in _WANTED for value in await db.scalars(query, {"before": before})]
         wanted = {each.sha256 for value in columns for each in files.read(value)}
         if gone := await self._shelf.sweep(wanted, before):
             log.info("files.swept", files=gone)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import get_args
 
 from bot import Bot, Router, control
@@ -130,7 +131,17 @@ async def open_house(
         broadcasts.on_release(escalation.plan)
         jma_texts = Texts("broadcasts.jma", language=settings.language)
         desk = jma_handlers.Desk(database, outbox, tuple(chats), clock, texts)
-        jma = Jma(database, clock, activity, settings.jma.rules(), on_ready=desk.tell, texts=jma_texts)
+        jma = Jma(
+            database,
+            clock,
+            activity,
+            settings.jma.rules(),
+            on_ready=desk.tell,
+            on_stopped=partial(broadcasts.give_up, because="jma"),
+            texts=jma_texts,
+        )
+        broadcasts.on_check(jma.check)
+        broadcasts.on_release(jma.sent)
         surveys = Surveys(
             database,
             outbox,
@@ -184,7 +195,7 @@ async def open_house(
         if settings.jma.folder is not None:
             await jma.start()
             parts.push_async_callback(jma.stop)
-            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity)
+            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
             await watch.start()
             parts.push_async_callback(watch.stop)
         await surveys.start()

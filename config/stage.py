@@ -16,12 +16,14 @@ from pathlib import Path
 import aiohttp
 import orjson
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from bot import directory
 from bot.activity import Activity
 from bot.clock import Clock
 from bot.serving import serving
 from bot.storage import Durability
+from bot.tables import members
 from config.house import House, open_house
 from config.people import entries
 from config.platforms import LogoChatTable
@@ -88,7 +90,9 @@ async def open_stage(
             )
             async with open_house(chosen, clock=clock, activity=activity) as house:
                 async with house.database.transaction() as db:
-                    await directory.save(db, entries(people), keep_addresses=True)
+                    # Who is known stays as they are: a roster may have been imported since.
+                    known = set(await db.scalars(select(members.c.code)))
+                    await directory.save(db, [each for each in entries(people) if each.code not in known])
                 await house.link_people()
                 async with serving(house.bot.web_server(), HOST, bot_port) as port:
                     bot_url = f"http://{HOST}:{port}"

@@ -27,7 +27,7 @@ from multidict import CIMultiDict
 
 from bot import Bot, MalformedPayload
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Retry, Sent
-from bot.bodies import bounded
+from bot.bounds import bounded
 from bot.clock import Clock, SystemClock
 from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
 

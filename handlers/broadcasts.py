@@ -17,7 +17,7 @@ from broadcasts.service import Broadcasts
 from handlers import answers, approvals, files, following, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.kindly import kindly, sender
-from handlers.previewing import is_old, reply_confirmation, reply_preview
+from handlers.previewing import is_old, reply_cancelled, reply_confirmation, reply_preview
 from handlers.wishes import Wish, parse
 
 __all__ = ["Wish", "build_router", "parse"]
@@ -58,8 +58,15 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 await confirm(ctx, number, seen, how)
             case ["cancel", word] if (number := numbered(word)) is not None:
                 member = await sender(ctx, "cancel")
-                cancelled = await broadcasts.cancel(await ctx.db(), number, member)
-                await ctx.reply(texts("broadcast.cancelled" if cancelled else "broadcast.too_late", id=number))
+                if await broadcasts.cancel(await ctx.db(), number, member):
+                    await reply_cancelled(ctx, broadcasts, number, texts("broadcast.cancelled", id=number))
+                else:
+                    await ctx.reply(texts("broadcast.too_late", id=number))
+            case ["restore", word] if (number := numbered(word)) is not None:
+                member = await sender(ctx, "restore")
+                await broadcasts.restore(await ctx.db(), number, member)
+                await ctx.reply(texts("restore.done", id=number))
+                await reply_preview(ctx, broadcasts, number, member)
             case ["read", word] if (number := numbered(word)) is not None:
                 reader = await ctx.member()
                 noted = reader is not None and await broadcasts.acknowledge(await ctx.db(), number, reader)

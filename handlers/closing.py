@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import datetime
 
-from bot.clock import TOKYO
+from bot.clock import to_tokyo
 from bot.errors import Refused
 from surveys.answering import as_day, normal
+from surveys.opening import last_minute
 
 LONGEST = 366
 """Days that a survey may stay open."""
@@ -20,11 +21,11 @@ def closing(text: str) -> int | datetime:
     if (days := _DAYS.match(normal(text))) is not None and 1 <= int(days[1]) <= LONGEST:
         return int(days[1])
     if (day := as_day(text)) is not None:
-        return datetime.combine(day, time(23, 59), TOKYO)
+        return last_minute(day)
     raise Refused("survey.manage.closing_unreadable")
 
 
 def closing_moment(text: str, now: datetime) -> datetime:
     """The moment that `closing` means if the survey opens `now`; whether it has passed is for `Surveys.open` to say."""
     found = closing(text)
-    return now + timedelta(days=found) if isinstance(found, int) else found
+    return last_minute(to_tokyo(now).date(), found) if isinstance(found, int) else found

@@ -5,11 +5,11 @@ The id goes into the roster, by hand: it says who somebody is, so it must not be
 
 from __future__ import annotations
 
-from bot import directory
 from bot.context import Context
 from bot.events import MemberJoined, MemberLeft, MessageReceived
 from bot.router import NEXT, Router
 from bot.texts import Texts
+from bot.unreachable import mark_reachable, mark_unreachable
 
 
 def build_router(texts: Texts) -> Router:
@@ -30,13 +30,13 @@ def build_router(texts: Texts) -> Router:
             if await ctx.member() is None:
                 await ctx.reply(texts("who.stranger", id=ctx.event.member))
             else:
-                await directory.mark_reachable(await ctx.db(), ctx.event.adapter, ctx.event.member, True)
+                await mark_reachable(await ctx.db(), ctx.event.adapter, ctx.event.member)
         return NEXT
 
     @router.on(MemberLeft)
     async def went(ctx: Context[MemberLeft]) -> object:
         if ctx.event.direct:
-            await directory.mark_reachable(await ctx.db(), ctx.event.adapter, ctx.event.member, False)
+            await mark_unreachable(await ctx.db(), ctx.event.adapter, ctx.event.member, ctx.clock.now())
         return NEXT
 
     return router

@@ -8,28 +8,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
-from bot.clock import Clock
+from bot.clock import Clock, to_tokyo
 from bot.context import Context
-from bot.directory import DUTY_OFFICER, HEADQUARTERS
-from bot.events import ButtonPressed
+from bot.directory import ADMINISTRATOR, DUTY_OFFICER, HEADQUARTERS, Member
+from bot.errors import Forbidden
+from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button, Message, Priority
 from bot.numbers import numbered
 from bot.outbox import Outbox
 from bot.router import Router
 from bot.storage import Database
-from bot.tables import deliveries, member_roles
-from bot.texts import Texts
-from broadcasts.jma import Draft, Jma
+from bot.tables import deliveries
+from bot.texts import Texts, repeated
+from broadcasts import rights
+from broadcasts.audience import EVERYONE
+from broadcasts.jma import Decision, Draft, Jma
+from broadcasts.jma.tables import drafts
 from broadcasts.jma.wording import CATALOGUE
 from broadcasts.kinds import Kind
 from broadcasts.service import Broadcasts
+from broadcasts.tables import broadcasts as notices
 from broadcasts.telling import tell
-from handlers.kindly import headquarters, kindly
+from handlers.kindly import Asked, asker, kindly
 from handlers.previewing import reply_preview
 
-OFFICERS = (HEADQUARTERS, DUTY_OFFICER)
+OFFICERS = frozenset({HEADQUARTERS, DUTY_OFFICER})
+"""Who is shown a draft may also take it: at two in the morning the duty officer is alone."""
+LISTED = 5
+"""How many drafts `/気象` shows, the newest of those that wait."""
 
 
 class Desk:
@@ -46,43 +55,70 @@ class Desk:
         """Show a draft to each officer once a revision; `Jma` calls it again after a crash."""
         # The moment of the first telegram is in it so that no two databases share a key.
         key = f"jma:{draft.id}:{draft.revision}:{draft.received_at.timestamp():.0f}"
-        officers = select(member_roles.c.member_id).where(member_roles.c.role.in_(OFFICERS)).distinct()
         async with self._database.transaction() as db:
-            if await db.scalar(select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)):
+            if await self._told(db, key):
                 return
             await tell(
                 db,
                 self._outbox,
                 self._adapters,
-                list(await db.scalars(officers)),
-                [self._message(draft)],
+                await rights.holders(db, OFFICERS, EVERYONE),
+                [await _shown(db, draft, self._texts)],
                 key=key,
                 now=self._clock.now(),
                 priority=Priority.NOTICE if draft.drill else Priority.EMERGENCY,
             )
 
-    def _message(self, draft: Draft) -> Message:
-        texts, reference = self._texts, f"jma:{draft.id}"
-        if draft.state == "withdrawn":
-            said = texts("desk.withdrawn", draft=draft.id)
-            return Message(text=texts("desk.drill", text=said) if draft.drill else said, reference=reference)
-        said = texts("desk.ready" if draft.revision == 1 else "desk.amended", draft=draft.id, text=draft.text)
-        if draft.follows is not None:
-            said = f"{texts('desk.follows', follows=draft.follows)}\n{said}"
-        return Message(
-            text=texts("desk.drill", text=said) if draft.drill else said,
-            buttons=(
-                Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
-                Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
-            ),
-            reference=reference,
-        )
+    async def report(self, name: str, decision: Decision) -> None:
+        """Tell the officers and the administrators of a file that is broken: it may have been the warning of the night.
+
+        Once an hour: a receiver that breaks one telegram breaks them all. A kind that nobody reads is no such thing.
+        """
+        if decision.action != "unreadable" or decision.reason.key == "unknown_kind":
+            return
+        now = self._clock.now()
+        key = f"jma-unreadable:{now:%Y-%m-%dT%H}"
+        reason = self._texts(f"reason.{decision.reason.key}", **decision.reason.values)
+        said = self._texts("desk.unreadable", file=repeated(name.encode(errors="replace").decode(), 100), reason=reason)
+        async with self._database.transaction() as db:
+            if await self._told(db, key):
+                return
+            people = await rights.holders(db, OFFICERS | {ADMINISTRATOR}, EVERYONE)
+            await tell(
+                db,
+                self._outbox,
+                self._adapters,
+                people,
+                [Message(text=said)],
+                key=key,
+                now=now,
+                priority=Priority.EMERGENCY,
+            )
+
+    async def _told(self, db: AsyncConnection, key: str) -> bool:
+        found = select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)
+        return await db.scalar(found) is not None
 
 
 def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
-    """The two buttons under a draft."""
+    """The two buttons under a draft, and `/気象` for those who look for it."""
     router = Router()
     texts = Texts("broadcasts", CATALOGUE, language=broadcasts.texts.language)
+
+    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう", "下書き"), roles=OFFICERS)
+    @kindly(texts)
+    async def listing(ctx: Context[MessageReceived]) -> None:
+        await officer(ctx, "jma_list")
+        waiting = await jma.drafts()
+        if not waiting:
+            await ctx.reply(texts("desk.none"))
+        for draft in reversed(waiting[:LISTED]):
+            if draft.state == "ready":
+                shown = await _shown(await ctx.db(), draft, texts)
+                await ctx.reply(shown.text, shown.buttons)
+            else:
+                title, until = draft.text.split("\n", 1)[0], f"{to_tokyo(draft.held_until):%H:%M}"
+                await ctx.reply(texts("desk.held", draft=draft.id, title=title, time=until))
 
     @router.button("jma")
     @kindly(texts)
@@ -95,13 +131,30 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
+    async def officer(ctx: Asked, action: str) -> Member:
+        member = await asker(ctx, action)
+        if not OFFICERS & member.roles:
+            raise Forbidden("refused.no_officer", actor=member.code, action=f"broadcast.{action}", subject="broadcast")
+        return member
+
     async def take(ctx: Context[ButtonPressed], number: int) -> None:
-        member = await headquarters(ctx, "jma_take")
+        member = await officer(ctx, "jma_take")
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
+        made = await jma.notice_of(db, number)
+        if made is not None and await broadcasts.is_open_draft(db, made):
+            # Whoever took it may have put the telephone away; another press must not end in a refusal.
+            author = await rights.author(db, (await broadcasts.notice(db, made)).author_id)
+            name = author.name if author is not None else ""
+            await ctx.reply(texts("desk.in_hand", draft=number, id=made, name=name))
+            await reply_preview(ctx, broadcasts, made, member)
+            return
         taken = await jma.release(db, number)
         kind: Kind = "drill" if taken.drill else "emergency"
-        broadcast_id = await broadcasts.draft(db, member, taken.text, kind=kind, attachments=attached)
+        # A notice of this kind says itself that it is a drill; twice, it would also be the title that lists show.
+        text = taken.text.removeprefix(texts("draft.drill")).lstrip() if taken.drill else taken.text
+        broadcast_id = await broadcasts.draft(db, member, text, kind=kind, attachments=attached)
+        await jma.made(db, taken, broadcast_id)
         await broadcasts.tray.clear(db, member.id)
         await reply_preview(ctx, broadcasts, broadcast_id, member)
         details = {"broadcast": broadcast_id, "event": taken.event, "revision": taken.revision}
@@ -109,7 +162,7 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
         await audit.append(db, ctx.clock, actor=member.code, action="jma.taken", subject=subject, details=details)
 
     async def dismiss(ctx: Context[ButtonPressed], number: int) -> None:
-        member = await headquarters(ctx, "jma_dismiss")
+        member = await officer(ctx, "jma_dismiss")
         db = await ctx.db()
         aside = await jma.dismiss(db, number)
         await ctx.reply(texts("desk.dismissed", draft=number))
@@ -118,3 +171,40 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
         await audit.append(db, ctx.clock, actor=member.code, action="jma.dismissed", subject=subject, details=details)
 
     return router
+
+
+async def _earlier(db: AsyncConnection, draft: Draft, texts: Texts) -> str:
+    """What has become of the draft that this one follows; empty if it follows none."""
+    if draft.follows is None:
+        return ""
+    row = (
+        await db.execute(
+            select(drafts.c.state, notices.c.id, notices.c.state.label("notice"))
+            .outerjoin(notices, notices.c.id == drafts.c.broadcast_id)
+            .where(drafts.c.id == draft.follows)
+        )
+    ).one()
+    key = "desk.follows_unsent" if row.notice == "draft" else "desk.follows"
+    if row.state == "withdrawn":
+        key = "desk.follows_stopped"
+    return texts(key, follows=draft.follows, id=row.id) + "\n"
+
+
+async def _shown(db: AsyncConnection, draft: Draft, texts: Texts) -> Message:
+    """A draft as the officers see it, with the buttons that take it or put it aside."""
+    reference = f"jma:{draft.id}"
+    if draft.state == "withdrawn":
+        key = "desk.withdrawn" if draft.broadcast_id is None else "desk.withdrawn_notice"
+        said = texts(key, draft=draft.id, id=draft.broadcast_id)
+        return Message(text=texts("desk.drill", text=said) if draft.drill else said, reference=reference)
+    said = await _earlier(db, draft, texts) + texts(
+        "desk.ready" if draft.revision == 1 else "desk.amended", draft=draft.id, text=draft.text
+    )
+    return Message(
+        text=texts("desk.drill", text=said) if draft.drill else said,
+        buttons=(
+            Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
+            Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
+        ),
+        reference=reference,
+    )

@@ -8,7 +8,7 @@ from typing import TypeAlias, TypeVar
 
 from bot import audit
 from bot.context import Context
-from bot.directory import HEADQUARTERS, Member
+from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.texts import Texts
@@ -52,14 +52,6 @@ async def sender(ctx: Asked, action: str) -> Member:
     """A member who may send to somebody; to whom exactly is for the service to check."""
     member = await asker(ctx, action)
     if reach(member, SENDERS) is None:
-        raise _forbidden(member, action)
-    return member
-
-
-async def headquarters(ctx: Asked, action: str) -> Member:
-    """A member of the headquarters."""
-    member = await asker(ctx, action)
-    if HEADQUARTERS not in member.roles:
         raise _forbidden(member, action)
     return member
 

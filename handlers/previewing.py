@@ -30,8 +30,9 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
         confirm = "approval.ask"
     drawn = f"{int(ctx.clock.now().timestamp()) // 60}"
     buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}:{drawn}")]
-    alone = confirm == "approval.ask" and seen.planned is None
-    if alone and broadcasts.approvals.may_send_alone(seen.kind, member):
+    asks = confirm == "approval.ask"
+    alone = asks and seen.planned is None and broadcasts.approvals.may_send_alone(seen.kind, member)
+    if alone:
         buttons.append(
             Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}:{drawn}")
         )
@@ -41,10 +42,20 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     ]
     if seen.attachments:
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:choose:{number}"))
-    *earlier, last = show.preview(texts, seen, broadcasts.text_length)
+    usual = "broadcast.confirm_hint" if seen.planned is None else "schedule.confirm_hint"
+    hint = texts(("approval.ask_hint_alone" if alone else "approval.ask_hint") if asks else usual)
+    hint += "\n" + texts("rewriting.hint", id=number)
+    *earlier, last = show.preview(texts, seen, broadcasts.text_length, hint)
     for part in earlier:
         await ctx.reply(part)
     await ctx.reply(last, buttons)
+
+
+async def reply_cancelled(ctx: Asked, broadcasts: Broadcasts, number: int, said: str) -> None:
+    """Say that a draft was thrown away, with the button that brings it back: a thumb may have slipped."""
+    texts = broadcasts.texts
+    back = Button(label=texts("restore.button"), data=f"broadcast:restore:{number}")
+    await ctx.reply(f"{said}\n{texts('restore.hint')}", [back])
 
 
 async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correction) -> None:
@@ -54,6 +65,7 @@ async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correcti
     buttons = [
         Button(label=confirm, data=f"recall:correct:{drafted.id}"),
         Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
+        Button(label=texts("audience.names_button"), data=f"recall:names:{drafted.id}"),
     ]
     if drafted.attachments:
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:correction:own:{drafted.id}"))
@@ -75,6 +87,10 @@ async def reply_confirmation(
             said = texts("broadcast.sent", id=number, recipients=confirmation.recipients)
             if confirmation.held_until is not None:
                 said += "\n" + texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
+            if confirmation.alone:
+                said += "\n" + texts(
+                    "approval.alone_sent" if confirmation.asked else "approval.alone_unseen", asked=confirmation.asked
+                )
             await ctx.reply(broadcasts.marked(confirmation.kind, said))
         case "scheduled":
             assert confirmation.held_until is not None
@@ -86,7 +102,9 @@ async def reply_confirmation(
         case "cancelled":
             await ctx.reply(texts("broadcast.cancelled_before", id=number))
         case "requested":
-            await ctx.reply(texts("approval.requested", id=number))
+            assert confirmation.until is not None
+            until = show.moment(confirmation.until)
+            await ctx.reply(texts("approval.requested", id=number, asked=confirmation.asked, until=until))
         case "waiting":
             await ctx.reply(texts("approval.waiting", id=number))
         case "changed":

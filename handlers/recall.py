@@ -10,14 +10,14 @@ from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
 from bot.numbers import numbered
 from bot.router import Router
-from broadcasts import show_answers
+from broadcasts import show_answers, show_people
 from broadcasts.recall import Recall
 from broadcasts.responses import clock_time
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers.answers import LIST
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_correction
+from handlers.previewing import reply_cancelled, reply_correction, reply_preview
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -38,12 +38,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         db = await ctx.db()
         notice = await broadcasts.notice(db, number)
         if by_name:
-            people = await broadcasts.recalls.readers(db, notice, member)
-            for part in show_answers.readers(texts, notice.id, people, broadcasts.text_length):
+            readers = await broadcasts.recalls.readers(db, notice, member)
+            for part in show_answers.readers(texts, notice.id, readers, broadcasts.text_length):
                 await ctx.reply(part)
         elif notice.state == "draft":
             await broadcasts.cancel(db, notice.id, member)
-            await ctx.reply(broadcasts.marked(notice.kind, texts("broadcast.cancelled", id=notice.id)))
+            said = broadcasts.marked(notice.kind, texts("broadcast.cancelled", id=notice.id))
+            await reply_cancelled(ctx, broadcasts, notice.id, said)
         else:
             found = await broadcasts.recalls.preview(db, notice, member)
             buttons = (
@@ -64,6 +65,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         notice = await broadcasts.notice(db, number)
+        if notice.state == "draft":  # nobody has it: the draft itself is mended
+            asked = await broadcasts.approvals.waits(db, number)
+            await broadcasts.rewrite(db, number, member, rest[0], attached)
+            await broadcasts.tray.clear(db, member.id)
+            await ctx.reply(texts("rewriting.asked" if asked else "rewriting.done", id=number))
+            await reply_preview(ctx, broadcasts, number, member)
+            return
         drafted = await broadcasts.corrections.draft(db, notice, member, rest[0], attached)
         await broadcasts.tray.clear(db, member.id)
         await reply_correction(ctx, broadcasts, drafted)
@@ -96,6 +104,10 @@ def build_router(broadcasts: Broadcasts) -> Router:
                         ),
                     )
                 )
+            case ["names", word] if (number := numbered(word)) is not None:
+                seen = await broadcasts.corrections.people(await ctx.db(), number, member)
+                for page in show_people.addressees(texts, seen, broadcasts.text_length, "audience.of_correction"):
+                    await ctx.reply(page)
             case ["keep", word] if (number := numbered(word)) is not None:
                 await ctx.reply(texts("recall.kept", id=number))
             case _:

@@ -16,7 +16,7 @@ from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_preview
+from handlers.previewing import reply_cancelled, reply_preview
 from handlers.wishes import parse
 
 CANCEL = frozenset({"取消", "取り消し", "cancel"})
@@ -85,6 +85,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
         if await broadcasts.schedules.find(db, number) is None:
             raise Refused("schedule.no_such", id=number)
         await broadcasts.cancel(db, number, member)
-        await ctx.reply(texts("schedule.cancelled", id=number))
+        await reply_cancelled(ctx, broadcasts, number, texts("schedule.cancelled", id=number))
 
     return router

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 from pydantic import Field, field_validator
 
 from bot import recurrence
+from bot.clock import TOKYO
 from bot.recurrence import Rule
 from surveys.model import Model
+
+
+def last_minute(day: date, days: int = 0) -> datetime:
+    """When a survey closes that is open until a day in Japan, or until some days after it: people think in days."""
+    return datetime.combine(day + timedelta(days=days), time(23, 59), TOKYO)
 
 
 class Opening(Model):
@@ -16,7 +22,7 @@ class Opening(Model):
 
     `opens` is a moment or a rule in the words of `bot.recurrence` ("毎月20日 09:00 翌開庁日"), and takes effect once
     somebody reserves the survey; nothing opens after the day `until`. `audience` names departments, groups or people
-    as a notice does; without it, everybody is asked. `days` is how long it stays open.
+    as a notice does; without it, everybody is asked. It stays open until the end of the day that is `days` later.
     """
 
     opens: str = ""

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.activity import Activity
-from bot.clock import Clock
+from bot.clock import Clock, to_tokyo
 from bot.errors import KairanbanError, Refused
 from bot.loop import Loop
 from bot.messages import Button, Message, Priority
@@ -23,6 +23,7 @@ from bot.texts import Texts
 from surveys.announcing import Audience, announce, find, invite
 from surveys.conversation import Conversation
 from surveys.definition import Definition
+from surveys.opening import last_minute
 from surveys.results import Expected, Opened, Results, closing_time, summary, tables_shown
 from surveys.schedules import Resolve, Schedules
 from surveys.sheets import finished, put_away
@@ -95,9 +96,9 @@ class Surveys:
     ) -> Opened:
         """Open a survey and announce it to everyone in `audience` (None: all active members).
 
-        `closes_at` is `definition.days` from now unless given. Raises `Refused` if that has passed already or nobody
-        is there to ask. `actor` is who does it, for the audit; `owner` the member who alone may read whose answer is
-        whose if the survey is confidential, which must have one.
+        `closes_at` is the end of the day that is `definition.days` from now, unless given. Raises `Refused` if that has
+        passed already or nobody is there to ask. `actor` is who does it, for the audit; `owner` the member who alone
+        may read whose answer is whose if the survey is confidential, which must have one.
         """
         now = self._clock.now()
         closes_at = self._checked(definition, closes_at, owner)
@@ -154,7 +155,7 @@ class Surveys:
     def _checked(self, definition: Definition, closes_at: datetime | None, owner: int | None) -> datetime:
         """When it closes, if it may open."""
         now = self._clock.now()
-        closes_at = closes_at or now + timedelta(days=definition.days)
+        closes_at = closes_at or last_minute(to_tokyo(now).date(), definition.days)
         if closes_at <= now:
             raise Refused("survey.manage.closing_past")
         if definition.anonymity == "confidential" and owner is None:

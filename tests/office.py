@@ -67,7 +67,13 @@ def _pages(pdf: Path) -> list[Page]:
     _run("pdftoppm", "-r", str(DPI), "-png", str(pdf), str(pdf.with_suffix("")))
     texts = _run("pdftotext", "-layout", str(pdf), "-").split("\f")
     pictures = sorted(pdf.parent.glob(f"{pdf.stem}-*.png"))
-    return [Page(text, Image.open(picture)) for text, picture in zip(texts, pictures, strict=False)]
+    return [Page(text, _read(picture)) for text, picture in zip(texts, pictures, strict=False)]
+
+
+def _read(picture: Path) -> Image.Image:
+    """Whole: a picture that is opened and not looked at keeps its file open."""
+    with Image.open(picture) as opened:
+        return opened.copy()
 
 
 def _run(*command: str) -> str:

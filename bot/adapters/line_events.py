@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import line_wire as wire
-from bot.bodies import bounded
-from bot.errors import MalformedPayload
+from bot.adapters.bodies import events_in
+from bot.bounds import bounded
 from bot.events import (
     ButtonPressed,
     Event,
@@ -38,18 +37,12 @@ _KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
 
 def parse(body: bytes, *, adapter: str, now: datetime) -> list[Event]:
     """The events of a callback, none for a connection check; MalformedPayload if the body is none."""
-    try:
-        callback = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
-    documents = callback.get("events") if isinstance(callback, dict) else None
-    if not isinstance(documents, list):
-        raise MalformedPayload("A callback must be an object with a list of `events`.")
+    documents, callback = events_in(body)
     bot = callback.get("destination")
     reader = _Reader(adapter, bot if isinstance(bot, str) and bot else "bot", now)
     found: list[Event] = []
     ids: dict[str, str] = {}
-    for document in bounded(documents):
+    for document in documents:
         found += reader.events(document, ids)
         bounded(found)  # everybody who joins a group is an event
     return list({event.key: event for event in found}.values())

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
-from bot.bodies import few
+from bot.bounds import few
 from bot.messages import Button, Message
 
 SIGNATURE_HEADER = "X-Line-Signature"

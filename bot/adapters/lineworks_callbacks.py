@@ -15,6 +15,7 @@ import orjson
 from pydantic import ValidationError
 
 from bot.adapters import lineworks_wire as wire
+from bot.adapters.bodies import document_in
 from bot.clock import Clock
 from bot.errors import MalformedPayload
 from bot.events import ButtonPressed, Event, Location, MemberJoined, MemberLeft, MessageReceived, unknown
@@ -36,10 +37,7 @@ class Callbacks:
 
         Raises MalformedPayload for what is no callback at all.
         """
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
+        document = document_in(body)
         if not isinstance(document, dict) or not isinstance(document.get("type"), str):
             raise MalformedPayload("A callback must be an object with a `type`.")
         try:

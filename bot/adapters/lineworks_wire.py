@@ -22,7 +22,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
-from bot.bodies import few
+from bot.bounds import few
 from bot.messages import Button
 
 API = "https://www.worksapis.com/v1.0"

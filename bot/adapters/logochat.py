@@ -23,7 +23,7 @@ from bot.adapters.logochat_files import Files
 from bot.adapters.posting import Poster
 from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock
-from bot.errors import ConfigurationError, KairanbanError
+from bot.errors import ConfigurationError, KairanbanError, NotOnShelf
 from bot.events import Event
 from bot.messages import Attachment, Message
 
@@ -168,8 +168,8 @@ class LogoChat:
         for attachment in delivery.message.attachments:
             try:
                 declined = await self._files.put(self._session, attachment)
-            except FileNotFoundError:
-                return Rejected(f"The file {attachment.name} is no longer on this machine.")
+            except NotOnShelf as error:
+                return Rejected(str(error))
             if declined is not None:
                 return self._declined(*declined)
         return None

@@ -12,9 +12,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import logochat_wire as wire
-from bot.bodies import bounded
+from bot.adapters.bodies import events_in
+from bot.bounds import bounded
 from bot.clock import Clock
-from bot.errors import MalformedPayload
 from bot.events import (
     ButtonPressed,
     Event,
@@ -91,14 +91,8 @@ class Callbacks:
         return _MESSAGE(plain)  # type: ignore[no-any-return]
 
     def _parse_one_by_one(self, body: bytes) -> Sequence[Event]:
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedPayload(f"The body of a callback must be JSON: {error}.") from None
-        events = document.get("events") if isinstance(document, dict) else None
-        if not isinstance(events, list):
-            raise MalformedPayload("A callback must be an object with a list of `events`.")
-        return [self._parse_one(event) for event in bounded(events)]
+        events, _ = events_in(body)
+        return [self._parse_one(event) for event in events]
 
     def _parse_one(self, document: object) -> Event:
         raw = part(document)

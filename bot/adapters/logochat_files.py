@@ -29,9 +29,10 @@ class Files:
         self._busy: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def put(self, session: aiohttp.ClientSession, attachment: Attachment) -> Declined | None:
-        """Stream a file to the service unless it is there; None once it is. Raises what a network does.
+        """Stream a file to the service unless it is there; None once it is.
 
-        A hundred deliveries of one notice want it at the same moment: the first brings it, the others wait.
+        Raises what a network does, and `NotOnShelf`. A hundred deliveries of one notice want it at the same moment:
+        the first brings it, the others wait.
         """
         key = (attachment.sha256, attachment.name)
         if key in self._there:
@@ -39,7 +40,7 @@ class Files:
         async with self._busy[key]:
             if key in self._there:
                 return None
-            source = await asyncio.to_thread(self._shelf.path(attachment).open, "rb")
+            source = await self._shelf.open(attachment)
             try:
                 url = (self._url / attachment.sha256).with_query(name=attachment.name)
                 headers = {"Content-Type": "application/octet-stream", "Content-Length": str(attachment.size)}

@@ -21,7 +21,7 @@ from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters.mail_letters import SUBJECT_LENGTH, Letters, subject
 from bot.attachments import FILES, Shelf
 from bot.clock import Clock
-from bot.errors import ConfigurationError, MalformedPayload
+from bot.errors import ConfigurationError, MalformedPayload, NotOnShelf
 from bot.events import Event
 from bot.messages import Message
 
@@ -160,10 +160,11 @@ class Mail:
         """Give one mail to the server; the words arrive whatever becomes of the files."""
         try:
             return await self._hand_over(server, letters, delivery, delivery.message)
-        except (aiosmtplib.SMTPResponseException, FileNotFoundError) as error:
+        except (aiosmtplib.SMTPResponseException, NotOnShelf) as error:
             if not delivery.message.attachments or not _is_about_the_files(error):
                 raise
-            log.warning("mail.without_files", key=delivery.key, error=_reason(error))
+            why = str(error) if isinstance(error, NotOnShelf) else _reason(error)
+            log.warning("mail.without_files", key=delivery.key, error=why)
         return await self._hand_over(server, letters, delivery, _plain(delivery.message))
 
     async def _hand_over(

@@ -36,7 +36,7 @@ class Letters:
         self._last: tuple[Message, bytes] | None = None
 
     async def write(self, delivery: Delivery, message: Message) -> tuple[str, bytes]:
-        """The Message-ID and the whole mail. Raises OSError if a file's content is not on the shelf."""
+        """The Message-ID and the whole mail. Raises `NotOnShelf`."""
         if self._last is None or self._last[0] != message:
             if message.attachments:  # beside the loop: encoding megabytes takes a while
                 self._last = message, await asyncio.to_thread(self._compose, message)
@@ -59,7 +59,7 @@ class Letters:
             assert self._shelf is not None
             kind, encoding = mimetypes.guess_type(attachment.name)
             main, _, sub = (UNKNOWN_TYPE if kind is None or encoding is not None else kind).partition("/")
-            content = self._shelf.path(attachment).read_bytes()
+            content = self._shelf.read(attachment)
             letter.add_attachment(content, maintype=main, subtype=sub, filename=attachment.name)
         return letter.as_bytes()
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,7 @@ from broadcasts.jma.memory import Memory
 from broadcasts.jma.tables import drafts, events
 from broadcasts.jma.telegram import InfoType, Telegram
 from broadcasts.jma.wording import compose, describe
+from broadcasts.tables import broadcasts
 
 State = Literal["held", "ready", "withdrawn", "released", "dismissed"]
 OPEN: tuple[State, ...] = ("held", "ready")
@@ -29,7 +30,11 @@ _MEMORY = TypeAdapter(Memory)
 
 @dataclass(frozen=True)
 class Draft:
-    """A notice in waiting. `follows` is the released draft that it updates or takes back."""
+    """A notice in waiting.
+
+    `follows` is the released draft that it updates or takes back, `broadcast_id` the notice that an officer has made of
+    it.
+    """
 
     id: int
     event: str
@@ -44,6 +49,7 @@ class Draft:
     held_until: datetime
     revision: int
     follows: int | None
+    broadcast_id: int | None
 
 
 _COLUMNS = [drafts.c[name] for name in Draft.__annotations__]
@@ -78,23 +84,30 @@ async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime)
     await db.execute(update(events).where(events.c.key == key).values(values))
 
 
-async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> None:
-    """Draft, amend or withdraw as `decision` says; anything else changes nothing.
+async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: datetime, hold: timedelta) -> Sequence[int]:
+    """Draft, amend or withdraw as `decision` says; anything else changes nothing. The notices that must not be sent.
 
-    A draft that waits is amended in place and keeps its time. Once released it is never touched: what comes later is a
-    draft of its own that follows it, held anew unless it takes back or corrects what people have already been told.
+    A draft that waits is amended in place and keeps its time. Once released its text is never touched: what comes later
+    is a draft of its own that follows it, held anew if people have been told, unless it takes back or corrects that.
+
+    What an officer has taken and not sent yet is closed by what takes it back or corrects it, and its notice with it.
+    News that only go on leave it alone, or in an earthquake no notice would ever be done.
     """
     telegram = decision.source
     if not isinstance(telegram, Telegram) or decision.action not in ("draft", "amend", "withdraw"):
-        return
+        return ()
     key = key_of(telegram)
+    stopped: Sequence[int] = ()
     waiting = await db.scalar(_waiting(key))
+    taken = await db.scalar(select(drafts.c.id).where(_unsent(key)))
+    if taken is not None and (decision.all_clear or telegram.info_type is not InfoType.ISSUE):
+        stopped = await _close(db, _unsent(key), now)
     if decision.action == "draft" or (decision.action == "withdraw" and not decision.told):
         # A new draft takes the place of an all-clear that still waits; a withdrawn one has never reached anybody.
-        await _close(db, key, now)
+        await _close(db, _open(key), now)
         if decision.action == "withdraw":
-            return
-        waiting = None
+            return stopped
+        waiting = taken = None  # another event, or one that was put aside: nothing of it has been held yet
     content = {
         "kind": telegram.kind,
         "event_id": telegram.event_id,
@@ -103,15 +116,16 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
         "areas": json.dumps(describe(decision, texts)["areas"], ensure_ascii=False),
         "updated_at": now,
     }
-    at_once = decision.told and telegram.info_type is not InfoType.ISSUE
+    at_once = taken is not None or (decision.told and telegram.info_type is not InfoType.ISSUE)
     if waiting is not None:
         values: dict[str, Any] = {**content, "revision": drafts.c.revision + 1}
         if at_once:
             values["held_until"] = now
         await db.execute(update(drafts).where(drafts.c.id == waiting).values(values))
-        return
+        return stopped
     released = select(drafts.c.id).where(drafts.c.event == key, drafts.c.state == "released")
-    follows = await db.scalar(released.order_by(drafts.c.id.desc()).limit(1)) if decision.told else None
+    last = await db.scalar(released.order_by(drafts.c.id.desc()).limit(1)) if decision.told else None
+    follows = taken if taken is not None else last
     await db.execute(
         insert(drafts).values(
             **content,
@@ -123,17 +137,28 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
             follows=follows,
         )
     )
+    return stopped
+
+
+def _open(key: str) -> ColumnElement[bool]:
+    return (drafts.c.event == key) & drafts.c.state.in_(OPEN)
+
+
+def _unsent(key: str) -> ColumnElement[bool]:
+    """The draft that an officer has made a notice of that has not gone out; there is one at most."""
+    unsent = drafts.c.broadcast_id.is_not(None) & drafts.c.sent_at.is_(None)
+    return (drafts.c.event == key) & (drafts.c.state == "released") & unsent
 
 
 def _waiting(key: str) -> Any:
-    query = select(drafts.c.id).where(drafts.c.event == key, drafts.c.state.in_(OPEN))
-    return query.order_by(drafts.c.id.desc()).limit(1)
+    return select(drafts.c.id).where(_open(key)).order_by(drafts.c.id.desc()).limit(1)
 
 
-async def _close(db: AsyncConnection, key: str, now: datetime) -> None:
-    where = (drafts.c.event == key) & drafts.c.state.in_(OPEN)
+async def _close(db: AsyncConnection, where: ColumnElement[bool], now: datetime) -> Sequence[int]:
+    """Withdraw drafts; the numbers of the notices that were made of them."""
     values = {"state": "withdrawn", "revision": drafts.c.revision + 1, "updated_at": now}
-    await db.execute(update(drafts).where(where).values(values))
+    closed = await db.scalars(update(drafts).where(where).values(values).returning(drafts.c.broadcast_id))
+    return [number for number in closed if number is not None]
 
 
 async def ripen(db: AsyncConnection, now: datetime) -> None:
@@ -170,6 +195,52 @@ async def listed(db: AsyncConnection, states: Collection[State]) -> Sequence[Dra
 async def release(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:
     """Hand a ready draft on to the officer who makes a broadcast of it, once. Raises Refused."""
     return await _leave(db, draft_id, "released", now)
+
+
+async def made(db: AsyncConnection, draft: Draft, broadcast_id: int, now: datetime) -> Sequence[int]:
+    """A notice was made of a released draft. Those of the event that are out of date by it and must not be sent."""
+    older = update(drafts).where(_unsent(draft.event)).values(state="withdrawn", updated_at=now)
+    stopped = list(await db.scalars(older.returning(drafts.c.broadcast_id)))
+    await db.execute(update(drafts).where(drafts.c.id == draft.id).values(broadcast_id=broadcast_id, updated_at=now))
+    return stopped
+
+
+async def notice_of(db: AsyncConnection, draft_id: int) -> int | None:
+    """The number of the notice that was made of a draft."""
+    found: int | None = await db.scalar(select(drafts.c.broadcast_id).where(drafts.c.id == draft_id))
+    return found
+
+
+async def check(db: AsyncConnection, broadcast_id: int, now: datetime) -> None:
+    """Raise Refused if a notice was made of a draft that has been taken back, corrected or taken anew since."""
+    event = await db.scalar(select(drafts.c.event).where(drafts.c.broadcast_id == broadcast_id))
+    if event is None:
+        return
+    await remembered(db, event, now)  # what comes at this very moment waits until the notice has gone out, or not
+    state = await db.scalar(select(drafts.c.state).where(drafts.c.broadcast_id == broadcast_id))
+    if state != "released":  # taken back, or thrown away before something newer came, and brought back since
+        raise Refused("refused.agency_changed", id=broadcast_id)
+
+
+async def sent(db: AsyncConnection, broadcast_id: int, now: datetime) -> None:
+    """A notice has gone out: if it was made of a draft, people have been told of the event now."""
+    gone = update(drafts).where(drafts.c.broadcast_id == broadcast_id).values(sent_at=now).returning(drafts.c.event)
+    event = await db.scalar(gone)
+    if event is not None:
+        await remember(db, event, (await remembered(db, event, now)).sent(), now)
+
+
+async def settle(db: AsyncConnection, key: str, seen: Memory, now: datetime) -> Memory:
+    """If the notice of the draft that an officer took was thrown away, the draft was dismissed by that."""
+    gone = select(broadcasts.c.id).where(broadcasts.c.id == drafts.c.broadcast_id, broadcasts.c.state == "cancelled")
+    away = update(drafts).where(_unsent(key), gone.exists()).values(state="dismissed", updated_at=now)
+    if (await db.execute(away)).rowcount == 0:
+        return seen
+    seen = seen.thrown_away()
+    if await db.scalar(_waiting(key)) is None:
+        seen = seen.dismissed()
+    await remember(db, key, seen, now)
+    return seen
 
 
 async def dismiss(db: AsyncConnection, draft_id: int, now: datetime) -> Draft:

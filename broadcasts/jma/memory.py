@@ -10,7 +10,7 @@ from typing import Literal
 from broadcasts.jma.telegram import Fact, Finding, InfoType, Telegram
 
 Stage = Literal["none", "waiting", "told"]
-"""Where the event's draft stands: there is none, it waits (held or ready), or an officer has released it."""
+"""Where the event's draft stands: there is none, it waits (an officer may have it), or people have been sent one."""
 
 SERIES_REST = timedelta(hours=24)
 """EventIDs of rivers and landslides name a river or a prefecture, so their serials begin again with the next flood; a
@@ -61,13 +61,15 @@ class Layer:
 class Memory:
     """One event: the latest telegram of each kind, what they said in the order they came, where the draft stands.
 
-    `told` is what people have been told of, once an officer has released a draft.
+    `told` is what people have been told of, once a notice has gone out; `taken` is what the draft says that an officer
+    has made a notice of and not sent yet.
     """
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     stage: Stage = "none"
     told: tuple[Finding, ...] = ()
+    taken: tuple[Finding, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -132,8 +134,12 @@ class Memory:
         return replace(self, stage="waiting")
 
     def released(self) -> Memory:
-        """The same event once its waiting draft has been handed on. An event that has ended stays so."""
-        return self if self.stage == "none" else replace(self, stage="told", told=self.findings)
+        """The same event once its waiting draft has been handed on: nobody has been told by that."""
+        return replace(self, taken=self.findings)
+
+    def sent(self) -> Memory:
+        """The same event once the notice of the released draft has gone out. An event that has ended stays so."""
+        return replace(self, stage="told", told=self.taken, taken=()) if self.taken else self
 
     def dismissed(self) -> Memory:
         """The same event once its waiting draft has been put aside: what reaches the thresholds next is a new draft.
@@ -141,6 +147,10 @@ class Memory:
         People who were told of it earlier still know what they were told.
         """
         return replace(self, stage="told" if self.told else "none")
+
+    def thrown_away(self) -> Memory:
+        """The same event once the notice of the released draft has been thrown away."""
+        return replace(self, taken=())
 
     def _others(self, kind: str) -> tuple[Layer, ...]:
         return tuple(layer for layer in self.layers if layer.kind != kind)

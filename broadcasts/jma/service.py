@@ -2,7 +2,8 @@
 
 Nothing is sent from here. When a hold is over, `on_ready(draft)` is called, again after every amendment, and once more
 with the state `withdrawn` if the draft has been taken back since; an officer takes a ready draft with `release` and
-makes a broadcast of it.
+makes a broadcast of it. Only when that has gone out have people been told, and until then the agency's own 取消 and
+訂正 stop it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ RETRY = timedelta(minutes=1)
 """How long to wait after a failure to show a draft before it is shown again."""
 
 OnReady = Callable[[Draft], Awaitable[None]]
+OnStopped = Callable[[AsyncConnection, int], Awaitable[object]]
+"""Called with the number of an unsent notice that is out of date, in the transaction that makes it so."""
 
 
 class Jma:
@@ -53,12 +56,14 @@ class Jma:
         settings: JmaSettings,
         *,
         on_ready: OnReady,
+        on_stopped: OnStopped | None = None,
         texts: Texts | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
         self._on_ready = on_ready
+        self._on_stopped = on_stopped
         self._texts = texts or Texts(CATALOGUE)
         self._loop = Loop("jma-holds", self.ripen, clock, activity, after_failure=RETRY)
 
@@ -73,7 +78,7 @@ class Jma:
         key = drafts.key_of(telegram) if isinstance(telegram, Telegram) and telegram.status is not Status.TEST else None
         now = self._clock.now()
         async with self._database.transaction() as db:
-            seen = Memory() if key is None else await drafts.remembered(db, key, now)
+            seen = Memory() if key is None else await drafts.settle(db, key, await drafts.remembered(db, key, now), now)
             decision = decide(telegram, self._settings, seen)
             record = {
                 "digest": telegram.digest,
@@ -90,10 +95,13 @@ class Jma:
                 return decision if key is None else Decision("ignore", telegram, Reason("repeated"), seen)
             if key is not None and decision.memory != seen:
                 await drafts.remember(db, key, decision.memory, now)
-            await drafts.apply(db, decision, self._texts, now, self._settings.hold)
+            await self._stop_notices(db, await drafts.apply(db, decision, self._texts, now, self._settings.hold))
             self._database.after_commit(db, self._loop.ring)
+        said = {"source": record["source"], "action": decision.action, "reason": decision.reason.key}
         if decision.action == "unreadable":
-            log.warning("jma.unreadable", digest=telegram.digest, reason=decision.reason.key)
+            log.warning("jma.unreadable", digest=telegram.digest, **said)
+        else:
+            log.info("jma.received", digest=telegram.digest, **said)
         return decision
 
     def describe(self, decision: Decision) -> dict[str, Any]:
@@ -126,6 +134,27 @@ class Jma:
         Raises Refused with the key `refused.held`, `refused.withdrawn`, `refused.released` or `refused.missing`.
         """
         return await drafts.release(db, draft_id, self._clock.now())
+
+    async def notice_of(self, db: AsyncConnection, draft_id: int) -> int | None:
+        """The number of the notice that was made of a draft."""
+        return await drafts.notice_of(db, draft_id)
+
+    async def made(self, db: AsyncConnection, draft: Draft, broadcast_id: int) -> None:
+        """Note which notice was made of a draft, in the transaction that released it."""
+        await self._stop_notices(db, await drafts.made(db, draft, broadcast_id, self._clock.now()))
+
+    async def _stop_notices(self, db: AsyncConnection, numbers: Collection[int]) -> None:
+        if self._on_stopped is not None:
+            for number in numbers:
+                await self._on_stopped(db, number)
+
+    async def check(self, db: AsyncConnection, broadcast_id: int) -> None:
+        """Before a notice is sent: raises Refused if the agency has taken back or corrected what it was made of."""
+        await drafts.check(db, broadcast_id, self._clock.now())
+
+    async def sent(self, db: AsyncConnection, broadcast_id: int, *_: object) -> None:
+        """When a notice is sent: only now have people been told of the event."""
+        await drafts.sent(db, broadcast_id, self._clock.now())
 
     async def dismiss(self, db: AsyncConnection, draft_id: int) -> Draft:
         """Put a ready draft aside, once; the event goes on, and what comes next may make another. Raises Refused."""

@@ -49,6 +49,9 @@ drafts = Table(
     Column("announced", Integer, nullable=False, server_default=text("0")),  # the revision that the officer was shown
     Column("follows", ForeignKey("jma_drafts.id")),  # the released draft that this one updates or takes back
     Column("updated_at", UtcDateTime, nullable=False),
+    Column("broadcast_id", ForeignKey("broadcasts.id")),  # the notice that an officer made of it
+    Column("sent_at", UtcDateTime),  # when that notice went out; NULL: nobody has been told yet
     CheckConstraint("state IN ('held', 'ready', 'withdrawn', 'released', 'dismissed')", name="state"),
     Index("ix_jma_drafts_state", "state", "held_until"),
+    Index("ix_jma_drafts_broadcast_id", "broadcast_id", unique=True),
 )

@@ -16,18 +16,17 @@ from sqlalchemy import select
 
 from bot import audit
 from bot.clock import SystemClock, to_tokyo
-from bot.errors import KairanbanError
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import export as exporting
-from broadcasts import report
+from broadcasts import report, unsent
 from broadcasts.show import percent
 from broadcasts.tables import broadcasts
 from config import screen
 from config.commands import correct as correcting
 from config.commands import send as sending
 from config.commands import templates
-from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, save
+from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, refusals, save
 from config.loops import run
 from config.settings import Settings
 
@@ -64,14 +63,16 @@ async def _list(settings: Settings, texts: Texts, limit: int) -> None:
     query = select(broadcasts).order_by(broadcasts.c.id.desc()).limit(limit)
     async with opened(settings) as database, database.snapshot() as db:
         rows = (await db.execute(query)).all()
+        waiting = await unsent.why_unsent(db, [row.id for row in rows])
     if not rows:
         console.print(texts("read.none"))
         return
     shown = Table(*(texts(f"notices.{name}") for name in ("id", "kind", "state_heading", "sent_at", "text")), box=None)
     for row in rows:
         moment = "" if row.sent_at is None else f"{to_tokyo(row.sent_at):%Y-%m-%d %H:%M}"
+        state = texts(f"notices.state.{waiting.get(row.id, row.state)}")
         first = row.text.split("\n", maxsplit=1)[0][:60]
-        shown.add_row(str(row.id), texts(f"kind.{row.kind}"), texts(f"notices.state.{row.state}"), moment, Text(first))
+        shown.add_row(str(row.id), texts(f"kind.{row.kind}"), state, moment, Text(first))
     console.print(shown)
 
 
@@ -109,8 +110,9 @@ async def _status(settings: Settings, texts: Texts, number: int, *, watch: bool)
 async def _look(database: Database, texts: Texts, number: int) -> Group:
     async with database.snapshot() as db:
         found = await report.status(db, number)
-    if found is None:
-        raise KairanbanError(texts("refused.no_such", id=number))
+        if found is None:
+            with refusals(texts):
+                raise await unsent.refusal(db, number)
     return standing(texts, found)
 
 
@@ -171,7 +173,8 @@ async def _export(
     async with opened(settings) as database:
         async with database.snapshot() as db:
             if await report.status(db, number) is None:
-                raise KairanbanError(texts("refused.no_such", id=number))
+                with refusals(texts):
+                    raise await unsent.refusal(db, number)
             rows = await exporting.table(db, number, texts)
         form = out.suffix.lower()
         content = exporting.to_csv(rows, encoding.value) if form == ".csv" else exporting.to_xlsx(rows)

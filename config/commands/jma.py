@@ -41,7 +41,8 @@ def draft(
         sys.stdout.write(json.dumps(described, ensure_ascii=False) + "\n")
         return
     console.print(texts(f"jma.{decision.action}"))
-    console.print(described["reason"])
+    if decision.action != "withdraw":  # this command does not know what the bot has seen before
+        console.print(described["reason"])
     if decision.action in ("draft", "amend"):
         console.print("\n" + compose(decision, texts))
 

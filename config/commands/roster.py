@@ -1,4 +1,4 @@
-"""`kairanban roster`: the staff directory from personnel's file, back again, and out into a file."""
+"""`kairanban roster`: the staff directory from personnel's file, back again, out into a file; who is not reached."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ from bot.clock import SystemClock
 from bot.errors import KairanbanError
 from bot.texts import Texts
 from config import screen
+from config.commands import addresses as reaching
 from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, refusals, save
 from config.loops import run
 from config.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="職員名簿の取り込みと書き出し / the staff directory, in and out")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="職員名簿の取り込みと書き出し、届かない宛先 / the staff directory, in and out; who is not reached",
+)
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
@@ -121,3 +125,15 @@ async def _export(settings: Settings, texts: Texts, file: Path, *, overwrite: bo
             )
         save(file, content, overwrite=overwrite)
     console.print(texts("export.done", file=file, rows=len(people)))
+
+
+app.command(
+    "addresses",
+    epilog="例 / example: kairanban roster addresses --gone",
+    help="だれがどこで届くか。--gone で届かない人だけ / who is reached where; only who is not with --gone",
+)(reaching.addresses)
+app.command(
+    "retry",
+    epilog="例 / example: kairanban roster retry 000103 --on line",
+    help="届かなくなった宛先を、次の連絡からもう一度使います / use an address again that was given up",
+)(reaching.retry)

@@ -100,7 +100,7 @@ async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) 
             broadcasts = service(settings, database, texts)
             author = await author_of(database, texts, wish.by)
             number, seen = await _draft(settings, database, broadcasts, author, wish)
-            for page in show.preview(texts, seen, broadcasts.text_length):
+            for page in show.preview(texts, seen, broadcasts.text_length, hint=""):
                 console.print(page)
             if odd := [texts(each.key, found=each.found) for each in validation.warnings(wish.text)]:
                 console.print("\n".join(odd))
@@ -154,7 +154,8 @@ async def _draft(
 
 def _said(texts: Texts, number: int, done: Confirmation) -> str:
     if done.outcome == "requested":
-        return texts("approval.requested", id=number)
+        assert done.until is not None
+        return texts("approval.requested", id=number, asked=done.asked, until=show.moment(done.until))
     if done.outcome == "scheduled":
         assert done.held_until is not None
         time = recurrence.shown(done.held_until, texts.language)

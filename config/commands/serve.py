@@ -41,9 +41,23 @@ def serve(
     """Run until Ctrl-C or SIGTERM."""
     logs.configure(verbose=verbose)
     if demo:
-        run(_demo(folder, populate(staff, seed), service_port, bot_port))
+        rules = Settings() if settings is None else _without_platforms(Settings.load(settings))
+        run(_demo(folder, populate(staff, seed), service_port, bot_port, rules))
     else:
         run(_serve(Settings.load(settings)))
+
+
+def _without_platforms(settings: Settings) -> Settings:
+    """A city's own rules for the demo. No notice to simulated staff may reach a real platform or a real mail server."""
+    platforms: dict[str, object] = {
+        "logochat": None,
+        "line": None,
+        "lineworks": None,
+        "matrix": None,
+        "mail": None,
+        "adapters": {},
+    }
+    return settings.model_copy(update=platforms)
 
 
 async def _serve(settings: Settings) -> None:
@@ -64,7 +78,7 @@ async def _serve(settings: Settings) -> None:
             await _until_told()
 
 
-async def _demo(folder: Path, people: list[Person], service_port: int, bot_port: int) -> None:
+async def _demo(folder: Path, people: list[Person], service_port: int, bot_port: int, settings: Settings) -> None:
     async with open_stage(
         folder,
         people,
@@ -73,6 +87,7 @@ async def _demo(folder: Path, people: list[Person], service_port: int, bot_port:
         durability="full",
         service_port=service_port,
         bot_port=bot_port,
+        settings=settings,
     ) as stage:
         _introduce(stage, folder, people)
         await _until_told()

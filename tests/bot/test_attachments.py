@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot import attachments
 from bot.attachments import Shelf, checked, clean_name
 from bot.clock import TOKYO
-from bot.errors import Refused
+from bot.errors import NotOnShelf, Refused
 from bot.messages import Attachment
 
 
@@ -89,3 +89,47 @@ async def test_what_nobody_wants_is_swept_once_it_has_lain_for_a_while(shelf: Sh
     assert await shelf.sweep({wanted.sha256}, noon) == 2
     assert sorted(files_in(tmp_path / "shelf")) == sorted([shelf.path(wanted), shelf.path(young)])
     assert await Shelf(tmp_path / "nowhere").sweep((), noon) == 0
+
+
+async def test_machines_that_share_the_folder_may_sweep_it_at_the_same_time(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name, encoding="ascii")
+    both = [await shelf.keep(tmp_path / name) for name in ("one", "two")]
+    real = Path.is_file
+
+    def is_file(path: Path) -> bool:
+        found = real(path)
+        if path == shelf.path(both[0]):
+            path.unlink()  # the other machine is quicker
+        return found
+
+    monkeypatch.setattr(Path, "is_file", is_file)
+    assert await shelf.sweep((), datetime(2100, 1, 1, tzinfo=TOKYO)) == 1
+    assert not shelf.path(both[1]).exists()
+
+
+@pytest.mark.parametrize("state", ["missing", "half", "folder"])
+async def test_a_content_that_is_not_whole_here_is_an_error_that_says_where_to_look(
+    shelf: Shelf, tmp_path: Path, state: str
+) -> None:
+    (tmp_path / "一覧.pdf").write_bytes(b"0123456789")
+    kept = await shelf.keep(tmp_path / "一覧.pdf")
+    with await shelf.open(kept) as file:
+        assert file.read() == b"0123456789" == shelf.read(kept)
+    spoil(shelf.path(kept), state)
+    with pytest.raises(NotOnShelf, match=r"一覧\.pdf .* folder attachments"):
+        await shelf.open(kept)
+    with pytest.raises(NotOnShelf):
+        shelf.read(kept)
+
+
+def spoil(path: Path, state: str) -> None:
+    """As it is on a machine that has no part in the folder, or only a copy of it."""
+    content = path.read_bytes()
+    path.unlink()
+    if state == "half":
+        path.write_bytes(content[: len(content) // 2])
+    elif state == "folder":
+        path.mkdir()

@@ -283,6 +283,18 @@ async def test_a_short_answer_in_pieces_is_read(adapter: LogoChat, service: Serv
     assert await sent(adapter) == Sent("m9")
 
 
+@pytest.mark.parametrize(
+    ("status", "gone"), [(404, True), (410, True), (403, True), (400, False), (413, False), (422, False)]
+)
+async def test_it_is_the_address_where_nobody_is_there_or_they_will_not_have_us(
+    service: Service, adapter: LogoChat, status: int, gone: bool
+) -> None:
+    service.answer = answering(status)
+    outcome = await sent(adapter)
+    assert isinstance(outcome, Rejected)
+    assert outcome.gone == gone
+
+
 @pytest.mark.parametrize("status", [204, 404, 410])
 async def test_what_is_gone_is_taken_back(adapter: LogoChat, service: Service, status: int) -> None:
     service.answer = answering(status)

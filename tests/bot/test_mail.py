@@ -32,6 +32,7 @@ from bot.clock import TOKYO, ManualClock
 from bot.errors import ConfigurationError
 from bot.messages import Address, Attachment, Message
 from bot.testing.conformance import AdapterCase, AdapterConformance, Behaviour
+from tests.bot.test_attachments import spoil
 
 NOW = dt.datetime(2023, 10, 2, 9, 30, tzinfo=TOKYO)
 PASSWORD = "correct-horse"
@@ -285,13 +286,14 @@ async def test_a_server_that_takes_no_mail_that_large_gets_the_words(
         assert text_of(second).startswith("【緊急】")
 
 
-async def test_a_file_that_left_the_machine_is_named_and_the_words_arrive(
-    server: MailServer, files: tuple[Shelf, tuple[Attachment, ...]]
+@pytest.mark.parametrize("state", ["missing", "half", "folder"])
+async def test_a_file_that_this_machine_has_not_is_named_and_the_words_arrive(
+    server: MailServer, files: tuple[Shelf, tuple[Attachment, ...]], state: str
 ) -> None:
     shelf, attachments = files
     adapter = mail(server)
     adapter.carry(shelf)
-    shelf.path(attachments[0]).unlink()
+    spoil(shelf.path(attachments[0]), state)
     assert [type(outcome) for outcome in await adapter.send([with_files(attachments)])] == [Sent]
     (arrived,) = server.mails()
     assert "添付ファイル：避難所 一覧.csv" in text_of(arrived)

@@ -22,10 +22,10 @@ from pydantic import ValidationError
 from bot import Bot, Router
 from bot.adapters import line_wire
 from bot.adapters.matrix import Matrix
-from bot.bodies import EVENTS_AT_ONCE, as_text, bounded
+from bot.bounds import EVENTS_AT_ONCE, bounded
 from bot.clock import ManualClock
 from bot.errors import MalformedPayload
-from bot.events import EVENT, Event, MessageRead, MessageReceived, Unknown, part
+from bot.events import EVENT, Event, MessageRead, MessageReceived, Unknown, as_text, part
 from bot.inbox import SqliteInbox
 from bot.serving import serving
 from bot.testing.harness import START

@@ -170,6 +170,23 @@ async def scene_on(
         chat.mood = line.mood = "well"
 
 
+@asynccontextmanager
+async def second_process(scene: Scene, *, sends: bool = True) -> AsyncIterator[tuple[Outbox, Broadcasts]]:
+    """Another process on the same database and the same platforms; its outbox rests unless it `sends`."""
+    hall, platforms = scene.hall, {"chat": scene.chat, "line": scene.line}
+    outbox = Outbox(hall.database, platforms, hall.clock, hall.activity, poll=timedelta(seconds=5))
+    broadcasts = Broadcasts(hall.database, outbox, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
+    if sends:
+        await outbox.start()
+    await broadcasts.start()
+    try:
+        yield outbox, broadcasts
+    finally:
+        await broadcasts.stop()
+        if sends:
+            await outbox.stop()
+
+
 async def recall(scene: Scene, number: int) -> None:
     hall = scene.hall
     chief = await hall.member("hq")

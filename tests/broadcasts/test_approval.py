@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, select, update
 
 from bot.audit.tables import audit_log
+from bot.clock import TOKYO
 from bot.directory import ADMINISTRATOR, APPROVER, DUTY_OFFICER, HEADQUARTERS, SENDER, Entry
 from bot.tables import departments, member_roles, members
 from bot.testing.harness import Harness
@@ -204,6 +206,181 @@ async def test_the_duty_officer_sends_an_emergency_alone_and_is_reviewed_afterwa
             "broadcast.reviewed",
             "broadcast.refused",
         ]
+
+
+async def test_the_duty_officer_is_told_that_a_review_follows_and_sees_its_end() -> None:
+    async with chat() as harness:
+        seen = await harness.say("duty", "/一斉 緊急 安否 避難してください")
+        assert "「単独で送信する」を押すと、すぐに送ります" in seen.text
+        (answer,) = await harness.press("duty", seen, "単独で送信する")
+        # hq: boss may approve for their own section only.
+        assert "管理者に知らせ、1人にあとからの確認を頼みました" in answer.text
+        assert "【安否確認】" in asked(harness, "hq").text  # what people have, with its question
+        await harness.press("hq", asked(harness, "hq"), "確認しました")
+        assert "単独送信を 職員hqさんが確認しました" in harness.sent_to("duty")[-1].text
+
+
+async def test_a_review_is_asked_for_again_each_working_morning_until_it_is_made() -> None:
+    async with chat() as harness:
+        friday = datetime(2026, 11, 27, 2, 0, tzinfo=TOKYO)
+        await harness.advance(friday - harness.clock.now())
+        await harness.press("duty", await harness.say("duty", "/一斉 緊急 避難してください"), "単独で送信する")
+
+        def wanted() -> int:
+            return sum(m.text.startswith("【確認のお願い】") for m in harness.sent_to("hq"))
+
+        await harness.advance(timedelta(hours=6, minutes=59))
+        assert wanted() == 0
+        await harness.advance(timedelta(minutes=1))
+        assert wanted() == 1
+        await harness.advance(timedelta(days=2, hours=23))  # until Monday, 08:00
+        assert wanted() == 1
+        await harness.advance(timedelta(hours=1))
+        assert wanted() == 2
+        assert "記録しました" in (await harness.press("hq", asked(harness, "hq"), "確認しました"))[-1].text
+        await harness.advance(timedelta(days=7))
+        assert wanted() == 2
+
+
+async def test_administrators_learn_that_nobody_can_review() -> None:
+    async with chat() as harness:
+        async with harness.database.transaction() as db:
+            await db.execute(delete(member_roles).where(member_roles.c.role == HEADQUARTERS))
+        (answer,) = await harness.press("duty", await harness.say("duty", "/一斉 緊急 避難"), "単独で送信する")
+        assert notices(harness)
+        assert "あとから確認できる人は、いまほかにいません" in answer.text
+        assert "名簿に承認者を登録してください" in harness.sent_to("admin")[0].text
+
+
+async def test_every_preview_names_the_buttons_that_are_under_it() -> None:
+    async with chat(ALL_KINDS) as harness:
+        seen = await harness.say("tax", "/一斉 緊急 @税務課 本文")
+        await harness.press("tax", seen, "承認を依頼する")
+        shown = [seen, asked(harness, "boss"), await harness.say("hq", "/一斉 本文")]
+        shown += [await harness.say("duty", "/一斉 緊急 本文")]
+        for message in shown:
+            labels = [button.label for button in message.buttons]
+            named = re.findall("「(送信する|承認を依頼する|単独で送信する|承認する|差し戻す|やめる)」", message.text)
+            assert named, message.text
+            assert set(named) <= set(labels)
+
+
+async def test_whoever_asked_is_told_what_came_of_an_approval() -> None:
+    async with chat() as harness:
+        seen = await harness.say("tax", "/一斉 緊急 @税務課 本文")
+        (answer,) = await harness.press("tax", seen, "承認を依頼する")
+        assert "承認を、2人に依頼しました" in answer.text
+        (approved,) = await harness.press("boss", asked(harness, "boss"), "承認する")
+        assert "宛先 3人" in approved.text
+        assert "/取消" not in approved.text  # who may only approve cannot take it back
+        assert "宛先は 3人です" in harness.sent_to("tax")[-1].text
+        assert "「/既読 1」" in harness.sent_to("tax")[-1].text
+
+
+@pytest.mark.parametrize("slip", ["やっぱり やめる", "承認する。", "差し戻さない"])
+async def test_whoever_pressed_send_back_by_mistake_can_go_back(slip: str) -> None:
+    async with chat() as harness:
+        await harness.press("tax", await harness.say("tax", "/一斉 緊急 @税務課 本文"), "承認を依頼する")
+        (question,) = await harness.press("boss", asked(harness, "boss"), "差し戻す")
+        if slip == "差し戻さない":
+            await harness.press("boss", question, slip)
+        else:
+            await harness.say("boss", slip)
+        assert "差し戻していません" in harness.sent_to("boss")[-2].text
+        assert not any("差し戻しました" in m.text for m in harness.sent_to("tax"))
+        await harness.press("boss", harness.sent_to("boss")[-1], "承認する")
+        assert notices(harness)
+
+
+async def test_an_approver_finds_what_waits_for_them() -> None:
+    async with chat(ALL_KINDS) as harness:
+        assert "待っている連絡はありません" in (await harness.say("boss", "/承認")).text
+        await harness.press("tax", await harness.say("tax", "/一斉 @税務課 本文い"), "承認を依頼する")
+        await harness.press("hq", await harness.say("hq", "/一斉 緊急 @税務課 本文ろ"), "承認を依頼する")
+        assert "2件" in (await harness.post("boss", "/承認する"))[0].text  # what `plainly` tells them to type
+        title, first, second = await harness.post("boss", "／承認")
+        assert "2件" in title.text
+        assert ("本文い" in first.text, "本文ろ" in second.text) == (True, True)
+        [only] = await harness.post("hq", "/承認")  # nobody decides on their own
+        assert "本文い" in only.text
+        assert "担当者と承認者だけ" in (await harness.say("b", "/承認")).text
+        await harness.press("hq", only, "承認する")
+        assert "本文い" in notices(harness)[0].text
+        await harness.press("boss", second, "承認する")
+        assert "待っている連絡はありません" in (await harness.say("boss", "/承認")).text
+
+
+async def test_the_longest_notice_is_reviewed_in_messages_that_every_platform_takes() -> None:
+    async with chat() as harness:
+        limit = harness.platform.capabilities.text_length
+        refused = await harness.say("duty", "/一斉 緊急 " + "あ" * 2 * limit)
+        excess = int(re.search("あと ([0-9]+)文字", refused.text)[1])  # type: ignore[index] # it says so
+        await harness.press(
+            "duty", await harness.say("duty", "/一斉 緊急 " + "あ" * (2 * limit - excess)), "単独で送信する"
+        )
+        assert max(len(message.text) for message in harness.sent) <= limit
+        assert "承認なしで送信しました" in harness.sent_to("admin")[0].text
+        await harness.press("hq", asked(harness, "hq"), "確認しました")
+        assert "確認しました" in harness.sent_to("duty")[-1].text
+
+
+async def test_an_open_review_is_found_too() -> None:
+    async with chat() as harness:
+        await harness.press("duty", await harness.say("duty", "/一斉 緊急 避難してください"), "単独で送信する")
+        found = await harness.say("hq", "/承認")
+        assert "避難してください" in found.text
+        await harness.press("hq", found, "確認しました")
+        assert "待っている連絡はありません" in (await harness.say("hq", "/承認")).text
+
+
+async def test_how_a_notice_stands_that_has_not_gone_out_is_said() -> None:
+    async with chat() as harness:
+        seen = await harness.say("tax", "/一斉 緊急 @税務課 本文")
+        assert "番号 1 は、まだ送っていません" in (await harness.say("tax", "/既読 1")).text
+        await harness.press("tax", seen, "承認を依頼する")
+        assert "番号 1 は承認を待っています" in (await harness.say("hq", "/既読 １")).text
+        await harness.press("tax", seen, "やめる")
+        assert "番号 1 は取りやめました" in (await harness.say("tax", "/既読 1")).text
+
+
+async def test_the_text_of_a_draft_is_changed_and_what_was_shown_before_sends_nothing() -> None:
+    async with chat() as harness:
+        old = await harness.say("hq", "/一斉 緊急 安否 @税務課 避難所は北小")
+        said, new = await harness.post("hq", "／訂正　１　避難所は南小")
+        assert "文面を直しました" in said.text
+        assert "避難所は南小" in new.text
+        assert "【安否確認】" in new.text  # all else stays as it was
+        (warning, _) = await harness.press("hq", old, "送信する")
+        assert "宛先か文面が変わったため" in warning.text
+        assert notices(harness) == []
+        await harness.press("hq", new, "送信する")
+        assert "避難所は南小" in notices(harness)[0].text
+        assert ("hq", "broadcast.rewritten") in await actions(harness)
+        # What has gone out is corrected, not rewritten.
+        assert "番号 1（緊急）の訂正です" in (await harness.say("hq", "/訂正 1 避難所は東小")).text
+
+
+async def test_a_text_that_was_changed_needs_an_approval_of_its_own() -> None:
+    async with chat() as harness:
+        await harness.press("tax", await harness.say("tax", "/一斉 緊急 @税務課 本文い"), "承認を依頼する")
+        before = asked(harness, "boss")
+        said, new = await harness.post("tax", "/訂正 1 本文ろ")
+        assert "承認の依頼は取り下げました" in said.text
+        assert "もう必要ありません" in (await harness.press("boss", before, "承認する"))[-1].text
+        assert notices(harness) == []
+        await harness.press("tax", new, "承認を依頼する")
+        await harness.press("boss", asked(harness, "boss"), "承認する")
+        assert "本文ろ" in notices(harness)[0].text
+
+
+async def test_a_draft_of_others_or_a_secret_in_it_is_refused_as_at_first() -> None:
+    async with chat() as harness:
+        await harness.say("hq", "/一斉 @土木課 本文")
+        assert "送れる範囲（税務課）の外" in (await harness.say("tax", "/訂正 1 別の本文")).text
+        assert "マイナンバー" in (await harness.say("hq", "/訂正 1 番号は 1234 5678 9018 です")).text
+        await harness.say("hq", "/予約 2023-10-02 09:00 予約の本文")
+        await harness.press("hq", harness.sent_to("hq")[-1], "予約する")
+        assert "もう直せません" in (await harness.say("hq", "/訂正 2 別の本文")).text
 
 
 async def test_others_cannot_send_alone_with_a_forged_button() -> None:

@@ -199,6 +199,19 @@ def test_only_all_staff_and_single_departments_have_rooms() -> None:
     assert standing_key(EVERYONE - Members(ids=(1,))) is None
 
 
+@pytest.mark.parametrize("written", ["長谷川典子", "職員：長谷川典子"])
+@pytest.mark.parametrize("space", [" ", "\u3000"])
+def test_a_person_is_named_without_the_space_that_rosters_have_in_names(city: City, written: str, space: str) -> None:
+    async def look() -> Audience:
+        async with city.database.transaction() as db:
+            await db.execute(update(members).where(members.c.id == 9).values(name=f"長谷川{space}典子"))
+            found = await named(db, [written])
+            await db.execute(update(members).where(members.c.id == 9).values(name="氏名9"))
+            return found
+
+    assert city.runner.run(look()) == Members(ids=(9,))
+
+
 def test_people_name_departments_and_members(city: City) -> None:
     async def by_name(*included: str, excluded: tuple[str, ...] = ()) -> Audience:
         async with city.database.snapshot() as db:

@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bot.audit.tables import audit_log
 from bot.directory import HEADQUARTERS, Entry
 from bot.events import MemberJoined, MemberLeft
+from bot.tables import members
 from bot.testing.harness import Harness
 from bot.testing.platform import SentMessage
 from bot.texts import Texts
@@ -100,6 +101,19 @@ async def test_a_draft_that_was_dropped_stays_unsent() -> None:
         assert notices(harness) == []
 
 
+async def test_a_notice_to_nobody_is_not_sent_after_its_recipients_have_left() -> None:
+    async with chat() as harness:
+        seen = await harness.say("hq", "/一斉 @a 本文")
+        async with harness.database.transaction() as db:
+            await db.execute(update(members).where(members.c.code == "a").values(active=False))
+        (answer,) = await harness.press("hq", seen, "送信する")
+        assert "いまは一人もいません" in answer.text
+        # Nor by the buttons of a preview that is drawn only now.
+        _, empty = await harness.post("hq", "/訂正 1 別の本文")
+        assert "いまは一人もいません" in (await harness.press("hq", empty, "送信する"))[-1].text
+        assert "まだ送っていません" in (await harness.say("hq", "/既読 1")).text
+
+
 async def test_if_somebody_joins_between_preview_and_sending_the_author_is_asked_again() -> None:
     async with chat() as harness:
         seen = await harness.say("hq", "/一斉 本文")
@@ -108,7 +122,7 @@ async def test_if_somebody_joins_between_preview_and_sending_the_author_is_asked
 
             await save(db, [entry("new", "土木課")])
         changed, again = await harness.press("hq", seen, "送信する")
-        assert "宛先が変わった" in changed.text
+        assert "宛先か文面が変わったため" in changed.text
         assert "宛先：6人" in again.text
         assert notices(harness) == []
         await harness.press("hq", again, "送信する")

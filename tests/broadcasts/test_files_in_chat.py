@@ -164,7 +164,7 @@ async def test_a_draft_of_the_weather_agency_takes_the_files_along() -> None:
     async with office() as opened:
         await opened.receive(shindo())
         await give(opened.harness, "hq", FILE)
-        seen = await press_last(opened.harness, "hq", opened.shown()[0], "下書きにする")
+        seen = await press_last(opened.harness, "hq", opened.shown()[0], "この下書きを使う")
         assert "・避難所一覧.pdf（1.2MB）" in seen.text
 
 

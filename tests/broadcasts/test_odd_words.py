@@ -38,10 +38,17 @@ async def test_a_number_beyond_all_tables_is_the_number_of_nothing(command: str)
 
 
 BUTTONS = [
-    *("broadcast:confirm:{}:x", "broadcast:alone:{}:x", "broadcast:cancel:{}", "broadcast:read:{}", "answer:{}:1"),
+    *(
+        "broadcast:confirm:{}:x",
+        "broadcast:alone:{}:x",
+        "broadcast:cancel:{}",
+        "broadcast:restore:{}",
+        "broadcast:read:{}",
+        "answer:{}:1",
+    ),
     *("broadcast:confirm:{}:x:1", "broadcast:alone:1:x:{}", "files:choose:{}", "files:out:{}", "files:out:{}:x"),
-    *("files:correction:own:{}", "files:correction:kept:{}"),
-    *("recall:recall:{}", "recall:correct:{}", "recall:keep:{}", "audience:names:{}"),
+    *("files:correction:own:{}", "files:correction:kept:{}", "broadcast:restore:{}"),
+    *("recall:recall:{}", "recall:correct:{}", "recall:keep:{}", "recall:names:{}", "audience:names:{}"),
     *("approval:approve:{}:x", "approval:return:{}", "approval:review:{}", "approval:reason:{}:wording"),
 ]
 

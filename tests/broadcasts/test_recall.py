@@ -347,6 +347,22 @@ async def test_the_officer_corrects_after_looking_and_too_much_text_is_refused()
         assert "本文が長すぎます" in (await harness.say("hq", "/訂正 1 " + "あ" * 5000)).text
 
 
+async def test_the_names_of_those_who_get_a_correction_are_shown_before_it_is_sent() -> None:
+    async with chat() as harness:
+        await harness.press("hq", await harness.say("hq", "/一斉 安否 18時に集合"), "送信する")
+        preview = await harness.say("hq", "/訂正 1 19時に集合")
+        names, shown = await harness.press("hq", preview, "宛先の名前を見る")
+        assert "番号 1 の訂正の宛先：5人" in names.text
+        assert "総務課" in names.text
+        assert "先にお送りした「18時に集合」を訂正します。\n19時に集合" in shown.text
+        assert "[無事]" in shown.text or "1. 無事" in shown.text
+        assert not any((m.reference or "").startswith("correction:") for m in harness.sent)
+        (refused,) = await harness.press("a", preview, "宛先の名前を見る")
+        assert "担当者だけ" in refused.text
+        await harness.press("hq", preview, "送信する")
+        assert any((m.reference or "").startswith("correction:1:1") for m in harness.sent)
+
+
 async def test_a_correction_is_looked_through_like_a_notice() -> None:
     async with chat() as harness:
         await harness.press("hq", await harness.say("hq", "/一斉 18時に集合"), "送信する")
@@ -358,7 +374,7 @@ async def test_a_correction_is_looked_through_like_a_notice() -> None:
             assert found in (await harness.say("hq", f"/訂正 1 {text}")).text
         odd = await harness.say("hq", "/訂正 1 〇〇時に集合")
         assert "「〇〇」が書きかけのように見えます" in odd.text
-        assert [button.label for button in odd.buttons] == ["このまま進める", "やめる"]
+        assert [button.label for button in odd.buttons] == ["このまま進める", "やめる", "宛先の名前を見る"]
         assert not any((m.reference or "").startswith("correction:") for m in harness.sent)
         await harness.press("hq", odd, "このまま進める")
         assert any((m.reference or "").startswith("correction:1:1") for m in harness.sent)

@@ -10,18 +10,17 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from bot import directory
 from bot.audit.tables import audit_log
 from bot.directory import ADMINISTRATOR, Entry
 from bot.messages import Message, Priority
-from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import addresses, deliveries, members
+from bot.unreachable import standings, try_again
 from broadcasts import show
 from broadcasts.questions import Question
-from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients, rooms
 from broadcasts.telling import tell
 from tests.broadcasts.scene import (
@@ -37,6 +36,7 @@ from tests.broadcasts.scene import (
     person,
     recall,
     scene_on,
+    second_process,
 )
 from tests.databases import empty_database
 
@@ -265,6 +265,46 @@ async def correct(scene: Scene, number: int) -> None:
     await hall.quiet()
 
 
+@pytest.mark.parametrize("in_rooms", [False, True])
+async def test_a_corrections_names_are_those_who_get_it_and_where(database: Database, in_rooms: bool) -> None:
+    staff = [*people(8, "chat", "line"), mailed(person("900", "chat")), person("901", "chat"), person("902")]
+    async with scene_on(database, staff, rooms=in_rooms, mail=mail_platform()) as scene:
+        scene.chat.nobody |= {"u-003", "u-900"}  # which a room does not show
+        number = await sent(scene)
+        # What has changed since: one has no address any more, a newcomer never had the notice.
+        async with database.transaction() as db:
+            await db.execute(delete(addresses).where(addresses.c.address == "u-901"))
+        await scene.hall.hire(person("903", "chat"))
+        chief = await scene.hall.member("hq")
+        async with database.transaction() as db:
+            notice = await scene.hall.broadcasts.notice(db, number)
+            drafted = await scene.hall.broadcasts.corrections.draft(db, notice, chief, "会議は明日です。")
+            seen = await scene.hall.broadcasts.corrections.people(db, drafted.id, chief)
+        where = {each.name.removeprefix("職員"): each.adapter for each in seen.people}
+        assert where == {
+            **dict.fromkeys(["hq", "001", "002", "004", "005", "006", "007"], "chat"),
+            "003": "chat" if in_rooms else "line",
+            "900": "chat" if in_rooms else "mail",
+            "901": None,
+            "902": None,
+        }
+        async with database.transaction() as db:
+            await scene.hall.broadcasts.corrections.send(db, drafted.id, chief)
+        await scene.hall.quiet()
+        reference = f"correction:{number}:1"
+        assert scene.mail is not None
+        ids = {"chat": "u-{}", "line": "line-{}", "mail": "{}@example.lg.jp"}
+        got = {
+            (code, platform.name)
+            for code in [*where, "903"]
+            for platform in (scene.chat, scene.line, scene.mail)
+            if platform.texts(ids[platform.name].format(code), reference)
+        }
+        besides = {"903": "chat"} if in_rooms else {}
+        assert {each.name.removeprefix("職員"): each.adapter for each in seen.besides} == besides
+        assert got == {(code, name) for code, name in (where | besides).items() if name is not None}
+
+
 # ------------------------------------------------------------------ afterwards
 
 
@@ -342,6 +382,47 @@ async def test_the_next_notice_goes_straight_to_the_next_address(database: Datab
         assert scene.chat.tries.count("u-003") == 1
         assert scene.counts(CODES, number) == [1] * 12
         assert (await hall.broadcasts.status(number)).moved == 0
+
+
+async def test_since_when_and_why_an_address_is_passed_by_is_noted_once(database: Database) -> None:
+    async with scene_on(database, people(12, "chat", "line")) as scene:
+        scene.chat.nobody.add("u-003")
+        refused_at = scene.hall.clock.now()
+        first = await scene.hall.send("一つめ")
+        await scene.hall.quiet()
+        await scene.hall.advance(timedelta(hours=1))
+        async with database.transaction() as db:  # as in another process that has queued it before the mark
+            delivery = deliveries.c.address == "u-003", deliveries.c.topic == f"broadcast:{first}"
+            await db.execute(update(deliveries).where(*delivery).values(state="dead"))
+        scene.hall.broadcasts.look_again()
+        await scene.hall.quiet()
+        async with database.snapshot() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+        assert (standing.code, standing.adapter, standing.others) == ("003", "chat", ("line",))
+        assert (standing.since, standing.reason) == (refused_at, "There is nobody of this name.")
+
+
+async def test_an_operator_has_an_address_tried_again_and_a_second_refusal_is_noted_anew(database: Database) -> None:
+    async with scene_on(database, people(12, "chat", "line")) as scene:
+        scene.chat.nobody.add("u-003")
+        await sent(scene, "一つめ")
+        async with database.transaction() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+            assert await try_again(db, scene.hall.clock, [standing], by="os:ops") == [standing]
+            assert await try_again(db, scene.hall.clock, [standing], by="os:ops") == []
+        await scene.hall.advance(5 * MINUTE)
+        tried_at = scene.hall.clock.now()
+        second = await sent(scene, "二つめ")
+        assert scene.chat.tries.count("u-003") == 2
+        assert scene.counts(CODES, second) == [1] * 12
+        async with database.snapshot() as db:
+            [standing] = [each for each in await standings(db) if not each.reachable]
+        assert standing.since == tried_at
+        async with database.transaction() as db:
+            await try_again(db, scene.hall.clock, [standing], by="os:ops")
+        scene.chat.nobody.clear()
+        third = await sent(scene, "三つめ")
+        assert len(scene.chat.texts("u-003", f"broadcast:{third}")) == 1
 
 
 async def test_a_refusal_without_a_reason_is_held_against_nobody(database: Database) -> None:
@@ -515,32 +596,27 @@ async def test_another_process_takes_over_what_a_process_left_behind(tmp_path: P
         await hall.broadcasts.stop()
         scene.chat.nobody.add("u-003")
         number = await sent(scene)
-        platforms = {"chat": scene.chat, "line": scene.line}
-        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(hours=6))
-        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
-        await second.start()
-        await hall.quiet()
-        async with database.transaction() as db:  # as if it had been refused only now, in the process that is gone
-            here = (deliveries.c.address == "u-004", deliveries.c.topic == f"broadcast:{number}")
-            await db.execute(update(deliveries).where(*here).values(state="dead"))
-        second.look_again()
-        await hall.quiet()
-        hall.outbox.ring()  # which the neighbours do every few seconds
-        await hall.quiet()
-        await second.stop()
+        async with second_process(scene, sends=False) as (_, second):
+            await hall.quiet()
+            async with database.transaction() as db:  # as if it had been refused only now, in the process that is gone
+                here = (deliveries.c.address == "u-004", deliveries.c.topic == f"broadcast:{number}")
+                await db.execute(update(deliveries).where(*here).values(state="dead"))
+            second.look_again()
+            await hall.quiet()
+            hall.outbox.ring()  # which the neighbours do every few seconds
+            await hall.quiet()
         assert scene.line.texts("line-003", f"broadcast:{number}") != []
         assert len(scene.line.texts("line-004", f"broadcast:{number}")) == 1
 
 
 async def test_two_processes_that_see_the_same_refusals_move_everybody_once(tmp_path: Path) -> None:
     staff = [*people(60, "chat", "line"), person("900", "chat")]
-    async with empty_database("postgresql", tmp_path) as database, scene_on(database, staff, rooms=True) as scene:
+    async with (
+        empty_database("postgresql", tmp_path) as database,
+        scene_on(database, staff, rooms=True) as scene,
+        second_process(scene) as (_, second),
+    ):
         hall = scene.hall
-        platforms = {"chat": scene.chat, "line": scene.line}
-        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(seconds=5))
-        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
-        await other.start()
-        await second.start()
         scene.chat.offended |= {"room-1", "room-2", "u-003", "u-004", "u-005"}
         for _ in range(3):
             number = await sent(scene)
@@ -549,8 +625,6 @@ async def test_two_processes_that_see_the_same_refusals_move_everybody_once(tmp_
             await hall.advance(MINUTE)
             codes = ["hq", *(f"{n:03}" for n in range(1, 60)), "900"]
             assert scene.counts(codes, number) == [1] * 61
-        await second.stop()
-        await other.stop()
 
 
 # ------------------------------------------------------------------ whatever is refused

@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from bot.messages import Message, Priority
-from bot.outbox import Outbox
 from bot.storage import Database
 from bot.tables import deliveries, members
 from broadcasts import show
 from broadcasts.questions import Question
-from broadcasts.service import Broadcasts
 from broadcasts.tables import broadcast_recipients
 from broadcasts.telling import tell
 from tests.broadcasts.scene import (
@@ -33,6 +31,7 @@ from tests.broadcasts.scene import (
     person,
     recall,
     scene_on,
+    second_process,
 )
 from tests.databases import empty_database
 
@@ -354,13 +353,12 @@ async def test_an_invitation_is_moved_as_it_is_and_an_answer_is_not(database: Da
 @pytest.mark.parametrize("rooms", [False, True])
 async def test_two_processes_that_see_it_at_once_move_everybody_once(tmp_path: Path, rooms: bool) -> None:
     staff = [*people(60, "chat", "line"), person("900", "chat")]
-    async with empty_database("postgresql", tmp_path) as database, scene_on(database, staff, rooms=rooms) as scene:
+    async with (
+        empty_database("postgresql", tmp_path) as database,
+        scene_on(database, staff, rooms=rooms) as scene,
+        second_process(scene) as (other, _),
+    ):
         hall = scene.hall
-        platforms = {"chat": scene.chat, "line": scene.line}
-        other = Outbox(database, platforms, hall.clock, hall.activity, poll=timedelta(seconds=5))
-        second = Broadcasts(database, other, platforms, hall.clock, hall.activity, hall.broadcasts.texts)
-        await other.start()
-        await second.start()
         scene.chat.mood = "refuses"
         number = await hall.send()
         await hall.advance(MINUTE)
@@ -369,8 +367,6 @@ async def test_two_processes_that_see_it_at_once_move_everybody_once(tmp_path: P
         await hall.advance(3 * MINUTE)
         codes = ["hq", *(f"{n:03}" for n in range(1, 60)), "900"]
         assert [len(scene.copies(code, number)) for code in codes] == [1] * 61
-        await second.stop()
-        await other.stop()
 
 
 async def test_an_emergency_that_asks_is_moved_with_its_buttons(database: Database) -> None:

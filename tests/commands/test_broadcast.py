@@ -16,6 +16,7 @@ from bot.directory import Entry, save
 from bot.errors import ConfigurationError
 from bot.inbox import SqliteInbox
 from bot.tables import deliveries, members, messages
+from broadcasts.drafting_tables import broadcast_approvals
 from broadcasts.tables import broadcast_recipients, broadcasts
 from tests.commands.conftest import Terminal
 
@@ -62,8 +63,21 @@ def test_notices_are_listed_and_followed(city: Terminal) -> None:
     assert "既読 1／3人（33%）" in said.out
     assert "届け先がない人 1人" in said.out
     assert said.out.index("総務課") < said.out.index("税務課")
-    missing = city("broadcast", "status", "2")
-    assert (missing.code, "番号 2" in missing.err) == (2, True)
+    missing = city("broadcast", "status", "9")
+    assert (missing.code, "番号 9 の一斉連絡はありません" in missing.err) == (2, True)
+
+
+def test_a_notice_that_has_not_gone_out_is_listed_with_the_reason(city: Terminal) -> None:
+    unsent = city("broadcast", "status", "2")
+    assert (unsent.code, "番号 2 は、まだ送っていません" in unsent.err) == (2, True)
+
+    async def ask(db: AsyncConnection) -> None:
+        values = {"broadcast_id": 2, "purpose": "approval", "requested_by": 1, "requested_at": NOON}
+        await db.execute(insert(broadcast_approvals).values(**values, expires_at=NOON))
+
+    city.database(ask)
+    assert "承認待ち" in city("broadcast", "list").out
+    assert "番号 2 は承認を待っています" in city("broadcast", "status", "2").err
 
 
 def test_a_watch_looks_every_second_until_it_is_ended(city: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:

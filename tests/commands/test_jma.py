@@ -37,6 +37,13 @@ def test_without_json_people_see_the_draft(kairanban: Terminal, telegram: Path) 
     assert "【地震】震度６弱" in said.out
 
 
+def test_a_retraction_says_what_the_running_bot_does_with_it(kairanban: Terminal, telegram: Path) -> None:
+    telegram.write_bytes(shindo(info_type="取消", body=None))
+    said = kairanban("jma", "draft", telegram, anywhere=True)
+    assert "取消の電文です" in said.out
+    assert "下書きはありません" not in said.out  # it has not looked
+
+
 def test_the_settings_decide(kairanban: Terminal, telegram: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text('[jma]\nareas = ["北海道"]\n', encoding="utf-8")

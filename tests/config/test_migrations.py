@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from bot import audit
 from bot.clock import SystemClock
 from bot.errors import ConfigurationError
 from bot.storage import Database, metadata
+from bot.unreachable import standings
 from config import migrate
 from tests.postgres import Postgres
 
@@ -67,3 +69,17 @@ async def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> N
         await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match="newer Kairanban"):
         await migrate.upgrade(empty)
+
+
+async def test_what_was_put_aside_before_anybody_noted_why_is_listed_without_a_reason(empty: Database) -> None:
+    async with empty.transaction() as db:
+        await db.run_sync(lambda connection: command.upgrade(migrate.alembic_config(connection), "0001"))
+        await db.execute(text("INSERT INTO departments (id, code, name) VALUES (1, 'd', '総務課')"))
+        await db.execute(text("INSERT INTO members (id, code, name, department_id) VALUES (1, '001', '青木', 1)"))
+        await db.execute(
+            text("INSERT INTO addresses (member_id, adapter, address, reachable) VALUES (1, 'line', 'U1', false)")
+        )
+    await migrate.upgrade(empty)
+    async with empty.snapshot() as db:
+        [found] = await standings(db)
+    assert (found.reachable, found.since, found.reason) == (False, None, None)

@@ -36,7 +36,7 @@ def play(settings: JmaSettings, *telegrams: bytes) -> list[Decision]:
     decisions = list[Decision]()
     for data in telegrams:
         if data == RELEASE:
-            memories = {key: memory.released() for key, memory in memories.items()}
+            memories = {key: memory.released().sent() for key, memory in memories.items()}
             continue
         telegram = read(data)
         key = key_of(telegram) if isinstance(telegram, Telegram) else ""

@@ -40,7 +40,7 @@ def handle(data: bytes) -> Telegram | Unreadable:
     assert describe(decision, TEXTS)["reason"]
     if decision.action == "draft":
         assert compose(decision, TEXTS)
-        telling = decision.memory.released()
+        telling = decision.memory.released().sent()
         assert telling.told == decision.findings
     return telegram
 

@@ -9,16 +9,19 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import insert, select, text, update
 
 from bot.activity import Activity
 from bot.clock import ManualClock
+from bot.directory import Entry, save
 from bot.errors import Refused
 from bot.storage import Database
+from bot.tables import members
 from broadcasts.jma import Draft, Jma, JmaSettings
 from broadcasts.jma.service import RETRY
 from broadcasts.jma.tables import drafts, events, telegrams
 from broadcasts.jma.tree import SIZE_LIMIT
+from broadcasts.tables import broadcasts
 from tests.jma.play import CITY, LATER, LIFTED, NEXT_YEAR, RAIN3, RAIN4, SHIZUOKA, TSUNAMI_OVER, WARNING
 from tests.jma.telegrams import shindo, shingen_shindo, tsunami, warning
 
@@ -45,9 +48,42 @@ class Desk:
         self.clock.advance(duration)
         await self.activity.idle()
 
-    async def release(self, draft_id: int) -> Draft:
+    async def take(self, draft_id: int) -> tuple[Draft, int]:
+        """An officer makes a notice of a draft; its number."""
         async with self.database.transaction() as db:
-            return await self.jma.release(db, draft_id)
+            draft = await self.jma.release(db, draft_id)
+            await save(db, [Entry("hq", "本部 一郎", "危機管理課")])
+            author = await db.scalar(select(members.c.id))
+            values = {"token": f"t{draft_id}", "kind": "emergency", "text": draft.text, "audience": "{}"}
+            stored = await db.execute(
+                insert(broadcasts).values(**values, author_id=author, created_at=self.clock.now())
+            )
+            assert stored.inserted_primary_key is not None
+            number = int(stored.inserted_primary_key[0])
+            await self.jma.made(db, draft, number)
+            return draft, number
+
+    async def release(self, draft_id: int) -> Draft:
+        """An officer makes a notice of a draft and sends it."""
+        draft, number = await self.take(draft_id)
+        async with self.database.transaction() as db:
+            await self.jma.check(db, number)
+            await db.execute(update(broadcasts).where(broadcasts.c.id == number).values(state="sent"))
+            await self.jma.sent(db, number)
+        return draft
+
+    async def throw_away(self, number: int) -> None:
+        async with self.database.transaction() as db:
+            await db.execute(update(broadcasts).where(broadcasts.c.id == number).values(state="cancelled"))
+
+    async def stopped(self, number: int) -> bool:
+        """Whether the notice of this number must not be sent any more."""
+        try:
+            async with self.database.transaction() as db:
+                await self.jma.check(db, number)
+        except Refused as refused:
+            return refused.key == "refused.agency_changed"
+        return False
 
     async def only_draft(self) -> Draft:
         [draft] = await self.jma.drafts()
@@ -323,3 +359,75 @@ async def test_a_correction_of_what_people_were_told_is_ready_at_once(desk: Desk
     corrected = desk.shown[-1]
     assert (corrected.follows, corrected.state) == (first.id, "ready")
     assert "震度６強 → 震度５弱" in corrected.text
+
+
+async def test_a_cancellation_stops_the_notice_that_an_officer_has_made_and_not_sent(desk: Desk) -> None:
+    await desk.jma.receive(shindo("6-"))
+    await desk.advance(HOLD)
+    taken, number = await desk.take((await desk.only_draft()).id)
+    assert not await desk.stopped(number)
+    await desk.jma.receive(shindo(info_type="取消", body=None, **LATER))
+    await desk.activity.idle()
+    assert await desk.stopped(number)
+    # Nobody was told of the earthquake, so nobody need be told that there was none: the officers are, and that is all.
+    assert (desk.shown[-1].id, desk.shown[-1].state) == (taken.id, "withdrawn")
+    assert await desk.jma.drafts() == []
+
+
+async def test_a_correction_stops_it_too_and_is_ready_at_once(desk: Desk) -> None:
+    await desk.jma.receive(shindo("6+"))
+    await desk.advance(HOLD)
+    taken, number = await desk.take((await desk.only_draft()).id)
+    await desk.jma.receive(shindo("5-", info_type="訂正"))
+    await desk.activity.idle()
+    assert await desk.stopped(number)
+    corrected = await desk.only_draft()
+    assert (corrected.state, corrected.follows) == ("ready", taken.id)
+
+
+async def test_news_that_go_on_leave_the_notice_to_the_officer_until_they_are_used(desk: Desk) -> None:
+    await desk.jma.receive(shindo("5-"))
+    await desk.advance(HOLD)
+    taken, number = await desk.take((await desk.only_draft()).id)
+    await desk.jma.receive(shindo("6+", **LATER))
+    await desk.activity.idle()
+    assert not await desk.stopped(number)
+    worse = await desk.only_draft()
+    assert (worse.state, worse.follows) == ("ready", taken.id)  # its event has been held for long enough
+    await desk.take(worse.id)
+    assert await desk.stopped(number)
+
+
+async def test_what_is_told_is_what_was_sent_and_not_what_came_in_between(desk: Desk) -> None:
+    await desk.jma.receive(shindo("5-"))
+    await desk.advance(HOLD)
+    _, number = await desk.take((await desk.only_draft()).id)
+    await desk.jma.receive(shindo("6+", **LATER))
+    async with desk.database.transaction() as db:
+        await desk.jma.sent(db, number)
+    await desk.jma.receive(shindo("7", reported="2026-11-23T14:30:00+09:00"))
+    assert "震度５弱 → 震度７" in (await desk.only_draft()).text
+
+
+async def test_a_notice_that_was_thrown_away_has_told_nobody(desk: Desk) -> None:
+    await desk.jma.receive(shindo("6-"))
+    await desk.advance(HOLD)
+    _, number = await desk.take((await desk.only_draft()).id)
+    await desk.throw_away(number)
+    await desk.jma.receive(shindo("6+", **LATER))
+    again = await desk.only_draft()
+    assert (again.state, again.follows) == ("held", None)  # a new draft, as after one that was put aside
+    assert "続報" not in again.text
+    assert await desk.stopped(number)  # should somebody bring it back
+
+
+async def test_the_next_event_is_held_although_a_notice_of_the_last_was_forgotten(desk: Desk) -> None:
+    await desk.jma.receive(shingen_shindo("6-", serial=2))
+    await desk.advance(HOLD)
+    _, number = await desk.take((await desk.only_draft()).id)
+    await desk.jma.receive(shingen_shindo("6-", serial=1, **NEXT_YEAR))
+    again = await desk.only_draft()
+    assert (again.state, again.follows) == ("held", None)
+    await desk.advance(HOLD)
+    await desk.take(again.id)
+    assert await desk.stopped(number)

@@ -81,7 +81,7 @@ async def answer_all(harness: Harness, person: str, *, frequency: str, satisfact
 async def test_a_poll_of_the_trial_goes_from_the_command_to_the_results(harness: Harness) -> None:
     [opened, announced] = await opened_by(harness, "admin", "/アンケート 開始 trial-feedback 締切 5日")
     assert announced.reference == "survey:1"
-    assert "アンケート 1「業務チャット試行アンケート」を始めました。対象 5名、締切 2023-07-08 09:00" in opened.text
+    assert "アンケート 1「業務チャット試行アンケート」を始めました。対象 5名、締切 2023-07-08 23:59" in opened.text
     assert "案内できない職員が1名" in opened.text
     for person in ("alice", "bob"):
         [announcement] = harness.sent_to(person)
@@ -137,7 +137,7 @@ async def test_a_survey_closes_by_itself_at_its_time(harness: Harness) -> None:
 
 async def test_a_survey_goes_to_a_department_and_to_named_people(harness: Harness) -> None:
     [opened] = await opened_by(harness, "admin", "/アンケート 開始 poll ＠福祉課 @0002 締切 7日")
-    assert "対象 4名、締切 2023-07-10 09:00" in opened.text
+    assert "対象 4名、締切 2023-07-10 23:59" in opened.text
     assert [len(harness.sent_to(person)) for person in ("chief", "alice", "bob")] == [1, 1, 1]
     assert "見つかりません" in (await harness.say("admin", "/アンケート 開始 poll @無い課")).text
     [everybody, _] = await opened_by(harness, "admin", "/アンケート 開始 poll")
@@ -148,7 +148,7 @@ async def test_a_poll_of_one_question_is_drafted_in_the_chat(harness: Harness) -
     [opened] = await opened_by(
         harness, "chief", "/アンケート 作成 懇親会（秋）｜行きますか。| 行く | 行かない | @福祉課 | 締切 2日"
     )
-    assert "「懇親会（秋）」を始めました。対象 3名、締切 2023-07-05 09:00" in opened.text
+    assert "「懇親会（秋）」を始めました。対象 3名、締切 2023-07-05 23:59" in opened.text
     [question] = await harness.press("alice", harness.sent_to("alice")[0], "回答する")
     assert "行きますか。" in question.text
     assert "ありがとう" in (await harness.press("alice", question, "行かない"))[0].text
@@ -220,8 +220,9 @@ async def test_who_opened_and_closed_stands_in_the_audit(harness: Harness) -> No
 
 def test_closing_days_are_read_as_people_write_them() -> None:
     now = datetime(2023, 7, 3, tzinfo=UTC)
-    assert closing_moment("５日", now) == now + timedelta(days=5)
-    assert closing_moment("10d", now) == now + timedelta(days=10)
+    assert closing_moment("５日", now) == datetime(2023, 7, 8, 14, 59, tzinfo=UTC)
+    # In Japan it is one in the morning of the fourth.
+    assert closing_moment("10d", now + timedelta(hours=16)) == datetime(2023, 7, 14, 14, 59, tzinfo=UTC)
     assert closing_moment("2023年7月31日", now) == datetime(2023, 7, 31, 14, 59, tzinfo=UTC)
     with pytest.raises(Refused):
         closing_moment("2023-13-01", now)

@@ -82,7 +82,7 @@ async def test_each_month_of_the_trial_it_opens_on_a_day_on_which_the_city_hall_
     async with hall.database.snapshot() as db:
         rows = (await db.execute(select(surveys))).all()
         assert {row.state for row in rows} == {"closed"}
-        assert {row.closes_at - row.opened_at for row in rows} == {timedelta(days=5)}
+        assert {row.closes_at - row.opened_at for row in rows} == {timedelta(days=5, hours=13, minutes=59)}
         assert await db.scalar(select(survey_schedules.c.state)) == "done"
     assert len(await told(hall)) == 6
     assert all(address == "u-alice" for address, _ in await told(hall))

@@ -29,7 +29,7 @@ async def test_opening_writes_once_to_everyone_at_the_address_they_prefer(hall: 
     message = sent[0][1]
     assert "無記名" in message.text
     assert "質問は4問" in message.text
-    assert "2023-07-10 09:00" in message.text
+    assert "2023-07-10 23:59" in message.text
     assert [(button.label, button.data) for button in message.buttons] == [("回答する", f"survey:start:{survey.id}")]
     assert message.reference == f"survey:{survey.id}"
 
@@ -54,7 +54,7 @@ async def test_reminders_go_to_those_who_have_not_finished_as_often_as_set(hall:
     survey = await hall.open(poll("named"))
     await hall.answer("alice", survey.id, "1", "1", "答えない")
     await hall.answer("bob", survey.id, "1")
-    for _ in range(7):
+    for _ in range(8):
         await hall.activity.idle()
         hall.clock.advance(timedelta(days=1))
     await hall.activity.idle()

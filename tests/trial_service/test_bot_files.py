@@ -15,6 +15,7 @@ from bot.adapters.logochat import LogoChat
 from bot.attachments import Shelf
 from bot.errors import Refused
 from bot.messages import Address, Attachment, Message
+from tests.bot.test_attachments import spoil
 from tests.trial_service.conftest import City, Client
 from trial.service import Limits, Rate
 
@@ -150,14 +151,27 @@ async def test_what_is_wrong_with_a_file_is_said_and_leaves_nothing(
     assert "413" in outcome.reason
 
 
-async def test_a_file_that_left_the_machine_and_an_adapter_without_a_shelf_give_up_with_a_sentence(
-    city: City, bot: Client, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+@pytest.mark.parametrize("state", ["missing", "half", "folder"])
+async def test_a_file_that_this_machine_has_not_is_ours_to_mend_and_no_fault_of_the_platform_or_the_address(
+    city: City, adapter: LogoChat, shelf: Shelf, tmp_path: Path, state: str
+) -> None:
+    [alice] = await city.join("alice")
+    file = await kept(shelf, tmp_path)
+    spoil(shelf.path(file), state)
+    outcome = await send(adapter, alice.id, file)
+    assert isinstance(outcome, Rejected)
+    assert not outcome.gone
+    assert "避難所 一覧.csv" in outcome.reason
+    assert "folder attachments" in outcome.reason
+    shelf.path(file).rmdir() if state == "folder" else shelf.path(file).unlink(missing_ok=True)
+    await kept(shelf, tmp_path)
+    assert isinstance(await send(adapter, alice.id, file), Sent)
+
+
+async def test_an_adapter_without_a_shelf_gives_up_with_a_sentence(
+    city: City, bot: Client, shelf: Shelf, tmp_path: Path
 ) -> None:
     file = await kept(shelf, tmp_path)
-    shelf.path(file).unlink()
-    outcome = await send(adapter, "u1", file)
-    assert isinstance(outcome, Rejected)
-    assert "避難所 一覧.csv" in outcome.reason
     bare = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
     await bare.open()
     assert isinstance(await send(bare, "u1", file), Rejected)

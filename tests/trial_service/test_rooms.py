@@ -113,7 +113,7 @@ async def test_only_the_maker_of_a_room_takes_others_out_and_pair_talks_never_ch
     assert (await alice.post(f"/v1/rooms/{pair}/members", {"members": [carol.id]})).status == 409
     assert (await alice.post(f"/v1/rooms/{pair}/leave")).status == 409
     assert (await alice.post("/v1/pairs", {"user_id": alice.id})).status == 422
-    assert (await alice.post("/v1/pairs", {"user_id": "u999"})).status == 422
+    assert (await alice.post("/v1/pairs", {"user_id": "u999"})).status == 404
     assert (await alice.get(f"/v1/rooms/{pair}"))["title"] == "職員1"
 
 

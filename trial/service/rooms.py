@@ -36,14 +36,18 @@ def create(
 
 
 def pair(change: Change, one: str, other: str) -> int:
-    """The pair talk of two, made when it is not there yet; not with oneself, not of two bots."""
+    """The pair talk of two, made when it is not there yet; not with oneself, not of two bots.
+
+    404 for somebody who does not exist, as for a room: whoever writes learns that it is the address.
+    """
     if one == other:
         raise Unprocessable("user_id: a pair talk needs somebody else; this is your own id.")
     key = " ".join(sorted((one, other)))
     found = change.row("SELECT id FROM rooms WHERE pair = ?", key)
     if found is not None:
         return int(found[0])
-    check_known(change, [other], field="user_id")
+    if unknown := _unknown(change, [other]):
+        raise NotFound(f"user_id: {_nobody(unknown)}")
     with_bot = is_bot(one) or is_bot(other)
     if is_bot(one) and is_bot(other):
         raise Unprocessable("user_id: two bots have no pair talk; name a person.")
@@ -147,18 +151,25 @@ def view(change: Change, room: int, member: str) -> Room:
     )
 
 
-def check_known(change: Change, members: Iterable[str], field: str = "members") -> None:
+def check_known(change: Change, members: Iterable[str]) -> None:
     """422 that names those who do not exist."""
-    wanted = json_list(members)
-    unknown = change.column(
+    if unknown := _unknown(change, members):
+        raise Unprocessable(f"members: {_nobody(unknown)}")
+
+
+def _unknown(change: Change, members: Iterable[str]) -> list[str]:
+    """The first five of those who do not exist."""
+    return change.column(
         "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM people WHERE"
         " id = CAST(substr(value, 2) AS INTEGER) AND 'u' || id = value) AND NOT EXISTS (SELECT 1 FROM bots WHERE"
         " id = CAST(substr(value, 2) AS INTEGER) AND 'b' || id = value) LIMIT 5",
-        wanted,
+        json_list(members),
     )
-    if unknown:
-        names = ", ".join(repr(str(one)[:40]) for one in unknown)
-        raise Unprocessable(f"{field}: nobody has the id {names}; GET the users to learn their ids.")
+
+
+def _nobody(unknown: Sequence[str]) -> str:
+    names = ", ".join(repr(str(one)[:40]) for one in unknown)
+    return f"nobody has the id {names}; GET the users to learn their ids."
 
 
 def _names(change: Change, members: Iterable[str]) -> list[str]:

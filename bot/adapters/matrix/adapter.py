@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
-import orjson
 import structlog
 
 from bot.adapter import Capabilities, Delivery, Outcome, Reply
+from bot.adapters.bodies import events_in
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.account import Account
 from bot.adapters.matrix.catching_up import CatchingUp
@@ -25,9 +25,9 @@ from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Unplaced
 from bot.adapters.matrix.rooms import Rooms
 from bot.adapters.matrix.speaking import Speaker
-from bot.bodies import EVENTS_AT_ONCE, bounded
+from bot.bounds import EVENTS_AT_ONCE
 from bot.clock import Clock, SystemClock
-from bot.errors import ConfigurationError, InboxUnavailable, MalformedPayload
+from bot.errors import ConfigurationError, InboxUnavailable
 from bot.events import Event
 from bot.texts import Texts
 
@@ -132,14 +132,7 @@ class Matrix:
 
     def parse(self, body: bytes) -> Sequence[Event]:
         """The events of a transaction. What cannot be placed yet is left to `listen`, which is rung."""
-        try:
-            document = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedPayload(f"The body of a transaction must be JSON: {error}.") from None
-        events = document.get("events") if isinstance(document, dict) else None
-        if not isinstance(events, list):
-            raise MalformedPayload("A transaction must be an object with a list of `events`.")
-        bounded(events)
+        events, transaction = events_in(body, "transaction")
         if not self._rooms.known:
             self._gap.set()  # whose pair talk a room is will be known in a moment; until then the homeserver keeps it
             return []
@@ -155,7 +148,7 @@ class Matrix:
                 continue
             if event is not None:
                 found.append(event)
-        return found + self._reads(document.get("ephemeral"), EVENTS_AT_ONCE - len(found))
+        return found + self._reads(transaction.get("ephemeral"), EVENTS_AT_ONCE - len(found))
 
     def _reads(self, ephemeral: object, most: int) -> list[Event]:
         """What the receipts say, up to `most`: the first ones after a start say everything that was read before."""
@@ -279,6 +272,5 @@ def _checked_root(homeserver: str) -> str:
 
 
 def _check_user(user: str) -> None:
-    localpart, separator, server = user[1:].partition(":")
-    if not (user.startswith("@") and localpart and separator and server) or any(letter.isspace() for letter in user):
+    if not wire.is_user(user):
         raise ConfigurationError("The bot's user must be a full Matrix id, such as @kairanban:example.jp.")

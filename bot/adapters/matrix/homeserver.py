@@ -22,7 +22,7 @@ from bot.errors import KairanbanError
 ANSWER_LIMIT = 64 * 1_024 * 1_024
 """Bytes that an answer may have: the first `/sync` of a bot with thousands of rooms has many."""
 DEVICE = "KAIRANBAN"
-_GONE = {"M_FORBIDDEN", "M_NOT_FOUND"}
+_GONE = {"M_FORBIDDEN", "M_INVITE_BLOCKED", "M_NOT_FOUND"}
 """What is answered where the person has no account, or will not have us, or the bot is no longer in the room."""
 
 

@@ -54,8 +54,7 @@ class Places:
         return room
 
     async def _make_direct(self, person: str) -> str:
-        # Synapse would invite somebody who does not exist, and a typing mistake in the roster would never show.
-        await self._homeserver.call("GET", "profile", person)
+        await self._look_for(person)
         room, is_new = await self._make(
             f"direct {person}", {"is_direct": True, "invite": [person], "preset": "private_chat"}
         )
@@ -65,6 +64,17 @@ class Places:
             await self._make_sure_of(person, room)
         self._rooms.add_direct(person, room, first=True)
         return room
+
+    async def _look_for(self, person: str) -> None:
+        """Raise `MatrixProblem` if the homeserver knows nobody of this id."""
+        # Synapse would invite somebody who does not exist, and a typing mistake in the roster would never show.
+        try:
+            # The name alone: of the whole profile, Synapse also says 404 for somebody who has left it empty.
+            await self._homeserver.call("GET", "profile", person, "displayname")
+        except MatrixProblem as problem:
+            # Where profiles are hidden from strangers, this is said of everybody; the invitation will tell.
+            if problem.errcode != "M_FORBIDDEN":
+                raise
 
     async def _make_sure_of(self, person: str, room: str) -> None:
         """Invite somebody who has left the pair talk, or never was in it."""

@@ -28,6 +28,8 @@ class Speaker:
         if delivery.action == "delete":
             return await self._take_back(delivery)
         to, message = delivery.address, delivery.message
+        if to.kind == "person" and not wire.is_user(to.id):
+            return Rejected(f"{to.id[:40]!r} is no id of a person on Matrix.", gone=True)
         room = to.id if to.kind == "room" else await self._places.direct(to.id)
         content = wire.message_content(message, urgent=delivery.priority == Priority.EMERGENCY)
         event = await self._put(room, wire.MESSAGE, content, delivery.key)

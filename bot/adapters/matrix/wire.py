@@ -38,9 +38,15 @@ FILES = frozenset({"m.file", "m.image", "m.video", "m.audio"})
 
 Content = dict[str, Any]
 
+_USER = re.compile(r"@[^\s:]+:\S+")
 _GEO = re.compile(r"geo:(?P<latitude>-?\d+(\.\d+)?),(?P<longitude>-?\d+(\.\d+)?)")
 _MAC_LENGTH = 16
 _AFTER_NAME = frozenset({"", " ", "　", ":", "：", ",", "、", "\n"})
+
+
+def is_user(id: str) -> bool:
+    """Whether this is the full id of somebody, on whatever homeserver: `@yamada:example.lg.jp`."""
+    return _USER.fullmatch(id) is not None
 
 
 def message_id(room: str, event: str) -> str:

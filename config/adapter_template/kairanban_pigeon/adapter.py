@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import orjson
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
-from bot.bodies import bounded
+from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload
 from bot.events import (

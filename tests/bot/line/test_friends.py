@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot.directory import mark_reachable, member_at
+from bot.directory import member_at
+from bot.unreachable import mark_unreachable, standings, try_again
+from config.commands.place import opened
+from config.settings import Settings, Storage
 from tests.bot.line.town import Town, town
 
 
@@ -54,7 +57,21 @@ async def test_who_blocks_the_account_is_not_counted_as_reached_until_they_unblo
 async def test_whoever_speaks_to_the_account_is_reached_there_again(tmp_path: Path) -> None:
     async with town(tmp_path, ["花子", "太郎", "次郎"]) as here:
         async with here.house.database.transaction() as db:  # as after a refusal
-            await mark_reachable(db, "line", here.people["太郎"], False)
+            await mark_unreachable(db, "line", here.people["太郎"], here.clock.now(), "It was refused.")
         assert await reached(here) == 2
         await here.say("太郎", "/わたし")
+        assert await reached(here) == 3
+
+
+async def test_an_operator_s_wish_is_heard_by_the_bot_that_runs(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎", "次郎"]) as here:
+        async with here.house.database.transaction() as db:
+            await mark_unreachable(db, "line", here.people["太郎"], here.clock.now(), "It was refused.")
+        assert await reached(here) == 2
+        async with (
+            opened(Settings(storage=Storage(folder=tmp_path, durability="process"))) as same,
+            same.transaction() as db,
+        ):
+            again = [each for each in await standings(db) if not each.reachable]
+            assert await try_again(db, here.clock, again, by="os:ops") == again
         assert await reached(here) == 3

@@ -299,17 +299,6 @@ async def test_the_readers_of_a_message_are_those_who_have_read_it_or_anything_a
         assert await matrix.readers(second) == [bob.id]
 
 
-async def test_whoever_does_not_exist_is_refused_and_not_written_to_for_ever(
-    synapse: Synapse, account: Account, folder: Path
-) -> None:
-    matrix = account.adapter(synapse.url)
-    async with running(Ear().router, matrix, account, folder):
-        nobody = Address(adapter="matrix", kind="person", id=synapse.mxid("yamda"))
-        [outcome] = await matrix.send([Delivery(1, "k", nobody, Message(text="お知らせ"))])
-        assert isinstance(outcome, Rejected)
-        assert "404" in outcome.reason
-
-
 async def test_the_same_key_is_the_same_message_though_synapse_was_killed_in_between(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:

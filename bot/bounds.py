@@ -41,21 +41,3 @@ def few(value: object) -> object:
     if isinstance(value, list) and len(value) > EVENTS_AT_ONCE:
         raise ValueError(f"there are {len(value):,}, and {EVENTS_AT_ONCE:,} at most are read")
     return value
-
-
-def as_text(body: bytes) -> str:
-    r"""The body as every database takes it: bytes that are no UTF-8 stand as `\xff`, and NUL as `\x00`."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = _escaped(body)
-    return text.replace("\0", "\\x00")
-
-
-def _escaped(body: bytes) -> str:
-    """`body.decode("utf-8", "backslashreplace")`, of which Python makes a call for every byte: 0.3 s for a megabyte."""
-    if b"\\udc" in body:  # it could not be told from what stands for a byte below
-        return body.decode("utf-8", "backslashreplace")
-    return (
-        body.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace").replace(b"\\udc", b"\\x").decode()
-    )

@@ -1,0 +1,115 @@
+"""Addresses by which a member is not reached for now: since when, why, and another try.
+
+An address is put aside, not deleted: it says who somebody is on a platform, and they may come back. Whoever speaks to
+the bot there has come back; an operator can ask for another try as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot import audit
+from bot.clock import Clock
+from bot.storage import UtcDateTime
+from bot.tables import addresses, departments, members
+
+LEFT = "left"
+"""The reason where its owner has blocked the bot or left its talk; any other reason is in a platform's words."""
+
+AGAIN: dict[str, Any] = {"reachable": True, "unreachable_since": None, "unreachable_reason": None}
+"""The columns of an address that is used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One address of an active member; `since` and `reason` are None where it is used, or where nobody noted them."""
+
+    member_id: int
+    code: str
+    name: str
+    department: str
+    adapter: str
+    address: str
+    reachable: bool
+    since: datetime | None
+    reason: str | None
+    others: tuple[str, ...]
+    """The platforms by which the same person is reached besides."""
+
+
+async def mark_reachable(db: AsyncConnection, adapter: str, address: str) -> None:
+    """Note that messages to an address are seen there again."""
+    await db.execute(_AGAIN, {"at_adapter": adapter, "at_address": address})
+
+
+async def mark_unreachable(db: AsyncConnection, adapter: str, address: str, now: datetime, reason: str = LEFT) -> None:
+    """Note that messages to an address are not seen there; what was noted before stands."""
+    await db.execute(_MARK, {"at_adapter": adapter, "at_address": address, "now": now, "reason": reason})
+
+
+async def standings(db: AsyncConnection) -> Sequence[Standing]:
+    """Every address of every active member, by staff number and in the order in which each is tried."""
+    rows = (await db.execute(_STANDINGS)).all()
+    reached: dict[int, list[str]] = {}
+    for row in rows:
+        if row.reachable:
+            reached.setdefault(row.member_id, []).append(row.adapter)
+    return [
+        Standing(*row, others=tuple(name for name in reached.get(row.member_id, ()) if name != row.adapter))
+        for row in rows
+    ]
+
+
+async def try_again(db: AsyncConnection, clock: Clock, chosen: Sequence[Standing], *, by: str) -> Sequence[Standing]:
+    """Use these addresses again, from the next message on; those of them that were still put aside.
+
+    One row of the audit for each: who had it tried again, and what had spoken against it.
+    """
+    again = []
+    for each in chosen:
+        here = {"at_adapter": each.adapter, "at_address": each.address}
+        if (await db.execute(_AGAIN_IF_ASIDE, here)).rowcount:
+            again.append(each)
+    for each in again:
+        since = None if each.since is None else each.since.isoformat()
+        details = {"adapter": each.adapter, "since": since, "reason": each.reason}
+        subject = f"member:{each.code}"
+        await audit.append(db, clock, actor=by, action="address.tried_again", subject=subject, details=details)
+    return again
+
+
+_HERE = (addresses.c.adapter == bindparam("at_adapter"), addresses.c.address == bindparam("at_address"))
+_AGAIN = update(addresses).where(*_HERE).values(AGAIN)
+_AGAIN_IF_ASIDE = _AGAIN.where(~addresses.c.reachable)
+_MARK = (
+    update(addresses)
+    .where(*_HERE, addresses.c.reachable)
+    .values(
+        reachable=False,
+        unreachable_since=bindparam("now", type_=UtcDateTime),
+        unreachable_reason=bindparam("reason"),
+    )
+)
+_STANDINGS = (
+    select(
+        members.c.id.label("member_id"),
+        members.c.code,
+        members.c.name,
+        departments.c.name.label("department"),
+        addresses.c.adapter,
+        addresses.c.address,
+        addresses.c.reachable,
+        addresses.c.unreachable_since,
+        addresses.c.unreachable_reason,
+    )
+    .join(members, members.c.id == addresses.c.member_id)
+    .join(departments, departments.c.id == members.c.department_id)
+    .where(members.c.active)
+    .order_by(members.c.code, addresses.c.preference, addresses.c.adapter)
+)
