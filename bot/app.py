@@ -210,7 +210,7 @@ class Bot:
     async def _count(self) -> None:
         for name, standing in self.outbox.standings.items():
             self.metrics.platform_up.labels(name).set(not standing.is_down)
-        self.metrics.failed.set(len(await self.inbox.failed(1_000)))
+        self.metrics.failed.set(await self.inbox.count_failed())
         table = deliveries.c
         async with self.database.snapshot() as db:
             rows = await db.execute(

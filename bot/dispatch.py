@@ -18,18 +18,18 @@ from functools import partial
 from time import perf_counter
 
 import structlog
-from sqlalchemy import select
 
 from bot import handled
 from bot.activity import Activity, Alarm
 from bot.attempt import Attempts
 from bot.clock import Clock
-from bot.errors import ConfigurationError, InboxUnavailable
+from bot.errors import ConfigurationError
 from bot.events import BaseEvent, Unknown
 from bot.inbox import Inbox, Record
 from bot.metrics import Metrics
 from bot.outbox import Outbox
 from bot.router import Router
+from bot.settling import Settling
 from bot.storage import BUSY_TIMEOUT, Database
 from bot.texts import Texts
 
@@ -88,9 +88,18 @@ class Dispatcher:
         self._attempts = Attempts(
             router, database=database, outbox=outbox, clock=clock, texts=texts, time_limit=policy.time_limit
         )
+        self._settling = Settling(
+            inbox,
+            database,
+            clock,
+            self._metrics,
+            retry_after=policy.retry_after,
+            database_pause=policy.database_pause,
+        )
         self._conversations: dict[Conversation, deque[Record]] = {}
         self._ready: asyncio.Queue[Conversation] = asyncio.Queue()
         self._bulk: deque[Record] = deque()
+        self._unreadable: deque[tuple[Record, str]] = deque()
         self._alarms: list[Alarm] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -100,11 +109,11 @@ class Dispatcher:
         return bool(self._tasks) and not any(task.done() for task in self._tasks)
 
     async def start(self) -> None:
-        self._arrivals, self._bulk_work, self._pruning = self._alarms = [
-            Alarm(self._clock, self._activity) for _ in range(3)
+        self._arrivals, self._bulk_work, self._unreadable_work, self._pruning = self._alarms = [
+            Alarm(self._clock, self._activity) for _ in range(4)
         ]
         self._inbox.on_arrival(self._arrivals.ring)
-        loops = [self._sort(), self._apply_bulk(), self._prune()]
+        loops = [self._sort(), self._apply_bulk(), self._set_aside(), self._prune()]
         loops += [self._work() for _ in range(self._policy.concurrency)]
         self._tasks = [asyncio.create_task(loop) for loop in loops]
         for task in self._tasks:
@@ -120,6 +129,7 @@ class Dispatcher:
         self._tasks = []
         self._conversations.clear()
         self._bulk.clear()
+        self._unreadable.clear()
         while not self._ready.empty():
             self._ready.get_nowait()
             self._activity.leave()
@@ -140,7 +150,8 @@ class Dispatcher:
                     elif self._router.handles(event):
                         self._add_to_conversation(record)
                     elif isinstance(event, Unknown):
-                        await self._set_aside(record, event.reason)
+                        self._unreadable.append((record, event.reason))
+                        self._unreadable_work.ring()
                     else:
                         self._add_to_bulk(record)
 
@@ -187,6 +198,13 @@ class Dispatcher:
             while self._bulk:
                 await self._apply([self._bulk.popleft() for _ in range(min(len(self._bulk), self._policy.batch))])
 
+    async def _set_aside(self) -> None:
+        """Keep what nobody can read as failed: a commit each, for which no other event is kept waiting."""
+        while True:
+            await self._unreadable_work.wait()
+            while self._unreadable:
+                await self._settling.set_aside(*self._unreadable.popleft())
+
     async def _prune(self) -> None:
         """Forget old keys once a day."""
         while True:
@@ -209,11 +227,11 @@ class Dispatcher:
         try:
             outcome = await self._attempts.run(record)
         except Exception as error:
-            return await self._failed(record, error)
+            return await self._settling.failed(record, error)
         finally:
             self._metrics.handler_seconds.labels(event.type).observe(perf_counter() - started)
-        self._count(record, outcome)
-        await self._acknowledge([record])
+        self._settling.count(record, outcome)
+        await self._settling.done([record])
         return None
 
     # ---------------------------------------------------------------- bulk
@@ -225,18 +243,18 @@ class Dispatcher:
             async with asyncio.timeout(self._policy.time_limit.total_seconds()):
                 await self._apply_together(records)
         except Exception as error:
-            if not await self._database_answers():
+            if not await self._settling.database_answers():
                 retry_at = self._clock.now() + self._policy.database_pause
                 for record in records:
                     self._later(replace(record, retry_at=retry_at), partial(self._add_to_bulk, record))
             elif len(records) > 1:
                 for record in records:
                     await self._apply([record])
-            elif (held := await self._failed(records[0], error)) is not None:
+            elif (held := await self._settling.failed(records[0], error)) is not None:
                 self._later(held, partial(self._add_to_bulk, held))
             return
         self._metrics.handler_seconds.labels("bulk").observe(perf_counter() - started)
-        await self._acknowledge(records)
+        await self._settling.done(records)
 
     async def _apply_together(self, records: list[Record]) -> None:
         events = {(record.event.adapter, record.event.key): record.event for record in records}
@@ -252,67 +270,11 @@ class Dispatcher:
         for record in records:
             is_new = (record.event.adapter, record.event.key) in new
             has_handler = self._router.bulk_handlers(type(record.event))
-            self._count(record, "duplicate" if not is_new else "handled" if has_handler else "ignored")
-
-    # ------------------------------------------------------------- endings
-
-    async def _failed(self, record: Record, error: Exception) -> Record | None:
-        """Note a failure: the record to be tried again, or None if it is given up."""
-        now = self._clock.now()
-        if not await self._database_answers():
-            log.error("database_unreachable", error=repr(error))
-            return replace(record, retry_at=now + self._policy.database_pause)
-        attempts = record.attempts + 1
-        waits = self._policy.retry_after
-        retry_at = now + waits[attempts - 1] if attempts <= len(waits) else None
-        event = record.event
-        log.error(
-            "handler_failed",
-            adapter=event.adapter,
-            key=event.key,
-            type=event.type,
-            attempts=attempts,
-            given_up=retry_at is None,
-            exc_info=error,
-        )
-        try:
-            await self._inbox.fail(record.id, f"{type(error).__name__}: {error}", retry_at)
-        except InboxUnavailable:
-            log.exception("inbox_fail_failed", key=event.key)
-            retry_at = retry_at or now + self._policy.database_pause
-        self._count(record, "failed" if retry_at is None else "retried")
-        return None if retry_at is None else replace(record, attempts=attempts, retry_at=retry_at)
-
-    async def _set_aside(self, record: Record, reason: str) -> None:
-        """Keep what nobody can read, with its payload, where it is seen and can be replayed."""
-        log.warning("event_unknown", adapter=record.event.adapter, key=record.event.key, reason=reason)
-        try:
-            await self._inbox.fail(record.id, reason, None)
-        except InboxUnavailable:
-            log.exception("inbox_fail_failed", key=record.event.key)  # the next start finds it again
-        self._count(record, "failed")
-
-    async def _acknowledge(self, records: Sequence[Record]) -> None:
-        try:
-            await self._inbox.acknowledge([record.id for record in records])
-        except InboxUnavailable:
-            log.exception("inbox_acknowledge_failed", events=len(records))  # their keys stop the repetition
-
-    async def _database_answers(self) -> bool:
-        """Whether a failure can be the event's own: nothing is held against it while the database is away."""
-        try:
-            async with self._database.snapshot() as db:
-                await db.execute(select(1))
-        except Exception:
-            return False
-        return True
+            self._settling.count(record, "duplicate" if not is_new else "handled" if has_handler else "ignored")
 
     def _later(self, record: Record, action: Callable[[], None]) -> None:
         assert record.retry_at is not None
         self._clock.call_at(record.retry_at, action)
-
-    def _count(self, record: Record, outcome: str) -> None:
-        self._metrics.events.labels(record.event.adapter, record.event.type, outcome).inc()
 
 
 def _report_end(task: asyncio.Task[None]) -> None:

@@ -171,10 +171,15 @@ class Router:
         name, arguments = invocation(event)
         if name is None or not isinstance(event, MessageReceived) or name in self._commands:
             return name, arguments
-        for length in range(len(name) - 1, 0, -1):
-            head, rest = name[:length], name[length:]
-            if head in self._commands and not (_latin(head[-1]) and _latin(rest[0])):
-                return head, f"{rest} {arguments}".strip()
+        found = _COMMAND.match(event.text)
+        assert found is not None, "it has a name"
+        word = found[1]
+        # Typed in half width, a letter may be two. Of a word of 60,000 letters no more need be tried.
+        longest = 2 * max(map(len, self._commands), default=0)
+        for length in range(min(len(word) - 1, longest), 0, -1):
+            head, rest = _plain(word[:length]), word[length:]
+            if head in self._commands and not (_latin(head[-1]) and _latin(_plain(rest[0]))):
+                return head, f"{rest}{found[2]}".strip()  # as it was typed: a notice's text may begin here
         return name, arguments
 
     def handles(self, event: BaseEvent) -> bool:

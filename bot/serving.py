@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from socket import socket
 
 from aiohttp import web
 
@@ -55,9 +56,25 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
 async def _accept_no_more(server: asyncio.Server) -> None:
     """First take nothing more in, then let what came in become connections, then close the door."""
     loop = asyncio.get_running_loop()
-    for socket in server.sockets:
+    for each in server.sockets:
         with suppress(NotImplementedError):  # a loop without readers accepts in another way
-            loop.remove_reader(socket)
+            loop.remove_reader(each)
     for _ in range(_TURNS_TO_A_CONNECTION):
         await asyncio.sleep(0)
     server.close()
+
+
+@asynccontextmanager
+async def serving_at(server: web.Server, bound: socket) -> AsyncIterator[None]:
+    """As `serving`, on a UNIX socket that is bound already."""
+    runner = web.ServerRunner(server)
+    await runner.setup()
+    try:
+        assert runner.server is not None
+        listener = await asyncio.get_running_loop().create_unix_server(runner.server, sock=bound)
+        try:
+            yield
+        finally:
+            await _accept_no_more(listener)
+    finally:
+        await runner.cleanup()

@@ -19,6 +19,7 @@ from aiohttp import web
 
 from bot.adapter import Adapter, Answers, Reply
 from bot.answers import Accepted
+from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 BODY_LIMIT = 2**20
 """Bytes in a webhook's body at most."""
+REASON_LENGTH = 1_000
+"""Characters of an error that are kept beside the body that it is about; some repeat half of it."""
 RETRY_AFTER = 10
 """Seconds after which a platform is asked to try again while the log is full."""
 
@@ -116,12 +119,12 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
             accepted.inc()
             return _as_response(reply)
         try:
-            events = adapter.parse(body)
+            events = bounded(adapter.parse(body))
         except Exception as error:  # a platform's news must never be lost to an adapter's mistake
             malformed.inc()
             log.warning("webhook_unreadable", adapter=name, bytes=len(body), error=type(error).__name__)
             key = hashlib.sha256(body).hexdigest()
-            events = [unknown(name, body, key=key, occurred_at=clock.now(), reason=str(error))]
+            events = [unknown(name, body, key=key, occurred_at=clock.now(), reason=str(error)[:REASON_LENGTH])]
         try:
             new = await inbox.append(events)
         except InboxUnavailable as error:

@@ -8,12 +8,10 @@ place, a time or a reason to what they had pressed. One row a person keeps the e
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, delete, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
@@ -21,8 +19,9 @@ from bot.directory import Member
 from bot.errors import Refused
 from bot.events import Location
 from bot.messages import Button, Message
-from bot.storage import Database, UtcDateTime
+from bot.storage import Database
 from bot.texts import Texts
+from broadcasts import answer_rows as rows
 from broadcasts import receipts, tallies
 from broadcasts.questions import (
     DETAIL_LENGTH,
@@ -34,7 +33,7 @@ from broadcasts.questions import (
     question_of,
     said_plainly,
 )
-from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
+from broadcasts.tables import awaited_details, broadcast_answers
 from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
 
@@ -42,23 +41,6 @@ RECENT = timedelta(days=3)
 """How long after a question plain words in pair talk are looked at as an answer to it."""
 PATIENCE = timedelta(minutes=30)
 """How long words in pair talk are taken for the place, time or reason that was asked for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer; `at` is the platform's moment and `key` the event's, which settles what happened at one moment."""
-
-    choice: str
-    detail: str
-    at: datetime
-    key: str
-
-
-async def keep(db: AsyncConnection, broadcast_id: int, member_id: int, answer: Answer) -> None:
-    """Put an answer into its row: as the first, as the latest, as both, or not at all."""
-    values = {"choice": answer.choice, "detail": answer.detail, "at": answer.at, "key": answer.key}
-    row = {f"{place}_{name}": value for place in ("first", "latest") for name, value in values.items()}
-    await db.execute(_KEEP[db.dialect.name], {"broadcast_id": broadcast_id, "member_id": member_id, **row})
 
 
 class Responses:
@@ -73,22 +55,22 @@ class Responses:
         self, db: AsyncConnection, member: Member, broadcast_id: int, choice: str, *, at: datetime, key: str
     ) -> Message:
         """Take a pressed button; what to say to the presser, in pair talk."""
-        notice = (await db.execute(_NOTICE, {"broadcast_id": broadcast_id})).first()
+        notice = (await db.execute(rows.NOTICE, {"broadcast_id": broadcast_id})).first()
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None or not question.knows(choice):
             return Message(text=self._texts("answer.unknown"))
-        return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+        return await self._take(db, notice, question, member, rows.Answer(choice, "", at, key))
 
     async def waits_for(self, member: Member, at: datetime) -> bool:
         """Whether the member's next words may be part of an answer; a glance that stands in no writer's way."""
         async with self._database.snapshot() as db:
-            return (await db.execute(_AWAITED, {"member_id": member.id, "at": at})).first() is not None
+            return (await db.execute(rows.AWAITED, {"member_id": member.id, "at": at})).first() is not None
 
     async def hear(
         self, db: AsyncConnection, member: Member, words: str, location: Location | None, *, at: datetime, key: str
     ) -> Message | None:
         """Take words or a place that were asked for; None if nothing was, or not this."""
-        notice = (await db.execute(_AWAITED, {"member_id": member.id, "at": at})).first()
+        notice = (await db.execute(rows.AWAITED, {"member_id": member.id, "at": at})).first()
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None:
             return None
@@ -104,7 +86,7 @@ class Responses:
 
         Without words, or with words that are none of its choices: the question again, with its buttons.
         """
-        notice = (await db.execute(_OPEN, {"member_id": member.id, "asks": asks})).first()
+        notice = (await db.execute(rows.LATEST_OPEN, {"member_id": member.id, "asks": asks})).first()
         question = question_of(notice) if notice is not None else None
         if notice is None or question is None:
             return Message(text=self._texts(f"answer.no_{asks}"))
@@ -112,9 +94,9 @@ class Responses:
         for choice in question.options():
             if head == question.label(self._texts, choice):
                 if not rest:
-                    return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+                    return await self._take(db, notice, question, member, rows.Answer(choice, "", at, key))
                 understood = await self._understand(db, notice, question, member, choice, rest[0], None, at=at, key=key)
-                return understood or await self._take(db, notice, question, member, Answer(choice, "", at, key))
+                return understood or await self._take(db, notice, question, member, rows.Answer(choice, "", at, key))
         return await self._ask_again(db, notice, question, member)
 
     async def guess(self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str) -> Message | None:
@@ -126,7 +108,9 @@ class Responses:
         if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
             return answered
         values = {"member_id": member.id, "since": at - RECENT}
-        unanswered = (await db.execute(_RECENT.where(broadcast_answers.c.latest_at.is_(None)), values)).first()
+        unanswered = (
+            await db.execute(rows.RECENT_QUESTIONS.where(broadcast_answers.c.latest_at.is_(None)), values)
+        ).first()
         question = question_of(unanswered) if unanswered is not None else None
         if unanswered is None or question is None:
             return None
@@ -139,7 +123,7 @@ class Responses:
             number = broadcast_id if broadcast_id is not None else await tallies.latest_asked(db, asks)
             if number is None:
                 raise Refused("tally.none")
-            notice = (await db.execute(_NOTICE, {"broadcast_id": number})).first()
+            notice = (await db.execute(rows.NOTICE, {"broadcast_id": number})).first()
             if notice is None:
                 raise Refused("refused.no_such", id=number)
             found = await tallies.tally(db, notice)
@@ -158,11 +142,11 @@ class Responses:
         self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str
     ) -> Message | None:
         """Take words that are a choice of a recent question, the latest first; None if they are not."""
-        for notice in (await db.execute(_RECENT, {"member_id": member.id, "since": at - RECENT})).all():
+        for notice in (await db.execute(rows.RECENT_QUESTIONS, {"member_id": member.id, "since": at - RECENT})).all():
             question = question_of(notice)
             choice = None if question is None else said_plainly(self._texts, question, words)
             if question is not None and choice is not None:
-                return await self._take(db, notice, question, member, Answer(choice, "", at, key))
+                return await self._take(db, notice, question, member, rows.Answer(choice, "", at, key))
         return None
 
     async def _understand(
@@ -193,17 +177,17 @@ class Responses:
                 choice = f"{choice}:other"
             case _:
                 return None
-        return await self._take(db, notice, question, member, Answer(choice, detail, at, key))
+        return await self._take(db, notice, question, member, rows.Answer(choice, detail, at, key))
 
     async def _take(
-        self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member, answer: Answer
+        self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member, answer: rows.Answer
     ) -> Message:
         if notice.state == "recalled" and answer.at > notice.closed_at:
             return Message(text=self._marked(notice, "answer.recalled"))
         if not await receipts.acknowledge(db, notice.id, member.id, answer.at):
             return Message(text=self._marked(notice, "answer.not_asked"))
-        await keep(db, notice.id, member.id, answer)
-        await db.execute(_AWAIT_NOTHING, {"member_id": member.id})
+        await rows.keep(db, notice.id, member.id, answer)
+        await db.execute(rows.AWAIT_NOTHING, {"member_id": member.id})
         wanted = None if answer.detail else question.detail(answer.choice)
         if wanted is not None:
             until = answer.at + PATIENCE
@@ -224,7 +208,7 @@ class Responses:
 
     async def _ask_again(self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member) -> Message:
         message = self._wording.notice(notice.id, notice.kind, notice.corrected_text or notice.text, question)
-        given = (await db.execute(_GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
+        given = (await db.execute(rows.GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
         text = message.text
         if given is not None:
             said = describe(self._texts, question, given.latest_choice, given.latest_detail)
@@ -257,72 +241,3 @@ def _place(location: Location) -> str:
 
 def _reference(notice: Row[Any]) -> str:
     return f"answer:{notice.id}"
-
-
-# Built once: a night's answers come in by the hundred.
-_NOTICE = select(broadcasts).where(broadcasts.c.id == bindparam("broadcast_id"), broadcasts.c.sent_at.is_not(None))
-_AWAITED = (
-    select(broadcasts, awaited_details.c.choice)
-    .join(awaited_details, awaited_details.c.broadcast_id == broadcasts.c.id)
-    .where(
-        awaited_details.c.member_id == bindparam("member_id"),
-        awaited_details.c.until >= bindparam("at", type_=UtcDateTime),
-    )
-)
-_AWAIT_NOTHING = delete(awaited_details).where(awaited_details.c.member_id == bindparam("member_id"))
-_OPEN = (
-    select(broadcasts)
-    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
-    .where(
-        broadcast_recipients.c.member_id == bindparam("member_id"),
-        broadcasts.c.asks == bindparam("asks"),
-        broadcasts.c.state == "sent",
-    )
-    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
-    .limit(1)
-)
-_RECENT = (
-    select(broadcasts)
-    .join(broadcast_recipients, broadcast_recipients.c.broadcast_id == broadcasts.c.id)
-    .outerjoin(
-        broadcast_answers,
-        and_(
-            broadcast_answers.c.broadcast_id == broadcasts.c.id,
-            broadcast_answers.c.member_id == broadcast_recipients.c.member_id,
-        ),
-    )
-    .where(
-        broadcast_recipients.c.member_id == bindparam("member_id"),
-        broadcasts.c.asks.is_not(None),
-        broadcasts.c.state == "sent",
-        broadcasts.c.sent_at >= bindparam("since", type_=UtcDateTime),
-    )
-    .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
-)
-_GIVEN = select(broadcast_answers).where(
-    broadcast_answers.c.broadcast_id == bindparam("broadcast_id"),
-    broadcast_answers.c.member_id == bindparam("member_id"),
-)
-
-
-def _keeping(store: postgresql.Insert | sqlite.Insert) -> Any:
-    row, given = broadcast_answers.c, store.excluded
-    earlier = or_(given.first_at < row.first_at, and_(given.first_at == row.first_at, given.first_key < row.first_key))
-    later = or_(
-        given.latest_at > row.latest_at, and_(given.latest_at == row.latest_at, given.latest_key > row.latest_key)
-    )
-    parts = ("choice", "detail", "at", "key")
-    return store.on_conflict_do_update(
-        index_elements=[row.broadcast_id, row.member_id],
-        set_={
-            f"{place}_{part}": case((wins, given[f"{place}_{part}"]), else_=row[f"{place}_{part}"])
-            for place, wins in (("first", earlier), ("latest", later))
-            for part in parts
-        },
-    )
-
-
-_KEEP = {
-    "sqlite": _keeping(sqlite.insert(broadcast_answers)),
-    "postgresql": _keeping(postgresql.insert(broadcast_answers)),
-}

@@ -13,7 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import get_args
 
-from bot import Bot, Router
+from bot import Bot, Router, control
 from bot.activity import Activity
 from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
@@ -188,6 +188,7 @@ async def open_house(
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
+            await parts.enter_async_context(control.answering(storage.control_socket, inbox))
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)

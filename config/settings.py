@@ -61,6 +61,11 @@ class Storage(Table):
         return self.folder / "inbox.sqlite3"
 
     @property
+    def control_socket(self) -> Path:
+        """Where a running bot answers the commands that need its inbox."""
+        return self.folder / "control.sock"
+
+    @property
     def attachment_folder(self) -> Path:
         """The files that notices carry; every process on this machine finds them here."""
         return self.folder / "attachments"

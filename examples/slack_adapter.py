@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -26,6 +27,7 @@ from multidict import CIMultiDict
 
 from bot import Bot, MalformedPayload
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Retry, Sent
+from bot.bounds import bounded
 from bot.clock import Clock, SystemClock
 from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
 
@@ -73,7 +75,7 @@ class Slack:
             if envelope["type"] == "event_callback":
                 return self._parse_event(envelope)
             if envelope["type"] == "block_actions":
-                return [self._parse_action(envelope, action) for action in envelope["actions"]]
+                return [self._parse_action(envelope, action) for action in bounded(envelope["actions"])]
         except (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError) as error:
             return [self._kept(Unknown, envelope, f"{type(error).__name__}: {str(error)[:100]}")]
         challenge = envelope["type"] == "url_verification"
@@ -92,9 +94,7 @@ class Slack:
         common = self._common(envelope["event_id"], person, channel, direct, envelope["event_time"])
         match kind:
             case "message" | "message/file_share" | "app_mention":
-                text = event.get("text", "")
-                for bot in bots:
-                    text = text.replace(f"<@{bot}>", "")
+                text = re.sub("<@([^>]*)>", lambda found: "" if found[1] in bots else found[0], event.get("text", ""))
                 said = {"text": unescape(text).strip(), "files": len(event.get("files", []))}
                 return [MessageReceived(**common, sender=person, message_id=f"{channel}:{event['ts']}", **said)]
             case "message/message_deleted":
@@ -160,7 +160,9 @@ class Slack:
 def _envelope(body: bytes) -> dict[str, Any]:
     """The JSON document of a request, which comes as it is or as the form field `payload` (Handling interactions)."""
     try:
-        document = orjson.loads(parse_qs(body.decode())["payload"][0] if body.startswith(b"payload=") else body)
+        document = orjson.loads(
+            parse_qs(body.decode(), max_num_fields=10)["payload"][0] if body.startswith(b"payload=") else body
+        )
     except (KeyError, ValueError) as error:
         raise MalformedPayload(f"The body must be JSON, or a form with JSON in it: {type(error).__name__}.") from None
     if not isinstance(document, dict) or "type" not in document:

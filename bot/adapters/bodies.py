@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from bot.bounds import bounded
 from bot.errors import MalformedPayload
 
 
@@ -18,9 +19,12 @@ def document_in(body: bytes, what: str = "callback") -> Any:
 
 
 def events_in(body: bytes, what: str = "callback") -> tuple[list[Any], dict[str, Any]]:
-    """The list of `events` in a body, and the object that it stands in; raises `MalformedPayload` if there is none."""
+    """The list of `events` in a body, `bounded`, and the object that it stands in.
+
+    Raises `MalformedPayload` if there is none.
+    """
     document = document_in(body, what)
     events = document.get("events") if isinstance(document, dict) else None
     if not isinstance(events, list):
         raise MalformedPayload(f"A {what} must be an object with a list of `events`.")
-    return events, document
+    return bounded(events), document

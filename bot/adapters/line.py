@@ -16,8 +16,6 @@ import base64
 import hashlib
 import hmac
 import re
-import socket
-import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +29,7 @@ from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import line_wire as wire
+from bot.adapters.line_answers import MONTH_IS_OVER, Refusals, message_id, reason, unanswered
 from bot.adapters.line_events import parse, plain_token, token_age
 from bot.adapters.line_quota import Quota, Reading
 from bot.adapters.posting import Answer, Poster
@@ -43,16 +42,9 @@ ANSWER_LIMIT = 1_000_000
 """Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
 REPLY_LIFE = timedelta(seconds=50)
 """How long after its event a reply token is used. LINE promises one minute; the rest is for clocks that differ."""
-FIRST_REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=1)
-"""How long to rest after a 429, to which LINE adds no Retry-After: doubled while it goes on."""
-
 _KEYS = uuid.UUID("6f3a1f0e-3d0b-5a8e-9a55-1d5d0c0f7b21")
 """The namespace of our retry keys."""
-_MONTH_IS_OVER = re.compile(r"monthly limit", re.IGNORECASE)
 _INVALID_TOKEN = re.compile(r"reply token", re.IGNORECASE)
-_NOBODY = re.compile(r"failed to send messages|property, 'to'", re.IGNORECASE)
-_NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
-"""What goes wrong before a request has left the house."""
 _Answer = TypeVar("_Answer", bound=BaseModel)
 _Call = Literal["reply", "push", "multicast"]
 
@@ -95,7 +87,7 @@ class Line:
         self._clock = clock or SystemClock()
         self._timeout = timeout.total_seconds()
         self._quota = Quota(self._read_quota, self._clock, reserve=reserve_percent)
-        self._rest = FIRST_REST
+        self._refusals = Refusals()
         self._session: aiohttp.ClientSession | None = None  # for questions; messages have the posters
         self._posters: dict[_Call, Poster] = {}
 
@@ -194,13 +186,13 @@ class Line:
         try:
             status, answer, headers = await self._post("reply", body, {})
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return _unanswered(error)
+            return unanswered(error)
         if status == 200:
-            return Sent(_message_id(answer))
-        if status == 400 and _INVALID_TOKEN.search(_reason(status, answer)):
+            return Sent(message_id(answer))
+        if status == 400 and _INVALID_TOKEN.search(reason(status, answer)):
             # A token is used up by the reply that it carried.
             return Sent() if delivery.uncertain else None
-        return self._declined(status, answer, headers)
+        return self._refusals.read(status, answer, headers)
 
     async def _multicast(self, batch: Sequence[Delivery], objects: list[dict[str, Any]]) -> dict[int, Outcome]:
         if not batch:
@@ -226,8 +218,8 @@ class Line:
         try:
             outcome = self._understand(call, *await self._post(call, body, {wire.RETRY_KEY_HEADER: retry_key}))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            outcome = _unanswered(error)
-        if isinstance(outcome, Rejected) and _MONTH_IS_OVER.search(outcome.reason):
+            outcome = unanswered(error)
+        if isinstance(outcome, Rejected) and MONTH_IS_OVER.search(outcome.reason):
             self._quota.exhausted()
         elif isinstance(outcome, Rejected) or (isinstance(outcome, Retry) and not outcome.uncertain):
             self._quota.give_back(counted)
@@ -235,16 +227,16 @@ class Line:
 
     def _understand(self, call: _Call, status: int, answer: bytes, headers: Mapping[str, str]) -> Outcome:
         if status == 409:
-            return Sent(_message_id(answer) or headers.get(wire.ACCEPTED_REQUEST_ID_HEADER))
+            return Sent(message_id(answer) or headers.get(wire.ACCEPTED_REQUEST_ID_HEADER))
         if status == 200:
             if not answer.startswith(b"{"):
                 # What stands between us and LINE may have said it; the same key asks again.
                 return Retry("LINE's answer could not be read.", uncertain=True)
-            return Sent(_message_id(answer) or headers.get(wire.REQUEST_ID_HEADER))
+            return Sent(message_id(answer) or headers.get(wire.REQUEST_ID_HEADER))
         if status == 400 and call == "multicast":
             # One of them may be the cause. The others must not suffer for it, so everybody is tried alone.
-            return Retry(_reason(status, answer), plainly=True)
-        return self._declined(status, answer, headers)
+            return Retry(reason(status, answer), plainly=True)
+        return self._refusals.read(status, answer, headers)
 
     async def _post(self, call: _Call, body: bytes, headers: Mapping[str, str]) -> Answer:
         poster = self._posters.get(call)
@@ -252,27 +244,8 @@ class Line:
             raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
         answer = await poster.post(body, headers)
         if answer[0] < 400:
-            self._rest = FIRST_REST
+            self._refusals.forget()
         return answer
-
-    def _declined(self, status: int, answer: bytes, headers: Mapping[str, str]) -> Retry | Rejected:
-        reason = _reason(status, answer)
-        if status == 429:
-            if _MONTH_IS_OVER.search(reason):
-                return Rejected(f"{reason} LINE's messages of this month are used up.")
-            return Retry(reason, after=self._wait(headers.get("Retry-After")))
-        if status >= 500:
-            return Retry(reason, uncertain=True)
-        # 401: the token was exchanged and the new one is not here yet; what waits must not die of it.
-        # A push to an id that is nobody's here, or no friend's; LINE has no finer word for it.
-        return Retry(reason) if status in {401, 408} else Rejected(reason, gone=bool(_NOBODY.search(reason)))
-
-    def _wait(self, asked: str | None) -> timedelta:
-        """How long to rest; LINE names no wait, what stands in front of it may name seconds."""
-        if asked is not None and asked.isascii() and asked.isdecimal():
-            return timedelta(seconds=min(max(int(asked), 1), 3_600))
-        rest, self._rest = self._rest, min(self._rest * 2, LONGEST_REST)
-        return rest
 
     # ---------------------------------------------------------------- quota
 
@@ -308,30 +281,3 @@ def _retry_key(adapter: str, name: str, delivery: Delivery) -> str:
     the same number is another notice.
     """
     return str(uuid.uuid5(_KEYS, "\0".join((adapter, name, delivery.message.text))))
-
-
-def _unanswered(error: BaseException) -> Retry:
-    """A network's failure as an outcome; the error's own text could hold more than it should, its type cannot."""
-    if isinstance(error, TimeoutError):
-        return Retry("LINE did not answer in time.", uncertain=True)
-    reached = not isinstance(error, _NEVER_ARRIVED)
-    return Retry(f"The connection to LINE failed ({type(error).__name__}).", uncertain=reached)
-
-
-def _message_id(answer: bytes) -> str | None:
-    """The id of the first message that LINE sent for a call; a multicast's answer has none."""
-    try:
-        sent = wire.SentAnswer.model_validate_json(answer).sent_messages
-    except ValidationError:
-        return None
-    return sent[0].id if sent else None
-
-
-def _reason(status: int, answer: bytes) -> str:
-    """What LINE says is wrong, with the places that it names."""
-    try:
-        error = wire.ErrorAnswer.model_validate_json(answer)
-    except ValidationError:
-        return f"LINE answered {status}."
-    details = "; ".join(f"{each.property}: {each.message}" for each in error.details[:3])
-    return f"LINE answered {status}: {error.message}{f' ({details})' if details else ''}"[:500]

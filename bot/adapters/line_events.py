@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import line_wire as wire
 from bot.adapters.bodies import events_in
+from bot.bounds import bounded
 from bot.events import (
     ButtonPressed,
     Event,
@@ -39,12 +40,12 @@ def parse(body: bytes, *, adapter: str, now: datetime) -> list[Event]:
     documents, callback = events_in(body)
     bot = callback.get("destination")
     reader = _Reader(adapter, bot if isinstance(bot, str) and bot else "bot", now)
-    found: dict[str, Event] = {}
+    found: list[Event] = []
     ids: dict[str, str] = {}
     for document in documents:
-        for event in reader.events(document, ids):
-            found[event.key] = event
-    return list(found.values())
+        found += reader.events(document, ids)
+        bounded(found)  # everybody who joins a group is an event
+    return list({event.key: event for event in found}.values())
 
 
 def token_age(token: str, now: datetime) -> timedelta:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
+from bot.bounds import few
 from bot.messages import Button, Message
 
 SIGNATURE_HEADER = "X-Line-Signature"
@@ -75,7 +76,7 @@ class Mentionee(Incoming):
 
 
 class Mention(Incoming):
-    mentionees: tuple[Mentionee, ...] = ()
+    mentionees: Annotated[tuple[Mentionee, ...], FailFast(), BeforeValidator(few)] = ()
 
 
 class TextContent(Incoming):
@@ -154,7 +155,7 @@ class PresenceEvent(IncomingEvent):
 
 
 class People(Incoming):
-    members: tuple[UserSource, ...] = Field(min_length=1)
+    members: Annotated[tuple[UserSource, ...], FailFast(), BeforeValidator(few), Field(min_length=1)]
 
 
 class MembersJoinedEvent(IncomingEvent):
@@ -225,10 +226,13 @@ def length(text: str) -> int:
 def without_mention(text: str, mention: Mention) -> str:
     """The text without the bot's own name in it, so that `@bot /ping` is the command that was meant."""
     units = text.encode("utf-16-le", "surrogatepass")
+    kept, end = [], len(units)
     for each in sorted(mention.mentionees, key=lambda each: each.index, reverse=True):
         if each.is_self:
-            units = units[: each.index * 2] + units[(each.index + each.length) * 2 :]
-    return units.decode("utf-16-le", "surrogatepass").strip()
+            kept.append(units[(each.index + each.length) * 2 : end])
+            end = min(end, each.index * 2)
+    kept.append(units[:end])
+    return b"".join(reversed(kept)).decode("utf-16-le", "surrogatepass").strip()
 
 
 def split(text: str) -> list[str]:

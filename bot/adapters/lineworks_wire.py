@@ -19,9 +19,10 @@ import hmac
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, FailFast, Field
 from pydantic.alias_generators import to_camel
 
+from bot.bounds import few
 from bot.messages import Button
 
 API = "https://www.worksapis.com/v1.0"
@@ -96,7 +97,7 @@ class Callback(Wire):
     issued_time: AwareDatetime
     content: Content | None = None
     data: str | None = None
-    members: list[Id] = Field(default_factory=list)
+    members: Annotated[list[Id], FailFast(), BeforeValidator(few)] = Field(default_factory=list)
 
 
 BEGUN = "start"

@@ -5,13 +5,9 @@ The names of the wire stand in `bot.adapters.logochat_wire`; this module joins t
 
 from __future__ import annotations
 
-import math
-import socket
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import TypeVar
 
 import aiohttp
@@ -21,6 +17,7 @@ from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import logochat_wire as wire
+from bot.adapters.logochat_answers import ANSWER_LIMIT, NEVER_ARRIVED, declined, describe, read, reason
 from bot.adapters.logochat_callbacks import Callbacks
 from bot.adapters.logochat_files import Files
 from bot.adapters.posting import Poster
@@ -29,12 +26,6 @@ from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, NotOnShelf
 from bot.events import Event
 from bot.messages import Attachment, Message
-
-ANSWER_LIMIT = 1_000_000
-"""Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
-
-_NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
-"""Failures before anything was sent."""
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -153,7 +144,7 @@ class LogoChat:
             if status == 409 and self._files is not None:
                 self._files.forget(delivery.message.attachments)  # the service has dropped one of them
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return Retry(_describe(error), uncertain=not isinstance(error, _NEVER_ARRIVED))
+            return Retry(describe(error), uncertain=not isinstance(error, NEVER_ARRIVED))
         if not 200 <= status < 300:
             return self._declined(status, answer, wait, gone=status in {403, 404, 410})
         try:
@@ -189,7 +180,7 @@ class LogoChat:
         if self._session is None:
             raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
         async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
-            return response.status, await _read(response), response.headers.get("Retry-After")
+            return response.status, await read(response), response.headers.get("Retry-After")
 
     def _posting(self) -> Poster:
         if self._poster is None:
@@ -197,30 +188,7 @@ class LogoChat:
         return self._poster
 
     def _declined(self, status: int, answer: bytes, wait: str | None, *, gone: bool = False) -> Retry | Rejected:
-        reason = _reason(status, answer)
-        if status == 429:
-            return Retry(reason, after=self._wait(wait))
-        # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
-        if status >= 500 or status in {401, 408, 409, 425}:
-            return Retry(reason, uncertain=status not in {401, 425, 503})
-        return Rejected(reason, gone=gone)
-
-    def _wait(self, value: str | None) -> timedelta | None:
-        """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
-
-        None if it says nothing usable.
-        """
-        if value is None:
-            return None
-        try:
-            seconds = float(value)
-        except ValueError:
-            try:
-                moment = parsedate_to_datetime(value)
-            except ValueError:
-                return None
-            seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - self._clock.now()).total_seconds()
-        return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
+        return declined(status, answer, wait, self._clock.now(), gone=gone)
 
     # -------------------------------------------------- rooms, reads, people
 
@@ -289,9 +257,9 @@ class LogoChat:
         try:
             status, answer, _ = await self._call(method, url, headers, body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ServiceProblem(f"{method} {url.path}: {_describe(error)}") from None
+            raise ServiceProblem(f"{method} {url.path}: {describe(error)}") from None
         if not 200 <= status < 300:
-            raise ServiceProblem(f"{method} {url.path}: {_reason(status, answer)}", status)
+            raise ServiceProblem(f"{method} {url.path}: {reason(status, answer)}", status)
         return answer
 
 
@@ -321,32 +289,3 @@ def _composed(message: Message) -> bytes:
     if message.reference is not None:
         body["reference"] = message.reference
     return orjson.dumps(body)[1:]
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, never more than `ANSWER_LIMIT`."""
-    if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
-        return await response.read()
-    received = bytearray()
-    async for chunk in response.content.iter_any():
-        received += chunk
-        if len(received) > ANSWER_LIMIT:
-            response.close()
-            return bytes(received[:ANSWER_LIMIT])
-    return bytes(received)
-
-
-def _reason(status: int, answer: bytes) -> str:
-    """What the service says is wrong: the problem document's detail, or at least the status."""
-    try:
-        problem = wire.Problem.model_validate_json(answer)
-    except ValidationError:
-        return f"The service answered {status}."
-    return f"The service answered {status}: {(problem.detail or problem.title)[:500]}"
-
-
-def _describe(error: BaseException) -> str:
-    """A network's failure as a reason; the error's own text could hold an address with secrets, its type cannot."""
-    if isinstance(error, TimeoutError):
-        return "The service did not answer in time."
-    return f"The connection to the service failed ({type(error).__name__})."

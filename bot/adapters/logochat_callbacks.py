@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import logochat_wire as wire
 from bot.adapters.bodies import events_in
+from bot.bounds import bounded
 from bot.clock import Clock
 from bot.events import (
     ButtonPressed,
@@ -57,7 +58,7 @@ class Callbacks:
             events = orjson.loads(body)["events"]
             if type(events) is not list:
                 raise TypeError(events)
-            return [self._parse_plain(event) for event in events]
+            return [self._parse_plain(event) for event in bounded(events)]
         except (KeyError, TypeError, ValueError):
             # Something is not as the wire has it: look again, slowly, and say what.
             return self._parse_one_by_one(body)
@@ -94,13 +95,13 @@ class Callbacks:
         return [self._parse_one(event) for event in events]
 
     def _parse_one(self, document: object) -> Event:
-        try:
-            return self._translate(_KNOWN_EVENT.validate_json(part(document)))
-        except ValidationError as error:
-            return self._unknown(document, error)
-
-    def _unknown(self, document: object, error: ValidationError) -> Unknown:
         raw = part(document)
+        try:
+            return self._translate(_KNOWN_EVENT.validate_json(raw))
+        except ValidationError as error:
+            return self._unknown(document, raw, error)
+
+    def _unknown(self, document: object, raw: bytes, error: ValidationError) -> Unknown:
         known: Mapping[str, object] = document if isinstance(document, dict) else {}
         key, kind = known.get("event_id"), known.get("type")
         if not isinstance(key, str) or not key:

@@ -49,7 +49,10 @@ class Row(NamedTuple):
     error: str | None
 
 
+SHOWN = 4_000
+"""Characters of a payload that a list of failed events shows."""
 _COLUMNS = ", ".join(Row._fields)
+_BEGINNINGS = _COLUMNS.replace("payload", f"substr(payload, 1, {SHOWN})")
 
 
 class EventFile:
@@ -132,17 +135,23 @@ class EventFile:
         )
 
     def failed(self, limit: int) -> list[Row]:
-        """Rows that were given up, the newest first."""
-        return self._rows("state = 'failed' ORDER BY id DESC LIMIT ?", limit)
+        """Rows that were given up, the newest first; of a long payload the beginning, for some are megabytes."""
+        return self._rows("state = 'failed' ORDER BY id DESC LIMIT ?", limit, columns=_BEGINNINGS)
+
+    def count_failed(self) -> int:
+        return int(self._connection.execute("SELECT count(*) FROM events WHERE state = 'failed'").fetchone()[0])
 
     def find_failed(self, id: int) -> Row | None:
         return next(iter(self._rows("state = 'failed' AND id = ?", id)), None)
 
-    def revive(self, id: int) -> None:
-        """A given-up row is pending again, as if it had just come."""
-        self._connection.execute(
-            "UPDATE events SET state = 'pending', attempts = 0, retry_at = NULL, error = NULL WHERE id = ?", (id,)
+    def revive(self, id: int) -> bool:
+        """A given-up row is pending again, as if it had just come; False if somebody else was quicker."""
+        revived = self._connection.execute(
+            "UPDATE events SET state = 'pending', attempts = 0, retry_at = NULL, error = NULL "
+            "WHERE id = ? AND state = 'failed'",
+            (id,),
         )
+        return revived.rowcount > 0
 
     def forget(self, before: int) -> int:
         """Delete the keys of rows handled and received before a moment; how many."""
@@ -156,8 +165,8 @@ class EventFile:
     def close(self) -> None:
         self._connection.close()
 
-    def _rows(self, condition: str, *values: object) -> list[Row]:
-        found = self._connection.execute(f"SELECT {_COLUMNS} FROM events WHERE {condition}", values)  # noqa: S608 - our own words only
+    def _rows(self, condition: str, *values: object, columns: str = _COLUMNS) -> list[Row]:
+        found = self._connection.execute(f"SELECT {columns} FROM events WHERE {condition}", values)  # noqa: S608 - our own words only
         return [Row(*row) for row in found]
 
 

@@ -26,7 +26,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class FailedEvent:
-    """An event that was given up, or a row that could not be read. `payload` is the event as JSON, or what is left."""
+    """An event that was given up, or a row that could not be read.
+
+    `payload` is the event as JSON, or what is left; of a long one, its beginning.
+    """
 
     id: int
     adapter: str
@@ -66,6 +69,9 @@ class Inbox(Protocol):
 
     async def failed(self, limit: int = 100) -> Sequence[FailedEvent]:
         """Events that were given up, the newest first."""
+
+    async def count_failed(self) -> int:
+        """How many events were given up."""
 
     async def replay(self, id: int) -> bool:
         """Make a given-up event pending again with no attempts; False if there is none that can be read."""

@@ -18,19 +18,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import orjson
 import structlog
-from pydantic import ValidationError
 
 from bot.clock import Clock
 from bot.errors import InboxUnavailable
-from bot.events import EVENT, Event, has_possible_moment, storable
-from bot.inbox.file import EventFile, NewRow, Row
+from bot.events import Event, has_possible_moment, storable
+from bot.inbox import rows
+from bot.inbox.file import EventFile, NewRow
 from bot.inbox.protocol import FailedEvent, Record
 from bot.inbox.writer import LoopWriter, Writer
 from bot.storage import Durability
@@ -38,8 +38,6 @@ from bot.storage import Durability
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _NUL = rb"\u0000"
 
 
@@ -100,12 +98,14 @@ class SqliteInbox:
         await writer.open(lambda: EventFile(self.path, self._durability))
         self._writer = writer
         for row in await self._call(EventFile.pending):
-            event = _read(row)
+            event = rows.event_in(row)
             if event is None:
                 log.error("inbox_row_unreadable", id=row.id, adapter=row.adapter, key=row.key)
                 await self.fail(row.id, "The row cannot be read as an event.", None)
             else:
-                self._hand_in(Record(row.id, event, row.attempts, _moment(row.retry_at), redelivered=True), _size(row))
+                self._hand_in(
+                    Record(row.id, event, row.attempts, rows.moment(row.retry_at), redelivered=True), rows.size(row)
+                )
         if self._fresh:
             self._arrival()
 
@@ -162,32 +162,23 @@ class SqliteInbox:
             self._writer.acknowledge(ids)
 
     async def fail(self, id: int, error: str, retry_at: datetime | None) -> None:
-        await self._call(lambda file: file.fail(id, error, _microseconds(retry_at)))
+        await self._call(lambda file: file.fail(id, error, rows.microseconds(retry_at)))
         if retry_at is None:
             self._size -= self._sizes.pop(id, 0)
 
     async def failed(self, limit: int = 100) -> Sequence[FailedEvent]:
-        rows = await self._call(lambda file: file.failed(limit))
-        return [
-            FailedEvent(
-                id=row.id,
-                adapter=row.adapter,
-                key=row.key,
-                received_at=_EPOCH + row.received_at * _MICROSECOND,
-                attempts=row.attempts,
-                error=row.error or "",
-                payload=_text(row),
-            )
-            for row in rows
-        ]
+        found = await self._call(lambda file: file.failed(limit))
+        return [rows.as_failed(row) for row in found]
+
+    async def count_failed(self) -> int:
+        return await self._call(EventFile.count_failed)
 
     async def replay(self, id: int) -> bool:
         row = await self._call(lambda file: file.find_failed(id))
-        event = None if row is None else _read(row)
-        if row is None or event is None:
+        event = None if row is None else rows.event_in(row)
+        if row is None or event is None or not await self._call(lambda file: file.revive(id)):
             return False
-        await self._call(lambda file: file.revive(id))
-        self._hand_in(Record(id, event, redelivered=True), _size(row))
+        self._hand_in(Record(id, event, redelivered=True), rows.size(row))
         self._arrival()
         return True
 
@@ -232,15 +223,15 @@ class SqliteInbox:
         now = self._clock.now()
         if now >= self._prune_at:
             self._prune(now)
-        received_at = (now - _EPOCH) // _MICROSECOND
+        received_at = (now - rows.EPOCH) // rows.MICROSECOND
         batch, self._waiting, self._waiting_rows = self._waiting, [], 0
-        rows = [
+        new_rows = [
             NewRow(event.adapter, event.key, payload, received_at)
             for append in batch
             for event, payload in zip(append.events, append.payloads, strict=True)
         ]
         self.commits += 1
-        self._written = self._writer.call(lambda file: file.append(rows))
+        self._written = self._writer.call(lambda file: file.append(new_rows))
         self._written.add_done_callback(partial(self._committed, batch))
 
     def _committed(self, batch: list[_Append], written: asyncio.Future[list[int | None]]) -> None:
@@ -275,32 +266,9 @@ class SqliteInbox:
 
     def _prune(self, now: datetime) -> None:
         self._prune_at = now + max(self._keep_keys / 100, timedelta(minutes=1))
-        before = (now - self._keep_keys - _EPOCH) // _MICROSECOND
+        before = (now - self._keep_keys - rows.EPOCH) // rows.MICROSECOND
         assert self._writer is not None
         self._writer.call(lambda file: file.forget(before)).add_done_callback(_log_failure)
-
-
-def _read(row: Row) -> Event | None:
-    try:
-        return EVENT.validate_json(row.payload or "")
-    except ValidationError:
-        return None
-
-
-def _text(row: Row) -> str:
-    return row.payload.decode("utf-8", "backslashreplace") if isinstance(row.payload, bytes) else row.payload or ""
-
-
-def _size(row: Row) -> int:
-    return len(row.payload or "")
-
-
-def _microseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-def _moment(microseconds: int | None) -> datetime | None:
-    return None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
 
 
 def _log_failure(future: asyncio.Future[int]) -> None:

@@ -16,17 +16,17 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
-from typing import Literal
 
 import structlog
 
 from bot.activity import Activity, Alarm
-from bot.adapter import Adapter, Outcome, Rejected, Retry, Sent
+from bot.adapter import Adapter, Outcome, Retry
 from bot.clock import Clock
-from bot.messages import Priority
 from bot.outbox.circuit import Circuit, CircuitHook
 from bot.outbox.hooks import GivenUpHook, Listener, run_hooks
+from bot.outbox.judging import judge
 from bot.outbox.pacing import pacer_for
+from bot.outbox.ready import Ready
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
 from bot.storage import Database
@@ -90,7 +90,7 @@ class Sender:
         self._look = True  # there may be something to claim
         self._rung = False  # it may be more urgent than what is claimed
         self._look_at: datetime | None = None
-        self._ready: list[Claimed] = []
+        self._ready = Ready()
         self._results: list[Result] = []
         self._oldest: datetime | None = None
         self._calls: set[asyncio.Task[None]] = set()
@@ -110,7 +110,7 @@ class Sender:
             while True:
                 await self.alarm.wait(until)
                 until = await self._step()
-                if self._stopping and not self._calls and not self._results and not self._ready:
+                if self._stopping and not self._calls and not self._results and not self._ready.all:
                     return
         finally:
             for call in self._calls:
@@ -131,7 +131,7 @@ class Sender:
             if self._wants_turn(now):
                 await self._turn()
             await self._keep_claims()
-            await self._pacer.prepare(len(self._ready), urgent=self._is_urgent())
+            await self._pacer.prepare(len(self._ready.all), urgent=self._ready.is_urgent)
         except Exception:
             log.exception("outbox.turn_failed", adapter=self._adapter.name)
             if self._stopping:
@@ -151,10 +151,10 @@ class Sender:
         ):
             return True
         if self._must_give_back():
-            return bool(self._ready)
+            return bool(self._ready.all)
         if self._circuit.probes:
-            return len(self._ready) > len(self._next_call()) or (self._look and not self._ready)
-        return self._look and (self._rung or len(self._ready) <= self._ahead // 2)
+            return len(self._ready.all) > len(self._ready.next_call()) or (self._look and not self._ready.all)
+        return self._look and (self._rung or len(self._ready.all) <= self._ahead // 2)
 
     def _must_give_back(self) -> bool:
         """Whether what is claimed had better wait in the database: we stop, or the platform is to be left alone."""
@@ -171,12 +171,12 @@ class Sender:
         giving_back, probing = self._must_give_back(), self._circuit.probes
         give_back: list[Claimed] = []
         if giving_back:
-            give_back, self._ready = self._ready, []
+            give_back, self._ready.all = self._ready.all, []
         elif probing:
-            give_back, self._ready = self._parted()
-        wanted, below = (1 if probing else self._ahead) - len(self._ready), ANY_PRIORITY
+            give_back, self._ready.all = self._ready.parted()
+        wanted, below = (1 if probing else self._ahead) - len(self._ready.all), ANY_PRIORITY
         if wanted <= 0 and not probing:  # enough is claimed, so take only what overtakes it
-            wanted, below = max(self._concurrency, self._batch_size), self._ready[0].priority
+            wanted, below = max(self._concurrency, self._batch_size), self._ready.all[0].priority
         if wanted > self._batch_size:
             wanted -= wanted % self._batch_size  # full calls, as far as there is enough for them
         self._look = self._rung = False
@@ -198,12 +198,11 @@ class Sender:
         except BaseException:
             self._results = results + self._results
             self._gave_up = self._gave_up or gave_up
-            self._ready = give_back + self._ready
+            self._ready.all = give_back + self._ready.all
             self._look = True
             raise
         if claimed:
-            # Both parts are in order already, so sorting merges them.
-            self._ready = sorted([*self._ready, *reversed(claimed)], key=lambda each: each.rank, reverse=True)
+            self._ready.add(claimed)
         if giving_back or below != ANY_PRIORITY or len(claimed) >= wanted:
             self._look = True  # there is more, or nobody has looked
         else:
@@ -233,7 +232,7 @@ class Sender:
         if self._database.is_sqlite or now < self._renewed_at + LEASE / 3:
             return
         self._renewed_at = now
-        held = [each.delivery.id for each in self._ready] + list(self._under_way)
+        held = [each.delivery.id for each in self._ready.all] + list(self._under_way)
         held += [result.claimed.delivery.id for result in self._results]
         if held:
             async with self._database.transaction() as db:
@@ -243,7 +242,7 @@ class Sender:
         moments = [moment for moment in (self._look_at,) if moment is not None]
         if self._results and self._oldest is not None:
             moments.append(self._oldest + LINGER)
-        if self._ready or self._look:
+        if self._ready.all or self._look:
             moments += [each for each in (self._pacer.next_at, self._circuit.next_at) if each is not None]
         if not self._database.is_sqlite:
             self._look = True
@@ -271,45 +270,23 @@ class Sender:
             outcomes = await self._send(batch)
             self._collect(batch, outcomes, started_at)
             batch = self._take()
-            if len(self._results) == GATHER or len(self._ready) == self._ahead // 2:
+            if len(self._results) == GATHER or len(self._ready.all) == self._ahead // 2:
                 self.alarm.ring()
 
     def _take(self) -> list[Claimed]:
         """What goes into the next call: one delivery, or on a platform with multicast those that say the same."""
         if (
-            not self._ready
+            not self._ready.all
             or self._stopping
             or self._between_probes()
-            or not self._pacer.take(urgent=self._is_urgent())
+            or not self._pacer.take(urgent=self._ready.is_urgent)
         ):
             return []
         self._circuit.begin()
-        batch = self._next_call()
-        if len(batch) == 1:
-            self._ready.pop()
-        else:
-            self._ready, _ = self._parted()
+        batch = self._ready.take()
         for each in batch:
             self._under_way[each.delivery.id] = each
         return batch
-
-    def _is_urgent(self) -> bool:
-        return bool(self._ready) and self._ready[-1].priority <= Priority.EMERGENCY
-
-    def _next_call(self) -> list[Claimed]:
-        """What goes into the next call. Those that share one are never parted, not even for a probe."""
-        if not self._ready:
-            return []
-        name = self._ready[-1].delivery.shared_call  # the next to go stands at the end
-        if name is None:
-            return [self._ready[-1]]
-        return [each for each in reversed(self._ready) if each.delivery.shared_call == name]
-
-    def _parted(self) -> tuple[list[Claimed], list[Claimed]]:
-        """What is ready, without the next call, and the next call, both in the order of `_ready`."""
-        chosen = {each.delivery.id for each in self._next_call()}
-        rest = [each for each in self._ready if each.delivery.id not in chosen]
-        return rest, [each for each in self._ready if each.delivery.id in chosen]
 
     async def _send(self, batch: Sequence[Claimed]) -> Sequence[Outcome]:
         try:
@@ -333,26 +310,9 @@ class Sender:
             wait = self._policy.wait(batch[0].attempts + 1, self._random)
         for claimed, outcome in zip(batch, outcomes, strict=True):
             del self._under_way[claimed.delivery.id]
-            self._results.append(self._judge(claimed, outcome, started_at, now, wait))
-
-    def _judge(
-        self, claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime, wait: timedelta | None
-    ) -> Result:
-        if isinstance(outcome, Sent):
-            return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
-        if isinstance(outcome, Rejected):
-            self._gave_up = True
-            why: Literal["gone", "rejected"] = "gone" if outcome.gone else "rejected"
-            return Result(claimed, "dead", why, started_at, now, reason=outcome.reason)
-        failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
-        failed.plainly = outcome.plainly
-        if outcome.after is not None:
-            failed.outcome, failed.due_at = "snooze", now + outcome.after
-            # The platform is tired of us as a whole, so the other deliveries rest as well.
-            self._pacer.pause(failed.due_at)
-        elif wait is not None:
-            failed.due_at = now + wait
-        else:
-            failed.state = "dead"
-            self._gave_up = True
-        return failed
+            result = judge(claimed, outcome, started_at, now, wait)
+            if result.state == "dead":
+                self._gave_up = True
+            elif result.outcome == "snooze" and result.due_at is not None:
+                self._pacer.pause(result.due_at)  # the platform is tired of us as a whole, so the others rest as well
+            self._results.append(result)

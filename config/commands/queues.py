@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from bot.activity import Activity
 from bot.clock import SystemClock, to_tokyo
+from bot.control import NoAnswer, NotOurs, NotRunning, RunningInbox
 from bot.errors import ConfigurationError, KairanbanError
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
@@ -19,6 +21,8 @@ from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
+
+T = TypeVar("T")
 
 inbox = typer.Typer(no_args_is_help=True, help="処理できなかった受信 / events that were given up")
 outbox = typer.Typer(no_args_is_help=True, help="送れなかったメッセージ / messages that were given up")
@@ -29,17 +33,13 @@ Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="�
 
 @inbox.command("failed", help="処理をあきらめた受信 / events that were given up")
 def failed(limit: Limit = 100, settings: SettingsFile = None, folder: Folder = None) -> None:
-    """The newest first; the bot must not be running, for the log belongs to one process."""
+    """The newest first; a running bot is asked, for its log belongs to one process."""
     place = chosen(settings, folder)
     run(_failed(place, catalogue(place), limit))
 
 
 async def _failed(settings: Settings, texts: Texts, limit: int) -> None:
-    log = await _opened_inbox(settings, texts)
-    try:
-        rows = await log.failed(limit)
-    finally:
-        await log.close()
+    rows, _ = await _asked(settings, texts, lambda log: log.failed(limit))
     if not rows:
         console.print(texts("queue.none"))
         return
@@ -50,23 +50,40 @@ async def _failed(settings: Settings, texts: Texts, limit: int) -> None:
     console.print(shown)
 
 
-@inbox.command("replay", help="もう一度処理する。次の起動で / handle it again, at the next start")
+@inbox.command("replay", help="もう一度処理する / handle it again")
 def replay_event(
     number: Annotated[int, typer.Argument(metavar="ID")], settings: SettingsFile = None, folder: Folder = None
 ) -> None:
-    """Make a given-up event pending again."""
+    """Make a given-up event pending again: a running bot handles it now, a stopped one when it starts."""
     place = chosen(settings, folder)
     run(_replay_event(place, catalogue(place), number))
 
 
 async def _replay_event(settings: Settings, texts: Texts, number: int) -> None:
+    found, running = await _asked(settings, texts, lambda log: log.replay(number))
+    if not found:
+        raise KairanbanError(texts("queue.no_such", id=number))
+    console.print(texts("queue.replaying_event" if running else "queue.replayed_event", id=number))
+
+
+async def _asked(
+    settings: Settings, texts: Texts, ask: Callable[[SqliteInbox | RunningInbox], Awaitable[T]]
+) -> tuple[T, bool]:
+    """What the inbox answers, and whether it was a running bot's."""
+    place = settings.storage.control_socket
+    try:
+        return await ask(RunningInbox(place)), True
+    except NotRunning:
+        pass
+    except NotOurs as error:
+        raise ConfigurationError(texts("queue.not_ours", socket=place)) from error
+    except NoAnswer as error:
+        raise KairanbanError(texts("queue.no_answer", socket=place, reason=error)) from error
     log = await _opened_inbox(settings, texts)
     try:
-        if not await log.replay(number):
-            raise KairanbanError(texts("queue.no_such", id=number))
+        return await ask(log), False
     finally:
         await log.close()
-    console.print(texts("queue.replayed_event", id=number))
 
 
 async def _opened_inbox(settings: Settings, texts: Texts) -> SqliteInbox:
@@ -78,7 +95,8 @@ async def _opened_inbox(settings: Settings, texts: Texts) -> SqliteInbox:
         await log.open()
     except ConfigurationError as error:
         if "in use" in str(error):
-            raise ConfigurationError(texts("queue.locked", file=file)) from error
+            socket = settings.storage.control_socket
+            raise ConfigurationError(texts("queue.locked", file=file, socket=socket)) from error
         raise
     return log
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -15,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot import NEXT, Address, Button, ConfigurationError, Context, Message, Refused, Router
 from bot.directory import Entry
 from bot.dispatch import DispatchPolicy
-from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
+from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived, Unknown
 from bot.storage import BUSY_TIMEOUT
 from bot.tables import departments, handled_events
 from bot.testing import Harness
+from bot.testing.harness import START
 
 ALICE = Entry("0001", "青木 花子", "総務課", roles=("headquarters",), addresses={"fake": "alice"})
 _keys = count(1)
@@ -404,6 +405,34 @@ async def test_one_event_that_spoils_a_bulk_is_set_aside_and_the_others_are_appl
         assert applied == ["r1", "r2"]
         await harness.advance(timedelta(minutes=10))
         assert [failed.key for failed in await harness.inbox.failed()] == ["bad"]
+
+
+async def test_what_nobody_can_read_keeps_nobody_waiting_while_it_is_set_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    router = Router()
+    heard = asyncio.Event()
+
+    @router.on(MessageReceived)
+    async def hear(ctx: Context[MessageReceived]) -> None:
+        heard.set()
+
+    unreadable = [
+        Unknown(adapter="fake", key=f"u{number}", conversation="", occurred_at=START, payload="0", reason="Nonsense.")
+        for number in range(20)
+    ]
+    async with Harness(router) as harness:
+        fail = harness.inbox.fail
+
+        async def fail_at_leisure(id: int, error: str, retry_at: datetime | None) -> None:
+            await heard.wait()  # for ever, if the good event had to wait for this
+            await fail(id, error, retry_at)
+
+        monkeypatch.setattr(harness.inbox, "fail", fail_at_leisure)
+        await harness.bot.take([*unreadable, said("alice", "hello", key="good")])
+        async with asyncio.timeout(30):
+            await harness.idle()
+        assert heard.is_set()
+        assert len(await harness.inbox.failed()) == 20
+        assert harness.inbox.backlog == 0
 
 
 async def test_an_event_that_nobody_answers_is_noted_and_done_with() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bot.clock import TOKYO, ManualClock
 from bot.errors import ConfigurationError, InboxUnavailable
-from bot.events import Event, Location, MessageRead, MessageReceived
+from bot.events import EVENT, Event, Location, MessageRead, MessageReceived, Unknown
 from bot.inbox import SqliteInbox
 from bot.inbox.file import EventFile
 
@@ -137,6 +137,32 @@ async def test_a_failed_event_is_kept_listed_and_can_be_replayed(inbox: SqliteIn
     assert (again.event, again.attempts, again.redelivered) == (event("a"), 0, True)
     assert await inbox.failed() == []
     assert not await inbox.replay(999)
+
+
+async def test_of_two_who_ask_for_another_try_at_once_one_gets_it(inbox: SqliteInbox) -> None:
+    await inbox.append([event("a")])
+    [record] = await inbox.take(1)
+    await inbox.fail(record.id, "on purpose", None)
+    asked = await asyncio.gather(inbox.replay(record.id), inbox.replay(record.id))
+    assert sorted(asked) == [False, True]
+    assert [again.event.key for again in await inbox.take(10)] == ["a"]
+
+
+async def test_a_list_of_failed_events_shows_the_beginning_of_a_long_one_and_another_try_has_all_of_it(
+    inbox: SqliteInbox,
+) -> None:
+    long = Unknown(adapter="fake", key="long", conversation="", occurred_at=MOMENT, payload="あ" * 2**20)
+    await inbox.append([long, event("short")])
+    records = await inbox.take(2)
+    for record in records:
+        await inbox.fail(record.id, "on purpose", None)
+    short, cut = await inbox.failed()
+    assert EVENT.validate_json(short.payload) == event("short")
+    assert (cut.key, len(cut.payload)) == ("long", 4_000)
+    assert await inbox.count_failed() == 2
+    assert await inbox.replay(cut.id)
+    assert [record.event for record in await inbox.take(2)] == [long]
+    assert await inbox.count_failed() == 1
 
 
 async def test_a_retry_keeps_its_count_and_its_moment_over_a_restart(inbox: SqliteInbox) -> None:

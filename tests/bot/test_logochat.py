@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapter import Delivery, ListsReads, MakesRooms, Outcome, Rejected, Retry, Sent
-from bot.adapters.logochat import ANSWER_LIMIT, LogoChat, ServiceProblem
+from bot.adapters.logochat import LogoChat, ServiceProblem
+from bot.adapters.logochat_answers import ANSWER_LIMIT
 from bot.adapters.logochat_wire import IDEMPOTENCY_HEADER, ROOM_SIZE, SIGNATURE_HEADER, signature
 from bot.clock import ManualClock
 from bot.errors import ConfigurationError, KairanbanError, MalformedPayload

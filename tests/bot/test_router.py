@@ -154,3 +154,42 @@ def test_an_included_router_brings_everything_it_has_and_clashes_are_found() -> 
     assert len(outer.help) == 1
     with pytest.raises(ConfigurationError):
         outer.include(inner)
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments"),
+    [
+        ("/一斉Ａ棟①階 へ Ｂ", "Ａ棟①階 へ Ｂ"),
+        ("/一斉A棟は\n閉鎖します\n\n以上", "A棟は\n閉鎖します\n\n以上"),
+        ("／一斉３号館", "３号館"),
+        ("/ｱﾝｹｰﾄ５", "５"),
+        ("/ＲＥＡＤ５", "５"),
+        ("/一\u200b斉ABC", "ABC"),
+    ],
+)
+def test_what_follows_a_command_without_a_space_stays_as_it_was_typed(text: str, arguments: str) -> None:
+    """Width, case and lines of a notice that began right behind `/一斉` used to be changed for everybody."""
+    router = Router()
+    router.command("一斉", "アンケート", "read")(first)
+    name, found = router.invocation(message(text))
+    assert router.has_command(name or "")
+    assert found == arguments
+    assert router.invocation(message("/ｒｅａｄｓ")) == ("reads", "")
+
+
+def test_a_command_of_a_hundred_thousand_letters_is_looked_up_no_more_often_than_there_are_letters_in_a_name() -> None:
+    class Counted(dict[str, Any]):
+        looked_up = 0
+
+        def __contains__(self, name: object) -> bool:
+            self.looked_up += 1
+            return super().__contains__(name)
+
+    async def answer(ctx: object) -> None: ...
+
+    router = Router()
+    router.command("既読")(answer)
+    router._commands = counted = Counted(router._commands)
+    assert not router.handles(message("/" + "x" * 100_000))
+    assert counted.looked_up < 10
+    assert router.invocation(message("/既読3")) == ("既読", "3")

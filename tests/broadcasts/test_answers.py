@@ -17,8 +17,8 @@ from bot.storage import Database
 from bot.tables import members
 from bot.testing.harness import Harness
 from bot.testing.platform import SentMessage
+from broadcasts.answer_rows import Answer, keep
 from broadcasts.questions import Question, arrival
-from broadcasts.responses import Answer, keep
 from broadcasts.tables import broadcast_answers, broadcasts
 from handlers.wishes import Wish, parse
 from tests.broadcasts.support import city_hall, staff

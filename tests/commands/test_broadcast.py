@@ -132,7 +132,9 @@ def test_dead_messages_are_listed_and_sent_again(city: Terminal) -> None:
     assert (again.code, "outbox dead" in again.err) == (2, True)
 
 
-def test_the_inbox_says_when_the_running_bot_has_it(city: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_inbox_says_when_another_process_has_it_and_nobody_answers(
+    city: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert city("inbox", "failed").code == 2  # there is none yet
     (city.folder / "inbox.sqlite3").touch()
     assert "あきらめたものはありません" in city("inbox", "failed").out
@@ -144,4 +146,4 @@ def test_the_inbox_says_when_the_running_bot_has_it(city: Terminal, monkeypatch:
 
     monkeypatch.setattr(SqliteInbox, "open", locked)
     said = city("inbox", "failed")
-    assert (said.code, "動いているボットが使っています" in said.err) == (2, True)
+    assert (said.code, "control.sock でも答えません" in said.err) == (2, True)

@@ -25,6 +25,7 @@ from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Unplaced
 from bot.adapters.matrix.rooms import Rooms
 from bot.adapters.matrix.speaking import Speaker
+from bot.bounds import EVENTS_AT_ONCE
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, InboxUnavailable
 from bot.events import Event
@@ -34,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 TRANSACTION_LIMIT = 16 * 1_024 * 1_024
 """Bytes of one transaction: a hundred events of 64 KiB and what comes with them. Refused, it would come for ever."""
+RECEIPTS_AT_ONCE = 10_000
+"""Receipts that are looked at in one transaction; more are fetched, a room at a time."""
 FIRST_RETRY = timedelta(seconds=1)
 LAST_RETRY = timedelta(minutes=1)
 
@@ -145,10 +148,14 @@ class Matrix:
                 continue
             if event is not None:
                 found.append(event)
-        return found + self._reads(transaction.get("ephemeral"))
+        return found + self._reads(transaction.get("ephemeral"), EVENTS_AT_ONCE - len(found))
 
-    def _reads(self, ephemeral: object) -> list[Event]:
+    def _reads(self, ephemeral: object, most: int) -> list[Event]:
+        """What the receipts say, up to `most`: the first ones after a start say everything that was read before."""
         reads: dict[str, Event] = {}
+        if wire.receipts_in(ephemeral) > RECEIPTS_AT_ONCE:
+            self._gap.set()
+            return []
         for each in ephemeral if isinstance(ephemeral, list) else ():
             if not isinstance(each, dict) or each.get("type") != "m.receipt":
                 continue
@@ -158,6 +165,9 @@ class Matrix:
                 if messages is None:
                     self._gap.set()
                     continue
+                if len(reads) + len(messages) > most:
+                    self._gap.set()  # the homeserver tells it again, a room at a time
+                    return list(reads.values())
                 for message in messages:
                     read = self._reader.has_read(room.id, message, person, at)
                     reads.setdefault(read.key, read)

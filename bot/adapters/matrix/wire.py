@@ -199,3 +199,14 @@ def is_edit(content: Mapping[str, Any]) -> bool:
     """Whether a message only replaces an earlier one."""
     relation = content.get("m.relates_to")
     return isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
+
+
+def receipts_in(ephemeral: object) -> int:
+    """How many receipts a transaction brings at most, without a look at what they say."""
+    contents = (
+        (each.get("content") for each in ephemeral if isinstance(each, dict)) if isinstance(ephemeral, list) else ()
+    )
+    kinds = (kind for content in contents if isinstance(content, dict) for kind in content.values())
+    return sum(
+        len(people) for each in kinds if isinstance(each, dict) for people in each.values() if isinstance(people, dict)
+    )

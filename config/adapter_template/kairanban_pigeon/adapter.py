@@ -17,6 +17,7 @@ from typing import Any
 import aiohttp
 import orjson
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
+from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload
 from bot.events import (
@@ -76,7 +77,7 @@ class Pigeon:
             raise MalformedPayload(f"The body must be JSON: {error}.") from None
         if not isinstance(document, dict) or not isinstance(document.get("events"), list):
             raise MalformedPayload("The body must be an object with a list of events.")
-        return [self._parse_one(event) for event in document["events"]]
+        return [self._parse_one(event) for event in bounded(document["events"])]
 
     def _parse_one(self, event: Any) -> Event:
         try:

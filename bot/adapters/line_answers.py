@@ -1,0 +1,80 @@
+"""What LINE's answers to our calls mean: done, not yet, or never; and how long to leave it alone."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pydantic import ValidationError
+
+from bot.adapter import Rejected, Retry
+from bot.adapters import line_wire as wire
+
+FIRST_REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=1)
+"""How long to rest after a 429, to which LINE adds no Retry-After: doubled while it goes on."""
+
+MONTH_IS_OVER = re.compile(r"monthly limit", re.IGNORECASE)
+_NOBODY = re.compile(r"failed to send messages|property, 'to'", re.IGNORECASE)
+_NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+"""What goes wrong before a request has left the house."""
+
+
+class Refusals:
+    """Reads refusals, and remembers how long LINE has been tired of us."""
+
+    def __init__(self) -> None:
+        self._rest = FIRST_REST
+
+    def forget(self) -> None:
+        """LINE has taken something again."""
+        self._rest = FIRST_REST
+
+    def read(self, status: int, answer: bytes, headers: Mapping[str, str]) -> Retry | Rejected:
+        """What becomes of a message that was not taken."""
+        said = reason(status, answer)
+        if status == 429:
+            if MONTH_IS_OVER.search(said):
+                return Rejected(f"{said} LINE's messages of this month are used up.")
+            return Retry(said, after=self._wait(headers.get("Retry-After")))
+        if status >= 500:
+            return Retry(said, uncertain=True)
+        # 401: the token was exchanged and the new one is not here yet; what waits must not die of it.
+        # A push to an id that is nobody's here, or no friend's; LINE has no finer word for it.
+        return Retry(said) if status in {401, 408} else Rejected(said, gone=bool(_NOBODY.search(said)))
+
+    def _wait(self, asked: str | None) -> timedelta:
+        """How long to rest; LINE names no wait, what stands in front of it may name seconds."""
+        if asked is not None and asked.isascii() and asked.isdecimal():
+            return timedelta(seconds=min(max(int(asked), 1), 3_600))
+        rest, self._rest = self._rest, min(self._rest * 2, LONGEST_REST)
+        return rest
+
+
+def unanswered(error: BaseException) -> Retry:
+    """A network's failure as an outcome; the error's own text could hold more than it should, its type cannot."""
+    if isinstance(error, TimeoutError):
+        return Retry("LINE did not answer in time.", uncertain=True)
+    reached = not isinstance(error, _NEVER_ARRIVED)
+    return Retry(f"The connection to LINE failed ({type(error).__name__}).", uncertain=reached)
+
+
+def message_id(answer: bytes) -> str | None:
+    """The id of the first message that LINE sent for a call; a multicast's answer has none."""
+    try:
+        sent = wire.SentAnswer.model_validate_json(answer).sent_messages
+    except ValidationError:
+        return None
+    return sent[0].id if sent else None
+
+
+def reason(status: int, answer: bytes) -> str:
+    """What LINE says is wrong, with the places that it names."""
+    try:
+        error = wire.ErrorAnswer.model_validate_json(answer)
+    except ValidationError:
+        return f"LINE answered {status}."
+    details = "; ".join(f"{each.property}: {each.message}" for each in error.details[:3])
+    return f"LINE answered {status}: {error.message}{f' ({details})' if details else ''}"[:500]

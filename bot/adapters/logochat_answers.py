@@ -1,0 +1,79 @@
+"""What a LoGoチャット-compatible service's answers to our calls mean: done, not yet, or never."""
+
+from __future__ import annotations
+
+import math
+import socket
+import ssl
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from pydantic import ValidationError
+
+from bot.adapter import Rejected, Retry
+from bot.adapters import logochat_wire as wire
+
+ANSWER_LIMIT = 1_000_000
+"""Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
+
+NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError)
+"""Failures before anything was sent."""
+
+
+def declined(status: int, answer: bytes, wait: str | None, now: datetime, *, gone: bool = False) -> Retry | Rejected:
+    """What becomes of a delivery that was not taken; `wait` is the answer's `Retry-After`."""
+    said = reason(status, answer)
+    if status == 429:
+        return Retry(said, after=_wait(wait, now))
+    # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
+    if status >= 500 or status in {401, 408, 409, 425}:
+        return Retry(said, uncertain=status not in {401, 425, 503})
+    return Rejected(said, gone=gone)
+
+
+def _wait(value: str | None, now: datetime) -> timedelta | None:
+    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
+
+    None if it says nothing usable.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
+    return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
+
+
+async def read(response: aiohttp.ClientResponse) -> bytes:
+    """The body, never more than `ANSWER_LIMIT`."""
+    if response.content_length is not None and response.content_length <= ANSWER_LIMIT:
+        return await response.read()
+    received = bytearray()
+    async for chunk in response.content.iter_any():
+        received += chunk
+        if len(received) > ANSWER_LIMIT:
+            response.close()
+            return bytes(received[:ANSWER_LIMIT])
+    return bytes(received)
+
+
+def reason(status: int, answer: bytes) -> str:
+    """What the service says is wrong: the problem document's detail, or at least the status."""
+    try:
+        problem = wire.Problem.model_validate_json(answer)
+    except ValidationError:
+        return f"The service answered {status}."
+    return f"The service answered {status}: {(problem.detail or problem.title)[:500]}"
+
+
+def describe(error: BaseException) -> str:
+    """A network's failure as a reason; the error's own text could hold an address with secrets, its type cannot."""
+    if isinstance(error, TimeoutError):
+        return "The service did not answer in time."
+    return f"The connection to the service failed ({type(error).__name__})."

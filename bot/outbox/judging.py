@@ -1,0 +1,27 @@
+"""What an adapter's outcome makes of a delivery: sent, dead, or queued once more."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from bot.adapter import Outcome, Rejected, Sent
+from bot.outbox.store import Claimed, Result
+
+
+def judge(claimed: Claimed, outcome: Outcome, started_at: datetime, now: datetime, wait: timedelta | None) -> Result:
+    """One delivery's next state; `wait` is how long to wait for another try, None where there is none left."""
+    if isinstance(outcome, Sent):
+        return Result(claimed, "sent", "sent", started_at, now, platform_id=outcome.message_id)
+    if isinstance(outcome, Rejected):
+        why: Literal["gone", "rejected"] = "gone" if outcome.gone else "rejected"
+        return Result(claimed, "dead", why, started_at, now, reason=outcome.reason)
+    failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
+    failed.plainly = outcome.plainly
+    if outcome.after is not None:
+        failed.outcome, failed.due_at = "snooze", now + outcome.after
+    elif wait is not None:
+        failed.due_at = now + wait
+    else:
+        failed.state = "dead"
+    return failed
