@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import aiohttp
 import orjson
+import structlog
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
@@ -25,9 +26,11 @@ from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, NotOnShelf
 from bot.events import Event
-from bot.messages import Attachment, Message
+from bot.messages import Address, Attachment, Message
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
+
+log = structlog.get_logger(__name__)
 
 
 class ServiceProblem(KairanbanError):
@@ -137,9 +140,13 @@ class LogoChat:
                 status, answer, wait = await self._call("DELETE", self._messages / delivery.message_id, headers, None)
                 # Taken back already is taken back.
                 return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
-            if delivery.message.attachments and (refusal := await self._put_files(delivery)) is not None:
-                return refusal
-            status, answer, answered = await self._posting().post(self._send_body(delivery), headers)
+            message = delivery.message
+            if message.attachments and (obstacle := await self._put_files(message)) is not None:
+                if isinstance(obstacle, Retry):
+                    return obstacle
+                log.error("logochat.without_files", key=delivery.key, reason=obstacle.reason)
+                message = message.words_alone()
+            status, answer, answered = await self._posting().post(self._send_body(delivery.address, message), headers)
             wait = answered.get("Retry-After")
             if status == 409 and self._files is not None:
                 self._files.forget(delivery.message.attachments)  # the service has dropped one of them
@@ -153,19 +160,21 @@ class LogoChat:
             # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
             return Retry("The service took the message but its answer could not be read.", uncertain=True)
 
-    def _send_body(self, delivery: Delivery) -> bytes:
+    def _send_body(self, address: Address, message: Message) -> bytes:
         """A `SendMessage` as JSON. A notice goes to hundreds with the same words: they are put together once."""
-        message, address = delivery.message, delivery.address
         if message is not self._composed_for:
             self._composed_for, self._words = message, _composed(message)
         to = b'{"room_id":' if address.kind == "room" else b'{"user_id":'
         return b"%s%s,%s" % (to, orjson.dumps(address.id), self._words)
 
-    async def _put_files(self, delivery: Delivery) -> Retry | Rejected | None:
-        """Have the delivery's files at the service before the message names them; None once they are there."""
+    async def _put_files(self, message: Message) -> Retry | Rejected | None:
+        """Have a message's files at the service before it names them; None once they are there.
+
+        `Rejected` is about the files alone: the words are to arrive whatever becomes of them.
+        """
         if self._files is None or self._session is None:
             return Rejected("This bot has been given no place from which it could send files.")
-        for attachment in delivery.message.attachments:
+        for attachment in message.attachments:
             try:
                 declined = await self._files.put(self._session, attachment)
             except NotOnShelf as error:

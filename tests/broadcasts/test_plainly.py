@@ -116,9 +116,7 @@ async def test_nobody_is_left_believing_that_a_person_reads() -> None:
 @pytest.mark.parametrize("typed", ["1", "１", "回答する", " 回答する "])
 async def test_the_button_of_a_survey_may_be_typed_before_it_has_begun(typed: str) -> None:
     async with chat() as harness:
-        await harness.press(
-            "hq", await harness.say("hq", "/アンケート 作成 懇親会|行きますか。|行く|行かない"), "始める"
-        )
+        await harness.press("hq", await harness.say("hq", POLL), "始める")
         assert "まだ答えていないアンケート" in (await harness.say("a", "おはよう")).text
         assert "行きますか。" in (await harness.say("a", typed)).text
         assert "ありがとう" in (await harness.say("a", "2")).text
@@ -127,9 +125,7 @@ async def test_the_button_of_a_survey_may_be_typed_before_it_has_begun(typed: st
 
 async def test_whether_somebody_is_safe_goes_before_a_survey() -> None:
     async with chat() as harness:
-        await harness.press(
-            "hq", await harness.say("hq", "/アンケート 作成 懇親会|行きますか。|行く|行かない"), "始める"
-        )
+        await harness.press("hq", await harness.say("hq", POLL), "始める")
         await ask(harness, "/一斉 緊急 安否 地震です")
         again = await harness.say("a", "1")
         assert [button.label for button in again.buttons] == ["無事", "負傷", "要救助"]

@@ -157,3 +157,16 @@ async def test_an_officers_files_reach_a_colleague_by_template_by_schedule_and_b
         assert "・直した一覧.csv" in seen["text"]
         await hall.press(seen, "送信する")
         assert await hall.files("一覧を差し替えます。") == [("直した一覧.csv", contents["直した一覧.csv"])]
+
+
+async def test_where_a_file_is_gone_the_words_of_an_emergency_arrive_all_the_same(city: City, tmp_path: Path) -> None:
+    async with opened(city, tmp_path) as hall:
+        await hall.give("避難所.pdf", b"%PDF-1.7 ...")
+        preview = await hall.say("/一斉 緊急 避難してください。")
+        for file in (tmp_path / "var" / "attachments").rglob("*"):
+            if file.is_file():
+                file.unlink()
+        await hall.press(preview, "送信する")
+        (message,) = [each for each in await hall.screen(hall.reader) if "避難してください" in each["text"]]
+        assert message["files"] == []
+        assert "添付ファイル：避難所.pdf" in message["text"]

@@ -97,6 +97,7 @@ async def test_whoever_falls_over_every_receipt_and_answer_is_there_at_the_end(t
 
         # A survey, with everybody at the question when it happens again.
         await officer.say(talk, "!アンケート 作成 訓練の日程｜9月1日でよいですか｜はい｜いいえ")
+        await officer.press(await officer.hears(saying="アンケート「訓練の日程」"), "始める")
         await each_hears_once(staff, "survey:1")
         for each in staff:
             await each.press(each.heard("survey:1")[-1], "回答する")
