@@ -121,7 +121,7 @@ class Shelf:
 def _not_here(attachment: Attachment, why: str) -> NotOnShelf:
     return NotOnShelf(
         f"The file {attachment.name} cannot be read on this machine ({why}): put it back into the folder attachments, "
-        "which all machines that send must share, and replay what is dead."
+        "which all machines that send must share. Messages go without it meanwhile."
     )
 
 

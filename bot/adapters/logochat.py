@@ -29,6 +29,7 @@ from bot.events import Event
 from bot.messages import Address, Attachment, Message
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
+_Part = TypeVar("_Part")
 
 log = structlog.get_logger(__name__)
 
@@ -141,17 +142,23 @@ class LogoChat:
                 # Taken back already is taken back.
                 return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
             message = delivery.message
+            if message.attachments and self._files is None:
+                return Rejected("This bot has been given no place from which it could send files.")
             if message.attachments and (obstacle := await self._put_files(message)) is not None:
                 if isinstance(obstacle, Retry):
                     return obstacle
                 log.error("logochat.without_files", key=delivery.key, reason=obstacle.reason)
                 message = message.words_alone()
-            status, answer, answered = await self._posting().post(self._send_body(delivery.address, message), headers)
+            status, answer, answered = await self._opened(self._poster).post(
+                self._send_body(delivery.address, message), headers
+            )
             wait = answered.get("Retry-After")
             if status == 409 and self._files is not None:
                 self._files.forget(delivery.message.attachments)  # the service has dropped one of them
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Retry(describe(error), uncertain=not isinstance(error, NEVER_ARRIVED))
+        if status == 422 and message is not delivery.message and delivery.uncertain:
+            return Sent()  # our key came with other words before: with the files, in a try that had no answer
         if not 200 <= status < 300:
             return self._declined(status, answer, wait, gone=status in {403, 404, 410})
         try:
@@ -172,29 +179,28 @@ class LogoChat:
 
         `Rejected` is about the files alone: the words are to arrive whatever becomes of them.
         """
-        if self._files is None or self._session is None:
-            return Rejected("This bot has been given no place from which it could send files.")
+        assert self._files is not None
+        session = self._opened(self._session)
         for attachment in message.attachments:
             try:
-                declined = await self._files.put(self._session, attachment)
+                refused = await self._files.put(session, attachment)
             except NotOnShelf as error:
                 return Rejected(str(error))
-            if declined is not None:
-                return self._declined(*declined)
+            if refused is not None:
+                return self._declined(*refused)
         return None
 
     async def _call(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes, str | None]:
-        if self._session is None:
-            raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
-        async with self._session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
+        session = self._opened(self._session)
+        async with session.request(method, url, headers=headers, data=body, allow_redirects=False) as response:
             return response.status, await read(response), response.headers.get("Retry-After")
 
-    def _posting(self) -> Poster:
-        if self._poster is None:
+    def _opened(self, part: _Part | None) -> _Part:
+        if part is None:
             raise KairanbanError(f"Adapter {self.name} is not open; await its open() before anything is sent.")
-        return self._poster
+        return part
 
     def _declined(self, status: int, answer: bytes, wait: str | None, *, gone: bool = False) -> Retry | Rejected:
         return declined(status, answer, wait, self._clock.now(), gone=gone)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from bot.adapter import CarriesFiles, Delivery, FetchesFiles, Outcome, Rejected, Retry, Sent
 from bot.adapters.logochat import LogoChat
@@ -59,9 +60,10 @@ def on_disk(tmp_path: Path) -> list[str]:
     return sorted(path.name for path in (tmp_path / "files").iterdir())
 
 
-async def send(adapter: LogoChat, to: str, *files: Attachment, key: str = "k") -> Outcome:
+async def send(adapter: LogoChat, to: str, *files: Attachment, key: str = "k", uncertain: bool = False) -> Outcome:
     address = Address("logochat", "room" if to.startswith("r") else "person", to)
-    (outcome,) = await adapter.send([Delivery(1, key, address, Message(text="資料です。", attachments=files))])
+    message = Message(text="資料です。", attachments=files)
+    (outcome,) = await adapter.send([Delivery(1, key, address, message, uncertain=uncertain)])
     return outcome
 
 
@@ -152,20 +154,41 @@ async def test_what_is_wrong_with_a_file_is_said_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("state", ["missing", "half", "folder"])
-async def test_a_file_that_this_machine_has_not_is_ours_to_mend_and_no_fault_of_the_platform_or_the_address(
+async def test_where_this_machine_has_not_the_file_the_words_go_alone_and_the_log_says_what_to_mend(
     city: City, adapter: LogoChat, shelf: Shelf, tmp_path: Path, state: str
 ) -> None:
     [alice] = await city.join("alice")
     file = await kept(shelf, tmp_path)
     spoil(shelf.path(file), state)
-    outcome = await send(adapter, alice.id, file)
-    assert isinstance(outcome, Rejected)
-    assert not outcome.gone
-    assert "避難所 一覧.csv" in outcome.reason
-    assert "folder attachments" in outcome.reason
+    with capture_logs() as logs:
+        outcome = await send(adapter, alice.id, file)
+    assert isinstance(outcome, Sent)
+    shown = await newest(alice, (await alice.get("/v1/rooms"))["rooms"][-1]["room_id"])
+    assert (shown["text"], shown["files"]) == ("資料です。", [])
+    (reason,) = [entry["reason"] for entry in logs if entry["event"] == "logochat.without_files"]
+    assert "避難所 一覧.csv" in reason
+    assert "folder attachments" in reason
     shelf.path(file).rmdir() if state == "folder" else shelf.path(file).unlink(missing_ok=True)
     await kept(shelf, tmp_path)
+    assert isinstance(await send(adapter, alice.id, file, key="k2"), Sent)
+    assert (await newest(alice, str(shown["room_id"])))["files"] != []
+
+
+async def test_what_may_have_arrived_with_its_file_is_not_sent_again_without(
+    city: City, adapter: LogoChat, shelf: Shelf, tmp_path: Path
+) -> None:
+    [alice] = await city.join("alice")
+    file = await kept(shelf, tmp_path)
     assert isinstance(await send(adapter, alice.id, file), Sent)
+    shelf.path(file).unlink()
+    restarted = LogoChat(city.service.url, adapter._token, city.receiver.secret, clock=city.clock)
+    restarted.carry(shelf)
+    await restarted.open()
+    assert isinstance(await send(restarted, alice.id, file, uncertain=True), Sent)
+    assert isinstance(await send(restarted, alice.id, file), Rejected)
+    await restarted.close()
+    room = (await alice.get("/v1/rooms"))["rooms"][-1]["room_id"]
+    assert len((await alice.get(f"/v1/rooms/{room}/messages"))["messages"]) == 1
 
 
 async def test_an_adapter_without_a_shelf_gives_up_with_a_sentence(
@@ -174,7 +197,9 @@ async def test_an_adapter_without_a_shelf_gives_up_with_a_sentence(
     file = await kept(shelf, tmp_path)
     bare = LogoChat(city.service.url, bot.token, city.receiver.secret, clock=city.clock)
     await bare.open()
-    assert isinstance(await send(bare, "u1", file), Rejected)
+    outcome = await send(bare, "u1", file)
+    assert isinstance(outcome, Rejected)
+    assert "no place from which it could send files" in outcome.reason
     await bare.close()
 
 
