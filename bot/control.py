@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 MOST = 10_000
 """Failed events in one answer."""
 _FAILED = "/inbox/failed"
+_RING = "/outbox/ring"
 _EVENTS: TypeAdapter[list[FailedEvent]] = TypeAdapter(list[FailedEvent])
 _OWNER_ONLY = 0o600
 _PATIENCE = aiohttp.ClientTimeout(total=30)
@@ -50,8 +51,11 @@ class NotOurs(KairanbanError):
 
 
 @asynccontextmanager
-async def answering(path: Path, inbox: Inbox) -> AsyncIterator[None]:
-    """Answer at `path` while the block runs. Where that cannot be, the log says why, and the bot runs all the same."""
+async def answering(path: Path, inbox: Inbox, ring: Callable[[], None]) -> AsyncIterator[None]:
+    """Answer at `path` while the block runs; `ring` lets the outbox look for what others have queued.
+
+    Where that cannot be, the log says why, and the bot runs all the same.
+    """
     try:
         bound = _bound(path)
     except OSError as error:
@@ -59,7 +63,7 @@ async def answering(path: Path, inbox: Inbox) -> AsyncIterator[None]:
         yield
         return
     try:
-        async with serving_at(web.Server(_answers(inbox), access_log=None), bound):
+        async with serving_at(web.Server(_answers(inbox, ring), access_log=None), bound):
             try:
                 yield
             finally:
@@ -90,14 +94,19 @@ def _why(path: Path, error: OSError) -> str:
     return f"{error.strerror}: make the storage folder one in which the bot may write."
 
 
-def _answers(inbox: Inbox) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+def _answers(inbox: Inbox, ring: Callable[[], None]) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        if (request.method, request.path) == ("POST", _RING):
+            ring()
+            return web.Response(status=204)
         match request.method, request.path.removeprefix(_FAILED).split("/"):
             case "GET", [""] if (limit := request.query.get("limit", "100")).isdecimal() and len(limit) < 9:
                 found = await inbox.failed(min(int(limit), MOST))
                 return web.Response(body=_EVENTS.dump_json(list(found)), content_type="application/json")
             case "POST", ["", number, "replay"] if number.isdecimal() and len(number) < 19:
                 return web.Response(status=204 if await inbox.replay(int(number)) else 404)
+            case "POST", ["", number, "discard"] if number.isdecimal() and len(number) < 19:
+                return web.Response(status=204 if await inbox.discard(int(number)) else 404)
         return web.Response(status=400, text="There is nothing here.\n")
 
     async def answer_or_say_why(request: web.BaseRequest) -> web.StreamResponse:
@@ -112,8 +121,8 @@ def _answers(inbox: Inbox) -> Callable[[web.BaseRequest], Awaitable[web.StreamRe
 # -------------------------------------------------------------- the other end
 
 
-class RunningInbox:
-    """The failed events of the bot that answers at `path`. Every method raises NotRunning, NotOurs or NoAnswer."""
+class RunningBot:
+    """The bot that answers at `path`. Every method raises NotRunning, NotOurs or NoAnswer."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -130,7 +139,18 @@ class RunningInbox:
 
     async def replay(self, id: int) -> bool:
         """As `Inbox.replay`."""
-        status, body = await self._ask("POST", f"{_FAILED}/{id}/replay")
+        return await self._done(f"{_FAILED}/{id}/replay")
+
+    async def discard(self, id: int) -> bool:
+        """As `Inbox.discard`."""
+        return await self._done(f"{_FAILED}/{id}/discard")
+
+    async def ring(self) -> None:
+        """Let it send now what others have queued."""
+        await self._done(_RING)
+
+    async def _done(self, path: str) -> bool:
+        status, body = await self._ask("POST", path)
         if status not in {204, 404}:
             raise NoAnswer(_said(status, body))
         return status == 204

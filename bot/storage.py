@@ -74,6 +74,8 @@ class Database:
     def open(cls, url: str, *, durability: Durability = "full", on_loop: bool = False) -> Database:
         """The database at an SQLAlchemy URL: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
 
+        Its errors do not repeat values: they go into logs and lists, and may be people's words.
+
         `on_loop` runs SQLite without a thread, which is several times faster and holds up everything else meanwhile:
         for rehearsals in virtual time.
         """
@@ -85,10 +87,11 @@ class Database:
                 pool_size=32,
                 max_overflow=0,
                 connect_args={"isolation_level": None, "on_loop": on_loop},
+                hide_parameters=True,
             )
             _speak_sqlite(engine, "FULL" if durability == "full" else "OFF")
         else:
-            engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+            engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
         return cls(engine)
 
     @property

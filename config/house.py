@@ -188,7 +188,7 @@ async def open_house(
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
-            await parts.enter_async_context(control.answering(storage.control_socket, inbox))
+            await parts.enter_async_context(control.answering(storage.control_socket, inbox, outbox.ring))
         if ladders:
             await escalation.start()
             parts.push_async_callback(escalation.stop)

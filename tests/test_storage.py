@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, literal, select, text, update
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import Database, UtcDateTime
@@ -158,6 +158,15 @@ async def test_a_moment_comes_back_as_it_went_in(database: Database) -> None:
         await db.execute(insert(handled_events).values(adapter="a", key="k", handled_at=moment))
     async with database.snapshot() as db:
         assert await db.scalar(select(handled_events.c.handled_at)) == moment
+
+
+async def test_an_error_does_not_repeat_what_people_said(database: Database) -> None:
+    statement = insert(messages)
+    for _ in range(3):  # as SQLAlchemy does it, and as what comes again is done
+        with pytest.raises(DBAPIError) as error:
+            async with database.transaction() as db:
+                await db.execute(statement, {"id": 1, "body": "血圧が高いです", "created_at": None})
+        assert "血圧" not in str(error.value)
 
 
 async def test_a_foreign_key_to_nobody_is_refused(database: Database) -> None:

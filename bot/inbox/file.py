@@ -153,6 +153,13 @@ class EventFile:
         )
         return revived.rowcount > 0
 
+    def discard(self, id: int) -> bool:
+        """A given-up row is done with: only its key is kept; False if there is none such."""
+        discarded = self._connection.execute(
+            "UPDATE events SET state = 'done', payload = NULL, error = NULL WHERE id = ? AND state = 'failed'", (id,)
+        )
+        return discarded.rowcount > 0
+
     def forget(self, before: int) -> int:
         """Delete the keys of rows handled and received before a moment; how many."""
         # Ids grow with received_at, so the scan ends where the rows to keep begin.

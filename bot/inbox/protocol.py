@@ -76,6 +76,9 @@ class Inbox(Protocol):
     async def replay(self, id: int) -> bool:
         """Make a given-up event pending again with no attempts; False if there is none that can be read."""
 
+    async def discard(self, id: int) -> bool:
+        """Drop the payload of a given-up event and keep its key; False if there is none."""
+
     @property
     def backlog(self) -> int:
         """Events pending, handed out or not."""

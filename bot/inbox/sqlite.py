@@ -182,6 +182,9 @@ class SqliteInbox:
         self._arrival()
         return True
 
+    async def discard(self, id: int) -> bool:
+        return await self._call(lambda file: file.discard(id))
+
     def _to_json(self, event: Event) -> tuple[Event, str]:
         """The event, from here on `storable`, with its JSON.
 

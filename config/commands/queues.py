@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bot.activity import Activity
 from bot.clock import SystemClock, to_tokyo
-from bot.control import NoAnswer, NotOurs, NotRunning, RunningInbox
+from bot.control import NoAnswer, NotOurs, NotRunning, RunningBot
 from bot.errors import ConfigurationError, KairanbanError
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
@@ -66,13 +66,41 @@ async def _replay_event(settings: Settings, texts: Texts, number: int) -> None:
     console.print(texts("queue.replaying_event" if running else "queue.replayed_event", id=number))
 
 
+@inbox.command("discard", help="捨てる / throw it away for good")
+def discard_events(
+    numbers: Annotated[list[int], typer.Argument(metavar="ID...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    settings: SettingsFile = None,
+    folder: Folder = None,
+) -> None:
+    """Take given-up events off the list: what was in them cannot be had again."""
+    place = chosen(settings, folder)
+    texts = catalogue(place)
+    if not yes and not typer.confirm(texts("queue.discard", ids=", ".join(map(str, numbers)))):
+        console.print(texts("queue.kept"))
+        return
+    run(_discard_events(place, texts, numbers))
+
+
+async def _discard_events(settings: Settings, texts: Texts, numbers: list[int]) -> None:
+    async def discard(log: SqliteInbox | RunningBot) -> list[int]:
+        return [number for number in numbers if await log.discard(number)]
+
+    discarded, _ = await _asked(settings, texts, discard)
+    if discarded:
+        console.print(texts("queue.discarded", ids=", ".join(map(str, discarded))))
+    for number in numbers:
+        if number not in discarded:
+            raise KairanbanError(texts("queue.no_such", id=number))
+
+
 async def _asked(
-    settings: Settings, texts: Texts, ask: Callable[[SqliteInbox | RunningInbox], Awaitable[T]]
+    settings: Settings, texts: Texts, ask: Callable[[SqliteInbox | RunningBot], Awaitable[T]]
 ) -> tuple[T, bool]:
     """What the inbox answers, and whether it was a running bot's."""
     place = settings.storage.control_socket
     try:
-        return await ask(RunningInbox(place)), True
+        return await ask(RunningBot(place)), True
     except NotRunning:
         pass
     except NotOurs as error:
@@ -137,4 +165,9 @@ async def _replay_delivery(settings: Settings, texts: Texts, numbers: list[int])
         revived = await Outbox(database, {}, SystemClock(), Activity()).replay(numbers)
     if not revived:
         raise KairanbanError(texts("queue.none_dead"))
-    console.print(texts("queue.replayed", count=revived))
+    try:
+        await RunningBot(settings.storage.control_socket).ring()
+    except KairanbanError:
+        console.print(texts("queue.replayed", count=revived))
+    else:
+        console.print(texts("queue.sending", count=revived))

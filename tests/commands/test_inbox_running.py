@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.logochat_wire import SIGNATURE_HEADER, signature
-from bot.control import NoAnswer, NotOurs, RunningInbox
+from bot.control import NoAnswer, NotOurs, RunningBot
 from bot.errors import KairanbanError
 from tests.commands.conftest import Said, Terminal
 
@@ -134,6 +134,19 @@ def test_what_failed_is_listed_and_tried_again_while_the_bot_runs_and_after_it_w
         town.failed(*REASONS)
 
 
+def test_what_was_looked_at_can_be_thrown_away_while_the_bot_runs_and_when_it_does_not(town: Town) -> None:
+    with town.serving() as bot:
+        assert [bot.knock(body) for body in NONSENSE] == [200, 200]
+        town.failed(*REASONS)
+        assert "捨てました" in town("inbox", "discard", "1", "--yes").out
+        assert REASONS[0] not in town("inbox", "failed").out
+        assert bot.knock(NONSENSE[0]) == 200, "The key is kept: what comes again is known."
+        assert REASONS[0] not in town("inbox", "failed").out
+    twice = town("inbox", "discard", "2", "1", "--yes")
+    assert (twice.code, "番号 2 を捨てました" in twice.out, "番号 1" in twice.err) == (2, True, True)
+    assert "あきらめたものはありません" in town("inbox", "failed").out
+
+
 def test_a_socket_that_a_killed_bot_left_is_in_nobodys_way(town: Town) -> None:
     with town.serving() as bot:
         assert bot.knock(NONSENSE[0]) == 200
@@ -185,9 +198,9 @@ def test_what_lies_in_the_sockets_place_is_not_removed(town: Town) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_another_account_may_not_ask(kairanban: Terminal) -> None:
     ask = (
-        "import os, sys, asyncio; from pathlib import Path; from bot.control import RunningInbox, NotOurs\n"
+        "import os, sys, asyncio; from pathlib import Path; from bot.control import RunningBot, NotOurs\n"
         "os.setgid(65534); os.setuid(65534)\n"
-        "try: asyncio.run(RunningInbox(Path(sys.argv[1])).failed())\n"
+        "try: asyncio.run(RunningBot(Path(sys.argv[1])).failed())\n"
         "except NotOurs: print('not ours')"
     )
     with ExitStack() as parts:
@@ -212,11 +225,11 @@ def test_another_account_may_not_ask(kairanban: Terminal) -> None:
 def test_who_gets_no_answer_is_told_what_to_do(
     town: Town, monkeypatch: pytest.MonkeyPatch, error: KairanbanError, sentence: str
 ) -> None:
-    async def refuse(self: RunningInbox, number: int) -> None:
+    async def refuse(self: RunningBot, number: int) -> None:
         raise error
 
-    monkeypatch.setattr(RunningInbox, "failed", refuse)
-    monkeypatch.setattr(RunningInbox, "replay", refuse)
+    monkeypatch.setattr(RunningBot, "failed", refuse)
+    monkeypatch.setattr(RunningBot, "replay", refuse)
     for words in (["inbox", "failed"], ["inbox", "replay", "1"]):
         said = town(*words)
         assert (said.code, sentence in said.err) == (2, True), said.err
