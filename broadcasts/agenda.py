@@ -1,4 +1,4 @@
-"""What comes due by itself before a notice goes out: requests that expire, and scheduled notices."""
+"""What comes due by itself before a notice goes out: requests that are made again or expire, and schedules."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.adapter import Adapter
-from bot.clock import Clock, to_tokyo
+from bot.clock import Clock
 from bot.directory import DUTY_OFFICER, HEADQUARTERS, Member
 from bot.errors import Forbidden, Refused
 from bot.messages import Button, Message, Priority
@@ -24,12 +24,12 @@ from bot.outbox import Outbox
 from bot.tables import members
 from bot.texts import Texts
 from broadcasts import rights
+from broadcasts.asking import Asking
 from broadcasts.audience import AUDIENCE
 from broadcasts.drafting_tables import broadcast_approvals
-from broadcasts.files import files_of
-from broadcasts.kinds import Kind
-from broadcasts.requests import insert_request, others
-from broadcasts.tables import broadcasts
+from broadcasts.kinds import PRIORITIES, Kind
+from broadcasts.quiet import QuietHours, goes_out_at
+from broadcasts.requests import find_request, insert_request, others, were_asked
 from broadcasts.telling import tell
 
 Decision = Literal["approved", "returned"]
@@ -54,13 +54,21 @@ class Approvals:
     """Asks, decides and announces; what follows from a decision is for `Broadcasts`."""
 
     def __init__(
-        self, outbox: Outbox, adapters: Mapping[str, Adapter], clock: Clock, texts: Texts, policy: ApprovalPolicy
+        self,
+        outbox: Outbox,
+        adapters: Mapping[str, Adapter],
+        clock: Clock,
+        texts: Texts,
+        policy: ApprovalPolicy,
+        quiet: QuietHours | None = None,
     ) -> None:
         self._outbox = outbox
         self._adapters = dict(adapters)
         self._clock = clock
         self._texts = texts
         self._policy = policy
+        self._quiet = quiet
+        self._asking = Asking(outbox, adapters, clock, texts)
 
     def needed(self, kind: Kind, author: Member) -> bool:
         """Whether a notice of this kind by this member waits for a second person."""
@@ -86,21 +94,21 @@ class Approvals:
         if await self._waiting(db, notice.id, "approval") is not None:
             return None
         expires_at = now + self._policy.expires_after
-        number = await insert_request(db, notice.id, "approval", author, now, expires_at)
+        again = now + self._policy.expires_after / 2
+        number = await insert_request(db, notice.id, "approval", author, now, expires_at, again)
         await self._note(db, author.code, "approval_requested", notice.id, {"asked": len(asked)})
-        await self._show_files(db, notice, asked, number)
-        opening = self._texts(
-            "approval.request",
-            id=notice.id,
-            author=author.name,
-            department=author.department,
-            kind=self._texts(f"kind.{notice.kind}"),
-            until=_shown(expires_at),
-        )
-        await self._tell(
-            db, asked, self._with_buttons([opening, *pages], self.buttons(number, seen)), f"approval:{number}"
-        )
+        await self._asking.ask(db, asked, number, notice, author, pages, seen, expires_at)
         return len(asked), expires_at
+
+    async def ask_again(
+        self, db: AsyncConnection, request: Row[Any], notice: Row[Any], author: Member, pages: Sequence[str], seen: str
+    ) -> None:
+        """The same message once more, to all who may decide by now."""
+        asked = await others(db, notice, author.id)
+        if not asked:
+            return
+        await self._note(db, "kairanban", "approval_asked_again", notice.id, {"asked": len(asked)})
+        await self._asking.ask(db, asked, request.id, notice, author, pages, seen, request.expires_at, again=True)
 
     async def waits(self, db: AsyncConnection, broadcast_id: int) -> bool:
         """Whether somebody is asked to approve this notice."""
@@ -108,21 +116,13 @@ class Approvals:
 
     def buttons(self, number: int, seen: str) -> tuple[Button, ...]:
         """What an approver presses under a preview."""
-        return (
-            Button(label=self._texts("approval.approve"), data=f"approval:approve:{number}:{seen}"),
-            Button(label=self._texts("approval.return"), data=f"approval:return:{number}"),
-        )
+        return self._asking.buttons(number, seen)
 
     # --------------------------------------------------------------- decide
 
     async def find(self, db: AsyncConnection, number: int, member: Member, action: str) -> Row[Any]:
         """A request that this member may decide. Raises `Refused`, `Forbidden` for their own."""
-        query = (
-            select(broadcast_approvals, broadcasts.c.author_id, broadcasts.c.audience)
-            .join(broadcasts, broadcasts.c.id == _approvals.broadcast_id)
-            .where(_approvals.id == number)
-        )
-        found = (await db.execute(query)).first()
+        found = await find_request(db, number)
         if found is None:
             raise Refused("refused.broken_button")
         audience = AUDIENCE.validate_json(found.audience)
@@ -180,12 +180,34 @@ class Approvals:
         if action != "approved":  # of that, `tell_approved` says what came of it
             said = self._texts(f"approval.told_{action}", id=request.broadcast_id, name=member.name, reason=reason)
             await self._tell_asker(db, request, said)
+        if action == "returned":
+            others_said = self._texts("approval.others_returned", id=request.broadcast_id, name=member.name)
+            await self.tell_others(db, request, member, others_said)
         return True
 
     async def tell_approved(self, db: AsyncConnection, request: Row[Any], member: Member, outcome: str) -> None:
         """Tell who asked that a member has approved, and what came of it."""
         said = self._texts("approval.told_approved", id=request.broadcast_id, name=member.name, outcome=outcome)
         await self._tell_asker(db, request, said)
+
+    async def tell_others(self, db: AsyncConnection, request: Row[Any], member: Member, said: str) -> None:
+        """A member has decided: spare the others who were asked the way to a button that does nothing any more.
+
+        That may not overtake the notice itself, nor wake anybody where the notice may not.
+        """
+        now = self._clock.now()
+        people = [each for each in await were_asked(db, request.id) if each != member.id]
+        await tell(
+            db,
+            self._outbox,
+            tuple(self._adapters),
+            people,
+            [Message(text=said)],
+            key=f"decided:{request.id}:others",
+            now=now,
+            priority=PRIORITIES[request.kind],
+            due_at=goes_out_at(self._quiet, request.kind, now),
+        )
 
     async def standing(self, db: AsyncConnection, request: Row[Any]) -> str:
         """How a request stands, as a sentence for those who come too late."""
@@ -235,23 +257,6 @@ class Approvals:
 
     # -------------------------------------------------------------- helpers
 
-    async def _show_files(self, db: AsyncConnection, notice: Row[Any], people: Sequence[int], number: int) -> None:
-        """Nobody can agree to what they cannot open: the files come first, where a platform of theirs carries them."""
-        attached = files_of(notice)
-        able = [name for name, each in self._adapters.items() if each.capabilities.carries(attached)]
-        if attached and able:
-            said = Message(text=self._texts("attachment.to_approve", id=notice.id), attachments=attached)
-            await tell(
-                db,
-                self._outbox,
-                able,
-                people,
-                [said],
-                key=f"approval:{number}:files",
-                now=self._clock.now(),
-                priority=Priority.EMERGENCY,
-            )
-
     async def _waiting(self, db: AsyncConnection, broadcast_id: int, purpose: str) -> int | None:
         found: int | None = await db.scalar(
             select(_approvals.id).where(
@@ -259,10 +264,6 @@ class Approvals:
             )
         )
         return found
-
-    def _with_buttons(self, pages: Sequence[str], buttons: tuple[Button, ...]) -> list[Message]:
-        *earlier, last = pages
-        return [*(Message(text=page) for page in earlier), Message(text=last, buttons=buttons)]
 
     async def _tell(self, db: AsyncConnection, people: Sequence[int], said: Sequence[Message], key: str) -> None:
         now = self._clock.now()
@@ -284,7 +285,3 @@ _ASKED = (_approvals.purpose == "approval", _approvals.state == "waiting")
 def review_button(texts: Texts, number: int) -> Button:
     """What a reviewer presses."""
     return Button(label=texts("approval.reviewed_button"), data=f"approval:review:{number}")
-
-
-def _shown(moment: datetime) -> str:
-    return to_tokyo(moment).strftime("%m月%d日 %H:%M")

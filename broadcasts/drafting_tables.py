@@ -18,6 +18,7 @@ broadcast_approvals = Table(
     Column("requested_by", ForeignKey("members.id"), nullable=False),
     Column("requested_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),  # a review never does: then it is asked for again
+    Column("ask_again_at", UtcDateTime),  # an approval is asked for once more then; NULL: it has been, or never is
     Column("decided_by", ForeignKey("members.id")),
     Column("decided_at", UtcDateTime),
     Column("reason", Text, nullable=False, server_default=text("''")),  # why it was returned

@@ -133,6 +133,8 @@ class Sending:
         if not warned and validation.warnings(notice.text):
             return Confirmation("warned")
         if not self._approvals.needed(notice.kind, member):
+            # Somebody may still be asked, from when it was needed: nobody shall hear later that it was not sent.
+            await self._approvals.withdraw(db, broadcast_id)
             return await self._release(db, notice, member)
         if alone:
             return await self._send_alone(db, notice, member)
@@ -162,6 +164,7 @@ class Sending:
             return Confirmation("already")
         confirmation = await self._release(db, notice, member)
         await self._approvals.tell_approved(db, request, member, self._outcome(notice.id, confirmation))
+        await self._approvals.tell_others(db, request, member, self._for_others(notice.id, member, confirmation))
         return confirmation
 
     def _outcome(self, number: int, confirmation: Confirmation) -> str:
@@ -174,6 +177,15 @@ class Sending:
         if confirmation.held_until is not None:
             said += "\n" + self._texts("quiet.sent", id=number, time=show.moment(confirmation.held_until))
         return said
+
+    def _for_others(self, number: int, member: Member, confirmation: Confirmation) -> str:
+        """What came of an approval, for the others who were asked for it."""
+        values = {"id": number, "name": member.name}
+        if confirmation.outcome == "scheduled":
+            return self._texts("approval.others_scheduled", **values)
+        if confirmation.held_until is not None:
+            return self._texts("approval.others_held", **values, time=show.moment(confirmation.held_until))
+        return self._texts("approval.others_sent", **values)
 
     async def send(self, db: AsyncConnection, notice: Row[Any], member: Member) -> Confirmation:
         """Send a draft now, once, whoever else does it at the same time."""

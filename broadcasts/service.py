@@ -29,6 +29,7 @@ from bot.texts import Texts
 from broadcasts import notices, receipts, report, unsent
 from broadcasts.agenda import Agenda
 from broadcasts.approval import Approvals
+from broadcasts.asking_again import AskingAgain
 from broadcasts.audience import EVERYONE, Audience
 from broadcasts.corrections import Corrections
 from broadcasts.dialogues import Dialogues
@@ -80,19 +81,20 @@ class Broadcasts:
         self.rooms = RoomKeeper(database, adapters, clock, activity, wording)
         self.dialogues = Dialogues(database, clock)
         self.tray = Tray(database, clock)
-        self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval)
+        self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval, settings.quiet)
         self.reviews = Reviews(outbox, adapters, clock, texts, wording)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
         self.responses = Responses(database, texts, wording)
         self.recalls = Recalls(outbox, everything, clock, wording, *guards)
         self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
-        self._agenda = Agenda(database, clock, activity, [self.approvals, self.reviews, self.schedules])
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)
         self._rerouting = Rerouting(
             database, outbox, adapters, clock, activity, wording, mail=mail, on_room_refused=self.rooms.ring
         )
         common = (database, outbox, adapters, clock, texts, wording, settings)
         self._drafts = Drafts(*common, self.approvals, self.schedules, diary, self.rooms.ring)
+        again = AskingAgain(self.approvals, self._drafts, clock, texts, settings.quiet)
+        self._agenda = Agenda(database, clock, activity, [self.approvals, again, self.reviews, self.schedules])
         self._sending = Sending(
             *common,
             self._drafts,

@@ -24,10 +24,11 @@ async def tell(
     key: str,
     now: datetime,
     priority: Priority = Priority.REPLY,
+    due_at: datetime | None = None,
 ) -> int:
     """Send messages, one after the other, to the best address of each member; how many members are reached.
 
-    `key` makes them unique for ever.
+    `key` makes them unique for ever. They go out at once, or once `due_at` has come.
     """
     reached = 0
     home = first_addresses(adapters, avoiding=outbox.down)
@@ -51,6 +52,7 @@ async def tell(
                 topic=message.reference,
                 priority=priority,
                 now=now,
+                due_at=due_at,
             )
     outbox.ring_after_commit(db)
     return reached

@@ -164,6 +164,32 @@ async def test_two_who_approve_at_once_send_it_once(pair: Pair) -> None:
         await pair.assert_sent_once(number)
 
 
+async def test_approvers_are_asked_again_once_while_both_run(pair: Pair) -> None:
+    both = (pair.one, pair.two)
+    for _ in range(ROUNDS):
+        number, seen = await pair.one.draft("sender", "emergency")
+        assert (await pair.one.confirm(number, "sender", seen)).outcome == "requested"
+    for process in both:
+        await process.service.start()
+    try:
+        for process in both:
+            await process.activity.idle()
+        for process in both:  # both clocks strike before either of the two does anything
+            process.clock.advance(timedelta(hours=12))
+        for process in both:
+            await process.activity.idle()
+    finally:
+        for process in both:
+            await process.service.stop()
+    await pair.deliver()
+    for person in ("u-hq", "u-boss"):
+        again = [each for each in pair.platform.screens[person] if each.text.startswith("【もう一度のお願い】")]
+        assert len(again) == ROUNDS
+    async with pair.one.database.snapshot() as db:
+        noted = select(func.count()).where(audit.audit_log.c.action == "broadcast.approval_asked_again")
+        assert await db.scalar(noted) == ROUNDS
+
+
 async def test_of_one_who_approves_and_one_who_sends_back_the_first_decides(pair: Pair) -> None:
     for _ in range(ROUNDS):
         number, seen = await pair.one.draft("sender", "emergency")

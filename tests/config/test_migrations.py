@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 import config.house  # every room's tables are loaded by whoever uses the house
 from bot import audit
-from bot.clock import SystemClock
+from bot.clock import TOKYO, SystemClock
 from bot.errors import ConfigurationError
 from bot.storage import Database, metadata
 from bot.unreachable import standings
+from broadcasts.drafting_tables import broadcast_approvals
 from config import migrate
 from tests.postgres import Postgres
 
@@ -69,6 +71,30 @@ async def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> N
         await db.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match="newer Kairanban"):
         await migrate.upgrade(empty)
+
+
+async def test_a_request_that_waited_before_there_was_a_second_one_gets_it(empty: Database) -> None:
+    begun = datetime(2026, 11, 27, 9, tzinfo=TOKYO)
+    moments = {"begun": round(begun.timestamp() * 10**6), "end": round(begun.timestamp() * 10**6) + 3 * 3600 * 10**6}
+    columns = "broadcast_id, purpose, state, requested_by, requested_at, expires_at"
+    async with empty.transaction() as db:
+        await db.run_sync(lambda connection: command.upgrade(migrate.alembic_config(connection), "0003"))
+        await db.execute(text("INSERT INTO departments (id, code, name) VALUES (1, 'd', '総務課')"))
+        await db.execute(text("INSERT INTO members (id, code, name, department_id) VALUES (1, '001', '青木', 1)"))
+        await db.execute(
+            text(
+                "INSERT INTO broadcasts (id, token, kind, text, audience, author_id, created_at)"
+                " VALUES (1, 't', 'notice', '本文', '{}', 1, :begun)"
+            ),
+            {"begun": moments["begun"]},
+        )
+        for purpose, state in (("approval", "waiting"), ("approval", "returned"), ("review", "waiting")):
+            values = f"VALUES (1, '{purpose}', '{state}', 1, :begun, :end)"
+            await db.execute(text(f"INSERT INTO broadcast_approvals ({columns}) {values}"), moments)
+    await migrate.upgrade(empty)
+    async with empty.snapshot() as db:
+        found = list(await db.scalars(select(broadcast_approvals.c.ask_again_at).order_by(broadcast_approvals.c.id)))
+    assert found == [begun + timedelta(minutes=90), None, None]
 
 
 async def test_what_was_put_aside_before_anybody_noted_why_is_listed_without_a_reason(empty: Database) -> None:
