@@ -8,7 +8,7 @@ from typing import Any
 from bot.clock import to_tokyo
 from bot.texts import Texts
 from broadcasts.jma.decide import Change, Decision
-from broadcasts.jma.telegram import Fact, Finding, InfoType, Matter, Telegram
+from broadcasts.jma.telegram import Fact, Finding, InfoType, Telegram
 
 AREAS_SHOWN = 12
 """How many areas a text names before it counts the rest: a notice must be read in one glance."""
@@ -62,7 +62,7 @@ def _lines(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[str
     yield from _section("when", [when], texts)
     words = [telegram.headline] if telegram.headline else []
     yield from _section("words", [*words, *(_fact(fact, texts) for fact in decision.facts)], texts, bullet="")
-    yield from _section("next", _guidance(decision, telegram.matter, texts), texts)
+    yield from _section("next", _guidance(decision, telegram, texts), texts)
     yield ""
     yield texts("draft.source")
 
@@ -70,8 +70,7 @@ def _lines(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[str
 def _title(decision: Decision, telegram: Telegram, texts: Texts) -> str:
     matter = texts(f"matter.{telegram.matter}")
     if decision.all_clear:
-        cancelled = telegram.info_type is not InfoType.ISSUE
-        return texts("title.cancelled" if cancelled else "title.all_clear", matter=matter)
+        return texts("title.cancelled" if _was_mistaken(telegram) else "title.all_clear", matter=matter)
     worst = decision.findings[0]
     names = list(dict.fromkeys(f.area.name or f.area.code for f in decision.findings if f.level == worst.level))
     where = texts("draft.and_more", names=texts("draft.comma").join(names[:3]), count=len(names) - 3)
@@ -112,10 +111,16 @@ def _fact(fact: Fact, texts: Texts) -> str:
     return texts(f"fact.{fact.key}", value=fact.value)
 
 
-def _guidance(decision: Decision, matter: Matter, texts: Texts) -> Iterator[str]:
+def _was_mistaken(telegram: Telegram) -> bool:
+    """Whether what was told before is taken back (取消, 訂正), and not over because time has passed."""
+    return telegram.info_type is not InfoType.ISSUE
+
+
+def _guidance(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[str]:
     """How to go on, by how severe it is; whether and where people must flee is for the city to say, not for this."""
+    matter = telegram.matter
     if decision.all_clear:
-        yield texts("guidance.all_clear")
+        yield texts("guidance.cancelled" if _was_mistaken(telegram) else "guidance.all_clear")
     elif matter == "earthquake":
         yield texts("guidance.earthquake")
     elif matter == "tsunami":

@@ -224,3 +224,11 @@ def test_the_hold_of_the_settings_is_ten_minutes() -> None:
 def test_how_to_go_on_fits_the_warning(kind: str, code: str, sentence: str) -> None:
     [decision] = play(CITY, warning(item("静岡市", "2210000", (kind, code, "発表"))))
     assert sentence in compose(decision, Texts("broadcasts.jma"))
+
+
+def test_what_was_a_mistake_is_taken_back_without_advice_for_a_danger_that_there_was_not() -> None:
+    _, decision = play(SHIZUOKA, shindo("5-"), RELEASE, shindo(info_type="取消", body=None, **LATER))
+    text = compose(decision, Texts("broadcasts.jma"))
+    assert "前のお知らせは取り消されました" in text
+    assert "災害対策本部の次のお知らせを待ってください" in text
+    assert "川" not in text
