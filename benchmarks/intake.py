@@ -53,8 +53,8 @@ GATE = 0.85
 KINDS = ("bare", "intake", "dispatch")
 CONNECTIONS = 256
 SECONDS = 0.3
-ROUNDS = 12
-STARTS = 3
+ROUNDS = 8
+STARTS = 6
 
 
 # ------------------------------------------------------------------ servers
