@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from socket import socket
 
@@ -33,11 +33,10 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
 
     Raises ConfigurationError where the address cannot be had.
     """
-    await runner.setup()
-    try:
-        assert runner.server is not None
+
+    async def at_a_port(answers: web.Server) -> asyncio.Server:
         try:
-            server = await asyncio.get_running_loop().create_server(runner.server, host, port, backlog=backlog)
+            return await asyncio.get_running_loop().create_server(answers, host, port, backlog=backlog)
         except OSError as error:
             # The system's own words; the loop's repeat the address. A name that is not known has a negative number.
             reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
@@ -45,10 +44,35 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
                 f"Nobody can be answered at {host}, port {port}: {reason}. "
                 "Stop the program that has this port, or choose another."
             ) from error
+
+    async with _accepting(runner, at_a_port) as listener:
+        yield listener.sockets[0].getsockname()[1]
+
+
+@asynccontextmanager
+async def serving_at(server: web.Server, bound: socket) -> AsyncIterator[None]:
+    """As `serving`, on a UNIX socket that is bound already."""
+
+    async def there(answers: web.Server) -> asyncio.Server:
+        return await asyncio.get_running_loop().create_unix_server(answers, sock=bound)
+
+    async with _accepting(web.ServerRunner(server), there):
+        yield
+
+
+@asynccontextmanager
+async def _accepting(
+    runner: web.BaseRunner, listen: Callable[[web.Server], Awaitable[asyncio.Server]]
+) -> AsyncIterator[asyncio.Server]:
+    """Set up, listen, and in the end clean up, whatever went well until then."""
+    await runner.setup()
+    try:
+        assert runner.server is not None
+        listener = await listen(runner.server)
         try:
-            yield server.sockets[0].getsockname()[1]
+            yield listener
         finally:
-            await _accept_no_more(server)
+            await _accept_no_more(listener)
     finally:
         await runner.cleanup()
 
@@ -62,19 +86,3 @@ async def _accept_no_more(server: asyncio.Server) -> None:
     for _ in range(_TURNS_TO_A_CONNECTION):
         await asyncio.sleep(0)
     server.close()
-
-
-@asynccontextmanager
-async def serving_at(server: web.Server, bound: socket) -> AsyncIterator[None]:
-    """As `serving`, on a UNIX socket that is bound already."""
-    runner = web.ServerRunner(server)
-    await runner.setup()
-    try:
-        assert runner.server is not None
-        listener = await asyncio.get_running_loop().create_unix_server(runner.server, sock=bound)
-        try:
-            yield
-        finally:
-            await _accept_no_more(listener)
-    finally:
-        await runner.cleanup()

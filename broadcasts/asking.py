@@ -17,7 +17,7 @@ from bot.outbox import Outbox
 from bot.texts import Texts
 from broadcasts.files import files_of
 from broadcasts.requests import asking_key, were_asked
-from broadcasts.telling import tell
+from broadcasts.telling import paged, tell
 
 
 class Asking:
@@ -53,8 +53,7 @@ class Asking:
             kind=self._texts(f"kind.{notice.kind}"),
             until=f"{to_tokyo(until):%m月%d日 %H:%M}",
         )
-        *earlier, last = [opening, *pages]
-        said = [*(Message(text=page) for page in earlier), Message(text=last, buttons=self.buttons(number, seen))]
+        said = paged([opening, *pages], self.buttons(number, seen))
         await self._tell(db, tuple(self._adapters), people, said, asking_key(number, again=again))
 
     def buttons(self, number: int, seen: str) -> tuple[Button, ...]:

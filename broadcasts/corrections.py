@@ -250,15 +250,15 @@ class Corrections:
             "due_at": due_at,
         }
         keys = f"{notice.token}:correction:{number}"
-        used = await fanout.used_adapters(db, notice.id)
-        gone = [name for name in used if name not in self._adapters and (self._mail is None or name != self._mail.name)]
-        for name in used:
+        gone: list[str] = []
+        for name in await fanout.used_adapters(db, notice.id):
             if self._mail is not None and name == self._mail.name:
                 letter = self._wording.by_mail(message, notice.id, self._mail)
                 message_id = await fanout.add_message(db, notice.id, "correction", letter, now, number)
                 await fanout.insert_deliveries(db, sent_to.by_mail(notice.id, keys, name), message_id, name, **how)
                 continue
-            if name in gone:
+            if name not in self._adapters:
+                gone.append(name)
                 continue
             shaped = self._wording.for_platform(message, notice.id, self._adapters[name])
             for room in (await db.execute(rooms_of(notice, name))).all():

@@ -30,7 +30,7 @@ from broadcasts.notices import find
 from broadcasts.questions import question_of
 from broadcasts.requests import insert_request, others
 from broadcasts.show import pages
-from broadcasts.telling import tell
+from broadcasts.telling import paged, tell
 from broadcasts.wording import Wording
 
 MORNING = time(9)
@@ -116,9 +116,7 @@ class Reviews:
         return pages(said.split("\n"), self._limit)
 
     def _with_button(self, said: str, number: int) -> list[Message]:
-        *earlier, last = self._pages(said)
-        button = review_button(self._texts, number)
-        return [*(Message(text=page) for page in earlier), Message(text=last, buttons=(button,))]
+        return paged(self._pages(said), [review_button(self._texts, number)])
 
     def _shown(self, notice: Row[Any]) -> str:
         """The notice as people have it, with its question."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Select, and_, case, literal, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.tables import addresses, departments, members
@@ -26,18 +27,17 @@ _in_room = (
 _at_their_address = and_(addresses.c.member_id == recipient.member_id, addresses.c.adapter == recipient.adapter)
 
 
+def _to_each(broadcast_id: int, keys: str, address: ColumnElement[Any]) -> Select[tuple[str, str, str]]:
+    """(key, kind, address) of every recipient; whoever calls joins what `address` is a column of."""
+    key = fanout.person_key(keys, recipient.member_id).label("key")
+    chosen = select(key, literal("person").label("kind"), address.label("address")).select_from(broadcast_recipients)
+    return chosen.where(recipient.broadcast_id == broadcast_id).order_by(recipient.member_id)
+
+
 def outside_rooms(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
     """(key, kind, address) of the recipients whom no room of the notice reaches now."""
-    return (
-        select(
-            fanout.person_key(keys, recipient.member_id).label("key"),
-            literal("person").label("kind"),
-            addresses.c.address,
-        )
-        .join(addresses, _at_their_address)
-        .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, ~_in_room)
-        .order_by(recipient.member_id)
-    )
+    people = _to_each(broadcast_id, keys, addresses.c.address).join(addresses, _at_their_address)
+    return people.where(recipient.adapter == adapter, ~_in_room)
 
 
 def at_home(
@@ -45,30 +45,14 @@ def at_home(
 ) -> Select[tuple[str, str, str]]:
     """(key, kind, address) of those who got it on a platform that is plugged in no more, and are best reached here."""
     home = fanout.first_addresses(adapters)
-    return (
-        select(
-            fanout.person_key(keys, recipient.member_id).label("key"),
-            literal("person").label("kind"),
-            home.c.address,
-        )
-        .join(home, home.c.member_id == recipient.member_id)
-        .where(recipient.broadcast_id == broadcast_id, recipient.adapter.in_(gone), home.c.adapter == adapter)
-        .order_by(recipient.member_id)
-    )
+    people = _to_each(broadcast_id, keys, home.c.address).join(home, home.c.member_id == recipient.member_id)
+    return people.where(recipient.adapter.in_(gone), home.c.adapter == adapter)
 
 
 def by_mail(broadcast_id: int, keys: str, adapter: str) -> Select[tuple[str, str, str]]:
     """(key, kind, address) of the recipients who got the notice by e-mail, because no chat took it for them."""
-    return (
-        select(
-            fanout.person_key(keys, recipient.member_id).label("key"),
-            literal("person").label("kind"),
-            members.c.email.label("address"),
-        )
-        .join(members, members.c.id == recipient.member_id)
-        .where(recipient.broadcast_id == broadcast_id, recipient.adapter == adapter, members.c.email != "")
-        .order_by(recipient.member_id)
-    )
+    people = _to_each(broadcast_id, keys, members.c.email).join(members, members.c.id == recipient.member_id)
+    return people.where(recipient.adapter == adapter, members.c.email != "")
 
 
 async def recipients(

@@ -8,10 +8,16 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Text, cast, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.messages import Message, Priority
+from bot.messages import Button, Message, Priority
 from bot.outbox import Outbox
 from bot.tables import members, messages
 from broadcasts.fanout import first_addresses, insert_deliveries
+
+
+def paged(pages: Sequence[str], buttons: Sequence[Button]) -> list[Message]:
+    """Pages as messages; the buttons stand under the last."""
+    *earlier, last = pages
+    return [*(Message(text=page) for page in earlier), Message(text=last, buttons=tuple(buttons))]
 
 
 async def tell(

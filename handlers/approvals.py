@@ -18,7 +18,7 @@ from broadcasts.requests import open_to
 from broadcasts.rights import APPROVERS, SENDERS, reach
 from broadcasts.service import Broadcasts
 from handlers.dialogues import answered
-from handlers.kindly import Asked, asker, kindly
+from handlers.kindly import Asked, asker, kindly, reply_pages
 from handlers.previewing import reply_confirmation
 
 SPOKEN = ("承認する", "承認します")
@@ -63,9 +63,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             return
         preview = await broadcasts.preview(db, request.broadcast_id)
         pages = show.preview(texts, preview, broadcasts.text_length, show.approval_hint(texts, preview))
-        for page in pages[:-1]:
-            await ctx.reply(page)
-        await ctx.reply(pages[-1], approvals.buttons(request.id, preview.fingerprint))
+        await reply_pages(ctx, pages, approvals.buttons(request.id, preview.fingerprint))
 
     @router.button("approval")
     @kindly(texts)

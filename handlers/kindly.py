@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import TypeAlias, TypeVar
 
@@ -11,8 +11,10 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
+from bot.messages import Button
 from bot.texts import Texts
 from broadcasts.rights import SENDERS, reach
+from broadcasts.telling import paged
 
 E = TypeVar("E", MessageReceived, ButtonPressed)
 Answer: TypeAlias = Callable[[Context[E]], Awaitable[object]]
@@ -36,6 +38,12 @@ def kindly(texts: Texts) -> Callable[[Answer[E]], Answer[E]]:
         return wraps(handler)(kind)
 
     return around
+
+
+async def reply_pages(ctx: Asked, pages: Sequence[str], buttons: Sequence[Button]) -> None:
+    """Answer in as many messages as there are pages; the buttons stand under the last."""
+    for message in paged(pages, buttons):
+        await ctx.reply(message.text, message.buttons)
 
 
 async def asker(ctx: Asked, action: str) -> Member:

@@ -10,7 +10,7 @@ from bot.recurrence import shown
 from broadcasts import show, validation
 from broadcasts.corrections import Correction
 from broadcasts.service import Broadcasts, Confirmation
-from handlers.kindly import Asked
+from handlers.kindly import Asked, reply_pages
 
 FRESH = timedelta(hours=12)
 """How long a preview's buttons send: a thumb that slips far up in the talk sends nothing that is no longer true."""
@@ -45,10 +45,7 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     usual = "broadcast.confirm_hint" if seen.planned is None else "schedule.confirm_hint"
     hint = texts(("approval.ask_hint_alone" if alone else "approval.ask_hint") if asks else usual)
     hint += "\n" + texts("rewriting.hint", id=number)
-    *earlier, last = show.preview(texts, seen, broadcasts.text_length, hint)
-    for part in earlier:
-        await ctx.reply(part)
-    await ctx.reply(last, buttons)
+    await reply_pages(ctx, show.preview(texts, seen, broadcasts.text_length, hint), buttons)
 
 
 async def reply_cancelled(ctx: Asked, broadcasts: Broadcasts, number: int, said: str) -> None:
@@ -71,10 +68,7 @@ async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correcti
         buttons.append(Button(label=texts("attachment.take_out"), data=f"files:correction:own:{drafted.id}"))
     if drafted.kept:
         buttons.append(Button(label=texts("attachment.keep_off"), data=f"files:correction:kept:{drafted.id}"))
-    *earlier, last = show.correction(texts, drafted, broadcasts.text_length)
-    for part in earlier:
-        await ctx.reply(part)
-    await ctx.reply(last, buttons)
+    await reply_pages(ctx, show.correction(texts, drafted, broadcasts.text_length), buttons)
 
 
 async def reply_confirmation(

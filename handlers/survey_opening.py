@@ -34,7 +34,7 @@ from surveys.service import Surveys
 TOPIC = "survey-opening"
 """Of the dialogue, and the prefix of its buttons."""
 LENGTH = 4_500
-"""Characters of a preview, which every platform takes."""
+"""Characters of a preview or of results in one message, which every platform takes."""
 
 _CLOSING = re.compile(r"^(?:締切|〆切|until)\s*", re.IGNORECASE)
 
@@ -92,11 +92,6 @@ class Opening:
                 return answer
         return None
 
-    async def waits(self, person: Member) -> bool:
-        """Whether a preview waits for this person's answer."""
-        dialogue = await self._dialogues.find(person.id)
-        return dialogue is not None and dialogue.topic == TOPIC
-
     # -------------------------------------------------------------- preview
 
     async def _preview(
@@ -113,7 +108,7 @@ class Opening:
         await self._dialogues.begin(db, person.id, TOPIC, {**state, "shown": shown})
         text = "\n".join(filter(None, (note, self._text(definition, state["names"], expected))))
         buttons = tuple(Button(label=label, data=f"{TOPIC}:{answer}:{shown}") for answer, label in self._labels())
-        await ctx.reply(text if len(text) <= LENGTH else text[: LENGTH - 1] + "…", buttons)
+        await ctx.reply(short(text), buttons)
 
     def _text(self, definition: Definition, names: Sequence[str], expected: Expected) -> str:
         texts = self._texts
@@ -121,7 +116,7 @@ class Opening:
             texts(
                 "survey.opening.preview",
                 title=definition.title,
-                intro=definition.intro and f"{definition.intro}\n",
+                intro=definition.opening_line,
                 names="、".join(names) or texts("survey.schedule.everybody"),
                 asked=expected.asked,
                 closes=closing_time(expected.closes_at),
@@ -153,6 +148,11 @@ class Opening:
         definition = Definition.model_validate_json(state["definition"])
         closes_at = closing_moment(state["closing"], clock.now()) if state["closing"] else None
         return definition, await asked_by_name(db, state["names"]) if state["names"] else None, closes_at
+
+
+def short(text: str) -> str:
+    """A text as one message takes it."""
+    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
 
 
 def drafted(wish: str) -> tuple[Definition, list[str]]:

@@ -16,7 +16,8 @@ from bot.texts import Texts
 from broadcasts.audience import select_members
 from broadcasts.dialogues import Dialogues
 from broadcasts.naming import named
-from handlers.survey_opening import TOPIC, Opening, drafted
+from handlers.dialogues import answered
+from handlers.survey_opening import TOPIC, Opening, drafted, short
 from handlers.survey_schedules import CANCEL, line, listing_text, read_plan
 from surveys.answering import normal
 from surveys.confidential import Told, told
@@ -29,8 +30,6 @@ from surveys.tabulation import SimpleTable
 MAY_MANAGE = frozenset({ADMINISTRATOR, HEADQUARTERS})
 WORDS_SHOWN = 10
 """Free texts of one question in a chat message; the exports have them all."""
-LENGTH = 4_500
-"""Characters of results in one message, which every platform takes."""
 
 
 def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialogues: Dialogues) -> Router:
@@ -142,16 +141,14 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialog
 
     @router.on(MessageReceived)
     async def decided_in_words(ctx: Context[MessageReceived]) -> object:
-        if ctx.command is not None or not ctx.event.direct or (answer := opening.typed(ctx.event.text)) is None:
-            return NEXT
-        person = await ctx.member()
-        if person is None or not await opening.waits(person):
+        answer = opening.typed(ctx.event.text)
+        if answer is None or await answered(ctx, dialogues, TOPIC) is None:
             return NEXT
         await opening.answer(ctx, await manager(ctx), answer, None)
         return None
 
     @router.on(MessageReceived)
-    async def answered(ctx: Context[MessageReceived]) -> object:
+    async def heard(ctx: Context[MessageReceived]) -> object:
         if ctx.command is not None or not ctx.event.direct or not ctx.event.text.strip():
             return NEXT
         person = await ctx.member()
@@ -180,7 +177,7 @@ def answers_text(texts: Texts, definition: Definition, found: Sequence[Told]) ->
             answer = written(step, person.sheet.get(step.key)) or texts("survey.results.blank")
             other = person.sheet.get(step.key + OTHER)
             lines.append(texts("survey.told.answer", text=step.text, answer=f"{answer} {other or ''}".strip()))
-    return _short("\n".join(lines))
+    return short("\n".join(lines))
 
 
 def results_text(texts: Texts, results: Results) -> str:
@@ -199,7 +196,7 @@ def results_text(texts: Texts, results: Results) -> str:
     ]
     for table in results.tables:
         lines += ["", *_table_lines(texts, table)]
-    return _short("\n".join(lines))
+    return short("\n".join(lines))
 
 
 def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
@@ -221,10 +218,6 @@ def _table_lines(texts: Texts, table: SimpleTable) -> Iterator[str]:
         yield from (f"・{words}" for words in table.words[:WORDS_SHOWN])
         if len(table.words) > WORDS_SHOWN:
             yield texts("survey.results.more", count=len(table.words) - WORDS_SHOWN)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LENGTH else text[: LENGTH - 1] + "…"
 
 
 def _percent(share: float | None) -> str:

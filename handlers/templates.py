@@ -26,7 +26,7 @@ from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from broadcasts.templates import Field, Sender, Template
 from handlers.dialogues import answered
-from handlers.kindly import Asked, kindly, sender
+from handlers.kindly import Asked, kindly, reply_pages, sender
 from handlers.previewing import reply_preview
 
 TOPIC = "template"
@@ -274,10 +274,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         return fields[len(state.values)] if len(state.values) < len(fields) else None
 
     async def reply(ctx: Asked, lines: Sequence[str], buttons: Sequence[Button]) -> None:
-        *earlier, last = pages(lines, broadcasts.text_length)
-        for part in earlier:
-            await ctx.reply(part)
-        await ctx.reply(last, buttons)
+        await reply_pages(ctx, pages(lines, broadcasts.text_length), buttons)
 
     return router
 

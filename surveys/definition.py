@@ -188,6 +188,11 @@ class Definition(Opening):
     smallest_cell: int | None = Field(default=None, ge=1)
     questions: list[Question] = Field(min_length=1, max_length=100)
 
+    @property
+    def opening_line(self) -> str:
+        """The introduction as a line of its own; nothing where there is none."""
+        return self.intro and f"{self.intro}\n"
+
     @field_validator("questions")
     @classmethod
     def _questions_fit(cls, questions: list[Question]) -> list[Question]:

@@ -126,7 +126,7 @@ class Surveys:
         text = self.texts(
             "survey.announcement",
             title=definition.title,
-            intro=definition.intro and f"{definition.intro}\n",
+            intro=definition.opening_line,
             count=len(definition.steps),
             promise=self.texts(f"survey.promise_{definition.anonymity}"),
             closes=closing_time(closes_at),

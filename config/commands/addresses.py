@@ -22,7 +22,7 @@ from bot.roster.model import folded
 from bot.texts import Texts
 from bot.unreachable import Standing
 from config import screen
-from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, opened
+from config.commands.place import Folder, SettingsFile, Yes, caller, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
 
@@ -65,7 +65,7 @@ def retry(
         str | None, typer.Option("--on", help="この接続先だけ (例: line) / only this platform's", show_default=False)
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="見せるだけ / only show them")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:

@@ -15,7 +15,7 @@ from bot.texts import Texts
 from broadcasts import show
 from broadcasts.corrections import Correction
 from config import screen
-from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
+from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened, refusals
 from config.commands.send import author_of, service
 from config.loops import run
 from config.settings import Settings
@@ -48,7 +48,7 @@ def correct(
             help="元の連絡のファイルをリマインドに添えない / reminders no longer carry the notice's files",
         ),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:

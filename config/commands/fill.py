@@ -13,7 +13,7 @@ from bot.directory import Member
 from bot.errors import ConfigurationError, KairanbanError
 from bot.texts import Texts
 from broadcasts.templates import Sender, Template, load_templates
-from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
+from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened, refusals
 from config.commands.send import Wish, author_of, carry_out, moment
 from config.loops import run
 from config.settings import Settings
@@ -37,7 +37,7 @@ def fill(
     when: Annotated[
         str, typer.Option("--when", help="送る日時。send と同じ / when, as with send", show_default=False)
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:

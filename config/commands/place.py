@@ -20,7 +20,7 @@ from config import migrate
 from config.commands.check import SettingsFile
 from config.settings import Settings
 
-__all__ = ["Folder", "SettingsFile", "caller", "catalogue", "chosen", "free", "opened", "refusals", "save"]
+__all__ = ["Folder", "SettingsFile", "Yes", "caller", "catalogue", "chosen", "free", "opened", "refusals", "save"]
 
 Folder = Annotated[
     Path | None,
@@ -30,6 +30,9 @@ Folder = Annotated[
         show_default=False,
     ),
 ]
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
 
 
 def chosen(file: Path | None, folder: Path | None) -> Settings:

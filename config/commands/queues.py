@@ -18,7 +18,7 @@ from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
 from bot.texts import Texts
 from config import screen
-from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
+from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened
 from config.loops import run
 from config.settings import Settings
 
@@ -69,7 +69,7 @@ async def _replay_event(settings: Settings, texts: Texts, number: int) -> None:
 @inbox.command("discard", help="捨てる / throw it away for good")
 def discard_events(
     numbers: Annotated[list[int], typer.Argument(metavar="ID...")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:

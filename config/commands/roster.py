@@ -14,7 +14,7 @@ from bot.errors import KairanbanError
 from bot.texts import Texts
 from config import screen
 from config.commands import addresses as reaching
-from config.commands.place import Folder, SettingsFile, caller, catalogue, chosen, free, opened, refusals, save
+from config.commands.place import Folder, SettingsFile, Yes, caller, catalogue, chosen, free, opened, refusals, save
 from config.loops import run
 from config.settings import Settings
 
@@ -23,8 +23,6 @@ app = typer.Typer(
     help="職員名簿の取り込みと書き出し、届かない宛先 / the staff directory, in and out; who is not reached",
 )
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
-
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")]
 
 
 @app.command(

@@ -28,7 +28,7 @@ from broadcasts.preview import Preview
 from broadcasts.questions import Question
 from broadcasts.service import Broadcasts, Confirmation
 from config import screen
-from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened, refusals
+from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened, refusals
 from config.house import adapters_from, broadcast_settings
 from config.loops import run
 from config.settings import Settings
@@ -67,7 +67,7 @@ def send(
             "--when", help="送る日時。例 / when, such as: 2023-10-02 09:00, 毎週月曜 09:00 翌開庁日", show_default=False
         ),
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="聞かずに進む / do not ask")] = False,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:

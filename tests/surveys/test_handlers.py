@@ -18,8 +18,8 @@ from bot.testing.platform import SentMessage
 from bot.texts import Texts
 from broadcasts.dialogues import Dialogues
 from handlers.closing import closing_moment
-from handlers.survey_opening import asked_by_name
-from handlers.surveys import LENGTH, build_router, results_text
+from handlers.survey_opening import LENGTH, asked_by_name
+from handlers.surveys import build_router, results_text
 from surveys.definition import Sheet
 from surveys.loading import load_definitions
 from surveys.results import Results
