@@ -55,7 +55,7 @@ def add(
             person = await member_by_code(db, owner)
             if person is None:
                 raise ConfigurationError(f"Nobody in the staff directory has the number {owner!r}.")
-            plan = read_plan(asked, when)
+            plan = read_plan(asked, when, SystemClock().now())
             return line(
                 texts,
                 await _surveys(database, place, texts).schedules.reserve(db, plan, owner=person, actor=caller()),
