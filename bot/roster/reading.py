@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.errors import Refused
+from bot.office import Sheet, read_office_file, read_sheets
 from bot.roster.cells import soften
-from bot.roster.grid import MAX_BYTES, Sheet, read_sheets
 from bot.roster.grouping import LONGEST_NAME, one_line, parse_groups
 from bot.roster.headings import Columns, find_columns
 from bot.roster.model import BrokenRoster, Person, Problem, Roster, Source, clean, folded, path_of
@@ -32,9 +32,7 @@ _PRIVATE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 def read_file(path: Path) -> Roster:
     """The roster in a file; Refused (BrokenRoster with every place) if it cannot be taken as it is."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise Refused("roster.too_large", limit=MAX_BYTES // 2**20)
-        return read(path.read_bytes(), path.name)
+        return read(read_office_file(path), path.name)
     except OSError as error:
         raise Refused("roster.no_file", name=path.name, reason=error.strerror) from error
 
