@@ -8,6 +8,7 @@ place, a time or a reason to what they had pressed. One row a person keeps the e
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -137,8 +138,8 @@ class Responses:
             told = written if choice in NEEDS_HELP or said.alarming else None
             return await self._take(db, notice, question, member, answer, told=told)
         if said.alarming:
-            told = await self._distress.tell(db, notice, member, "words", written, at=at, key=key)
-            return await self._asked_about(db, notice, question, member, "kept_told" if told else "told_nobody")
+            reached = await self._distress.tell(db, notice, member, "words", written, at=at, key=key)
+            return await self._asked_about(db, notice, question, member, "kept_told" if reached else "told_nobody")
         return None
 
     async def say(
@@ -173,11 +174,11 @@ class Responses:
         if not found:
             return None
         open_ones = []
-        for notice in found:
-            given = (await db.execute(rows.GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
+        for each in found:
+            given = (await db.execute(rows.GIVEN, {"broadcast_id": each.id, "member_id": member.id})).first()
             if given is None:
-                open_ones.append(notice)
-        safety = next((notice for notice in found if notice.asks == "safety"), None)
+                open_ones.append(each)
+        safety = next((each for each in found if each.asks == "safety"), None)
         if not open_ones and safety is None:
             return None
         notice = open_ones[0] if open_ones else safety
@@ -275,6 +276,9 @@ class Responses:
             return Message(text=self._marked(notice, "answer.not_asked"))
         values = {"broadcast_id": notice.id, "member_id": member.id}
         before = (await db.execute(rows.GIVEN, values)).first()
+        if before is not None and answer.choice in NEEDS_HELP and not answer.detail:
+            if before.latest_choice == answer.choice:  # pressed once more: the place that they wrote stays
+                answer = replace(answer, detail=before.latest_detail)
         await rows.keep(db, notice.id, member.id, answer)
         reached = await self._tell_of(db, notice, question, member, before, answer, told)
         await db.execute(rows.AWAIT_NOTHING, {"member_id": member.id})
@@ -319,7 +323,7 @@ class Responses:
         was = None if before is None else before.latest_choice
         words = answer.detail if told is None else told
         if answer.choice in NEEDS_HELP:
-            if was == answer.choice and not words:
+            if before is not None and was == answer.choice and told is None and before.latest_detail == answer.detail:
                 return None  # pressed twice
             state = answer.choice
         elif was in NEEDS_HELP:

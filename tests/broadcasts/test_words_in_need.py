@@ -96,10 +96,12 @@ async def test_rescue_reaches_the_headquarters_at_once_with_who_where_and_every_
         await harness.press("b", notice, "要救助")
         await harness.press("b", notice, "要救助")
         assert len(harness.sent_to("hq")) == before  # nothing new
+        await harness.advance(timedelta(minutes=1))
         await harness.press("b", notice, "無事")
         assert "「無事」に変わりました" in last(harness, "hq").text
         await harness.press("c", notice, "無事")
         before = len(harness.sent_to("hq"))
+        await harness.advance(timedelta(minutes=1))
         await harness.press("c", notice, "負傷")
         assert len(harness.sent_to("hq")) == before + 1
 
