@@ -276,9 +276,9 @@ class Responses:
             return Message(text=self._marked(notice, "answer.not_asked"))
         values = {"broadcast_id": notice.id, "member_id": member.id}
         before = (await db.execute(rows.GIVEN, values)).first()
-        if before is not None and answer.choice in NEEDS_HELP and not answer.detail:
-            if before.latest_choice == answer.choice:  # pressed once more: the place that they wrote stays
-                answer = replace(answer, detail=before.latest_detail)
+        again = before is not None and before.latest_choice == answer.choice and not answer.detail
+        if before is not None and again and answer.choice in NEEDS_HELP:
+            answer = replace(answer, detail=before.latest_detail)  # pressed once more: the place that they wrote stays
         await rows.keep(db, notice.id, member.id, answer)
         reached = await self._tell_of(db, notice, question, member, before, answer, told)
         await db.execute(rows.AWAIT_NOTHING, {"member_id": member.id})
