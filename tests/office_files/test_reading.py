@@ -58,10 +58,10 @@ def test_cells_are_shown_as_a_reader_sees_them() -> None:
         "[&lt;=999]000;000-00",
         "h:mm",
     )
-    codes = tuple(code.replace('"', "&quot;") for code in codes)
+    escaped = [code.replace('"', "&quot;") for code in codes]
     values = ("0.5", "101", "45108", "45108", "1234567", "1234567", "31201", "0.375")
     cells = "".join(f'<c s="{n}"><v>{value}</v></c>' for n, value in enumerate(values))
-    sheet = only(books.book(books.data(books.row(cells, '<c t="b"><v>1</v></c>')), styles=books.styled(*codes)))
+    sheet = only(books.book(books.data(books.row(cells, '<c t="b"><v>1</v></c>')), styles=books.styled(*escaped)))
     assert sheet.rows[0] == [
         "50%", "000101", "2023/7/1", "令和5年7月1日", "1,234,567円", "123-4567", "312-01", "9:00", "TRUE"
     ]  # fmt: skip
