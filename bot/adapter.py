@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.attachments import Shelf
@@ -77,6 +77,9 @@ class Delivery:
 
     Where a key is recognised that is no matter. Elsewhere this try may be a second copy, and ought to say so.
     """
+    tried_at: datetime | None = None
+    """When it was first tried, where it is `uncertain`: keys are remembered for a while only, and this tells whether
+    that is over."""
     priority: int = Priority.REPLY
     reply_token: str | None = None
     """What the event had that this answers; spent or too old, it is of no use, and the message goes the usual way."""

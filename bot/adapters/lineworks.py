@@ -201,7 +201,7 @@ class LineWorks:
             status, answer, reset = await self._request(self._session, method, path, body, token)
             if status != 401:
                 break
-        if 200 <= status < 300:
+        if _is_success(method, status, answer):
             return answer
         raise _Declined(_outcome(status, answer, reset, acts=method != "GET"))
 
@@ -232,27 +232,40 @@ class _Declined(KairanbanError):
         super().__init__(outcome.reason)
 
 
+def _is_success(method: str, status: int, answer: bytes) -> bool:
+    """Whether LINE WORKS has done it: what is made is answered 201, what was asked is answered in JSON."""
+    if not 200 <= status < 300:
+        return False
+    if method == "GET":
+        return answer.startswith(b"{")
+    return not answer or (status == 201 and answer.startswith(b"{"))
+
+
 def _outcome(status: int, answer: bytes, reset: str | None, *, acts: bool) -> Retry | Rejected:
-    """What an answer other than 2xx means; `acts`: the call would have changed something."""
-    reason = _reason(status, answer)
-    if status == 429:
+    """What an answer other than success means; `acts`: the call would have changed something."""
+    problem = _problem(answer)
+    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400].rstrip("."))))
+    reason = f"LINE WORKS answered {status}{' ' if words else ''}{words}."
+    if 200 <= status < 300:
+        return Retry(f"{reason} It could not be read.", uncertain=acts)
+    if status == 429 and (problem.code or reset is not None):
         return Retry(reason, after=_wait(reset))
-    if status == 401:  # with a new token, too: the app or its scopes are being changed
-        return Retry(reason)
     if status >= 500 or status == 408:
         return Retry(reason, uncertain=acts)
-    if status < 400:
+    if status < 400 or not problem.code:
+        # A proxy, or somebody's login page: what stands there says nothing about the message.
+        return Retry(reason)
+    if status == 401:  # with a new token, too: the app or its scopes are being changed
         return Retry(reason)
     return Rejected(reason, gone=acts and status == 404)
 
 
-def _reason(status: int, answer: bytes) -> str:
+def _problem(answer: bytes) -> wire.Problem:
+    """What LINE WORKS says is wrong; without a code if it was not LINE WORKS that answered."""
     try:
-        problem = wire.Problem.model_validate_json(answer)
+        return wire.Problem.model_validate_json(answer)
     except ValidationError:
-        problem = wire.Problem()
-    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400].rstrip("."))))
-    return f"LINE WORKS answered {status}{' ' if words else ''}{words}."
+        return wire.Problem()
 
 
 def _wait(reset: str | None) -> timedelta:

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from bot.adapter import Capabilities, Delivery, Outcome, Reply
+from bot.adapter import Capabilities, Delivery, Outcome, Reply, Retry
 from bot.adapters.bodies import events_in
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.account import Account
@@ -237,6 +237,8 @@ class Matrix:
             return await self._speaker.carry_out(delivery)
         except MatrixProblem as problem:
             return problem.as_outcome()
+        except (KeyError, TypeError) as error:  # JSON, and still no answer of a homeserver's
+            return Retry(f"The homeserver's answer could not be read ({type(error).__name__}).", uncertain=True)
 
     # --------------------------------------------------------- rooms, reads
 

@@ -189,7 +189,7 @@ class CatchingUp:
                 "GET", "rooms", room, "context", event, query={"limit": "2", "filter": self._own}
             )
         except MatrixProblem as problem:
-            if problem.status not in {403, 404}:
+            if problem.errcode not in {"M_FORBIDDEN", "M_NOT_FOUND"}:
                 raise
             log.info("matrix.receipt_for_nothing", room=room, message_id=event)
             return None

@@ -81,7 +81,7 @@ class Places:
         try:
             state = await self._homeserver.call("GET", "rooms", room, "state", wire.MEMBER, person)
         except MatrixProblem as problem:
-            if problem.status != 404:
+            if problem.errcode != "M_NOT_FOUND":
                 raise
             state = {}
         if state.get("membership") not in _INSIDE:

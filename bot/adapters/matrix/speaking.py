@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.adapter import Delivery, Outcome, Rejected, Sent
 from bot.adapters.matrix import wire
@@ -43,11 +44,7 @@ class Speaker:
 
     async def _put(self, room: str, kind: str, content: wire.Content, key: str) -> str:
         answer = await self._homeserver.call("PUT", "rooms", room, "send", kind, _transaction(key), body=content)
-        event = answer.get("event_id")
-        if not isinstance(event, str) or not event:
-            # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
-            raise MatrixProblem("The homeserver took the message but its answer could not be read.", 200)
-        return event
+        return _event_in(answer)
 
     async def _take_back(self, delivery: Delivery) -> Outcome:
         room, event = wire.room_and_event(delivery.message_id or "")
@@ -60,11 +57,26 @@ class Speaker:
             )
             polls = [poll["event_id"] for poll in related.get("chunk", ()) if poll["sender"] == self._user]
         for gone in (event, *polls):
-            transaction = _transaction(f"{delivery.key} {gone}")
-            await self._homeserver.call_unless(
-                "M_NOT_FOUND", "PUT", "rooms", room, "redact", gone, transaction, body={}
-            )
+            await self._redact(room, gone, _transaction(f"{delivery.key} {gone}"))
         return Sent()
+
+    async def _redact(self, room: str, event: str, transaction: str) -> None:
+        try:
+            answer = await self._homeserver.call("PUT", "rooms", room, "redact", event, transaction, body={})
+        except MatrixProblem as problem:
+            if problem.errcode != "M_NOT_FOUND":
+                raise
+        else:
+            _event_in(answer)
+
+
+def _event_in(answer: Mapping[str, Any]) -> str:
+    """The id of the event that a call has made."""
+    event = answer.get("event_id")
+    if not isinstance(event, str) or not event:
+        # Without the id, reads and deletions could not be matched; the same key asks for the answer again.
+        raise MatrixProblem("The homeserver took the message but its answer could not be read.", 200)
+    return event
 
 
 def _transaction(key: str) -> str:
