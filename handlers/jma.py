@@ -203,7 +203,7 @@ async def _shown(db: AsyncConnection, draft: Draft, texts: Texts) -> Message:
     return Message(
         text=texts("desk.drill", text=said) if draft.drill else said,
         buttons=(
-            Button(label=texts("desk.take"), data=f"jma:take:{draft.id}"),
+            Button(label=texts("desk.take"), data=f"jma:take:{draft.id}", means="yes"),
             Button(label=texts("desk.dismiss"), data=f"jma:dismiss:{draft.id}"),
         ),
         reference=reference,

@@ -220,4 +220,4 @@ async def test_a_schedule_needs_no_year() -> None:
         assert "送る日時：" in tomorrow.text
         for typed in ("/予約 12月24日 09:00 本文", "/予約 12/24 9:00 本文", "／予約　１２月２４日　９：００　本文"):
             assert "-12-24（" in (await harness.say("hq", typed)).text
-        assert "読み取れません" in (await harness.say("hq", "/予約 13月40日 09:00 本文")).text
+        assert "「13月40日」という日はありません" in (await harness.say("hq", "/予約 13月40日 09:00 本文")).text
