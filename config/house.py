@@ -17,6 +17,7 @@ from bot import Bot, Router, control
 from bot.activity import Activity
 from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
+from bot.alarms import Alarms
 from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock
 from bot.directory import link_addresses
@@ -61,6 +62,7 @@ class House:
     bot: Bot
     broadcasts: Broadcasts
     surveys: Surveys
+    alarms: Alarms
     activity: Activity
     clock: Clock
 
@@ -123,6 +125,7 @@ async def open_house(
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
+        alarms = Alarms(database, outbox, chats, clock, activity, texts, mail=mail)
         broadcasts = Broadcasts(
             database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
         )
@@ -179,6 +182,8 @@ async def open_house(
         )
         await bot.start()
         parts.push_async_callback(bot.stop)
+        await alarms.start()
+        parts.push_async_callback(alarms.stop)
         await broadcasts.start()
         parts.push_async_callback(broadcasts.stop)
         if not rehearsal:
@@ -200,7 +205,7 @@ async def open_house(
             parts.push_async_callback(watch.stop)
         await surveys.start()
         parts.push_async_callback(surveys.stop)
-        yield House(database, plugged, bot, broadcasts, surveys, activity, clock)
+        yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
 
 
 def broadcast_settings(settings: Settings) -> BroadcastSettings:
