@@ -82,7 +82,7 @@ async def test_an_operator_s_wish_is_heard_by_the_bot_that_runs(tmp_path: Path) 
 async def test_the_later_of_following_and_blocking_counts_in_whatever_order_they_are_told(tmp_path: Path) -> None:
     async with town(tmp_path, ["花子", "太郎"]) as here:
         taro = here.people["太郎"]
-        moments = {}
+        moments: dict[int, dict[str, object]] = {}
         for kind in ("unfollow", "follow", "unfollow", "follow"):
             moments[len(moments)] = here.line.event(kind, taro)
             here.clock.advance(timedelta(seconds=30))
