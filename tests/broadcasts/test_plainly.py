@@ -181,7 +181,9 @@ def test_the_question_may_be_named_as_people_name_it(typed: str) -> None:
 async def test_a_text_that_sounds_urgent_is_not_sent_as_a_plain_notice_unnoticed() -> None:
     async with chat() as harness:
         for typed in ("【緊急】川があふれます", "緊急、川があふれます", "緊急連絡です"):
-            assert "文頭に「緊急」とありますが、「お知らせ」として" in (await harness.say("hq", f"/一斉 {typed}")).text
+            assert "どの種類で送りますか" in (await harness.say("hq", f"/一斉 {typed}")).text
+            own = await harness.say("hq", "お知らせとして送る")
+            assert "文頭に「緊急」とありますが、「お知らせ」として" in own.text
         for typed in ("緊急 川があふれます", "本日の緊急連絡", "訓練のお知らせ"):
             assert "文頭に" not in (await harness.say("hq", f"/一斉 {typed}")).text
 
