@@ -232,6 +232,18 @@ class Listens(Protocol):
         """
 
 
+Report = Callable[[str, bool, Mapping[str, object]], None]
+"""Takes the kind of a trouble (`quota_used_up`), whether it stands or is over, and what fills its sentence."""
+
+
+@runtime_checkable
+class ReportsTroubles(Protocol):
+    """An adapter that notices something which people have to mend, and which its own platform is no way to tell of."""
+
+    def report_to(self, report: Report) -> None:
+        """Call `report`, which returns at once and never raises, when a trouble begins and when it is over."""
+
+
 @runtime_checkable
 class Answers(Protocol):
     """An adapter whose platform wants answers of its own: a challenge sent back, a document, more addresses."""

@@ -26,7 +26,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from yarl import URL
 
-from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Report, Retry, Sent
 from bot.adapters import line_wire as wire
 from bot.adapters.line_answers import (
     MONTH_IS_OVER,
@@ -103,6 +103,8 @@ class Line:
         self._again = (texts or Texts("bot"))("delivery.perhaps_again", text="")
         self._session: aiohttp.ClientSession | None = None  # for questions; messages have the posters
         self._posters: dict[_Call, Poster] = {}
+        self._report: Report = lambda kind, stands, values: None
+        self._is_short = False
         self._fewer_asked: dict[str, int] = {}
         """Calls to fewer than share them, of which nobody knows whether LINE has taken them."""
 
@@ -123,6 +125,10 @@ class Line:
     def parse(self, body: bytes) -> Sequence[Event]:
         """The events of a callback; none for a connection check. Whatever is not for us becomes `Unused`."""
         return parse(body, adapter=self.name, now=self._clock.now())
+
+    def report_to(self, report: Report) -> None:
+        """Tell this when the month's messages do not suffice."""
+        self._report = report
 
     # ------------------------------------------------------------- outgoing
 
@@ -188,11 +194,17 @@ class Line:
             if not delivery.uncertain:
                 grant = await self._quota.take(1, urgent)
                 if not grant.messages:
+                    self._note_shortage(stands=True)
                     return outcome or Rejected(self._quota.reason(urgent))
             outcome = await self._pushed("push", begun, body, key, grant)
-            if not _month_is_over(outcome) or delivery.uncertain:
+            if not _month_is_over(outcome):
+                if not urgent:
+                    self._note_shortage(stands=False)
                 return outcome
+            if delivery.uncertain:
+                break
         self._quota.exhausted()
+        self._note_shortage(stands=True)
         assert outcome is not None
         return outcome
 
@@ -257,6 +269,8 @@ class Line:
             refusal = outcome
         else:
             self._quota.exhausted()
+        if left or not urgent:  # that an emergency has used the reserve tells nothing about the next notice
+            self._note_shortage(stands=bool(left))
         refusal = refusal or Rejected(self._quota.reason(urgent))
         return outcomes | {each.id: refusal for each in left}
 
@@ -326,6 +340,12 @@ class Line:
         return message
 
     # ---------------------------------------------------------------- quota
+
+    def _note_shortage(self, *, stands: bool) -> None:
+        """Say it where it changes: what the last message met is how it stands."""
+        if stands != self._is_short:
+            self._is_short = stands
+            self._report("quota_used_up", stands, self._quota.figures)
 
     async def _read_quota(self) -> Reading | None:
         quota = await self._ask(wire.QuotaAnswer, "message/quota")

@@ -93,6 +93,11 @@ class Quota:
             self._used = max(self._used, self._limit)
             self._sent = max(self._sent, self._limit)
 
+    @property
+    def figures(self) -> dict[str, object]:
+        """What was used of how much, for those who have to raise the plan."""
+        return {"used": self._used, "limit": "?" if self._limit is None else self._limit}
+
     def reason(self, urgent: bool) -> str:
         """Why no more may go out, for those who look at what was not sent."""
         used = self._used if urgent else max(self._used, self._sent)

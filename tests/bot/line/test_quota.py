@@ -13,9 +13,10 @@ import pytest
 from bot.adapter import Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters.line import Line
 from bot.clock import ManualClock
-from bot.messages import Priority
+from bot.messages import Address, Message, Priority
 from bot.testing.fakes import FakeLine
 from tests.bot.line.support import delivery
+from tests.bot.line.town import town
 
 STALE = orjson.loads((Path(__file__).parent.parent / "cases" / "line_quota_stale.json").read_bytes())
 URGENT = Priority.EMERGENCY
@@ -164,6 +165,30 @@ async def test_a_count_that_promises_more_than_line_gives_costs_a_few_calls_and_
     outcomes = await adapter.send(call(people))
     assert sent(outcomes) == 200
     assert len([each for each in line.calls if each.path == "message/multicast"]) <= 4
+
+
+async def test_a_month_that_is_used_up_is_told_once_and_by_other_ways_than_line(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎"]) as here:
+        here.line.quota = here.line.used = 10
+        for number in range(2):
+            address = Address(adapter="line", kind="person", id=here.people["太郎"])
+            async with here.house.database.transaction() as db:
+                await here.house.bot.outbox.enqueue(
+                    db, address, Message(text="点検"), key=f"n{number}", priority=Priority.NOTICE
+                )
+            await here.idle()
+        assert here.house.alarms.standing == ("quota_used_up line",)
+        trouble = here.house.alarms._troubles["quota_used_up", "line"]
+        assert (trouble.avoiding, trouble.headquarters) == (frozenset({"line"}), True)
+        assert trouble.values == {"used": 10, "limit": 10}
+        here.line.quota = 100
+        here.clock.advance(timedelta(minutes=11))
+        async with here.house.database.transaction() as db:
+            await here.house.bot.outbox.enqueue(
+                db, address, Message(text="点検"), key="again", priority=Priority.NOTICE
+            )
+        await here.idle()
+        assert here.house.alarms.standing == ()
 
 
 # --------------------------------------------------------------------- 429

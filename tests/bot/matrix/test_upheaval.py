@@ -136,7 +136,8 @@ async def test_a_talk_in_which_the_bot_may_not_speak_is_replaced_by_one_of_its_o
 ) -> None:
     async with house(synapse, account, folder) as here:
         alice = await staff()
-        talk = await alice.talk_to(here.matrix.user)
+        body = {"is_direct": True, "invite": [here.matrix.user], "preset": "private_chat"}
+        talk = str((await alice.call("POST", "createRoom", body=body))["room_id"])
         await alice.say(talk, "！わたし")
         await alice.hears(saying="答え")
         levels = await alice.call("GET", "rooms", talk, "state", "m.room.power_levels", "")
