@@ -177,7 +177,7 @@ async def test_a_month_that_is_used_up_is_told_once_and_by_other_ways_than_line(
                     db, address, Message(text="点検"), key=f"n{number}", priority=Priority.NOTICE
                 )
             await here.idle()
-        assert here.house.alarms.standing == ("quota_used_up line",)
+        assert list(here.house.alarms.standing) == ["quota_used_up line"]
         trouble = here.house.alarms._troubles["quota_used_up", "line"]
         assert (trouble.avoiding, trouble.headquarters) == (frozenset({"line"}), True)
         assert trouble.values == {"used": 10, "limit": 10}
@@ -188,7 +188,7 @@ async def test_a_month_that_is_used_up_is_told_once_and_by_other_ways_than_line(
                 db, address, Message(text="点検"), key="again", priority=Priority.NOTICE
             )
         await here.idle()
-        assert here.house.alarms.standing == ()
+        assert list(here.house.alarms.standing) == []
 
 
 # --------------------------------------------------------------------- 429
