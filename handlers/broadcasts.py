@@ -13,7 +13,7 @@ from bot.router import NEXT, Router
 from broadcasts import seating
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, composing, files, following, recall, schedules
+from handlers import answers, approvals, composing, files, following, overview, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.composing import compose
 from handlers.kindly import kindly, sender
@@ -95,6 +95,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (composing, files, following, audience_handlers, approvals, answers, recall, schedules):
+    for part in (composing, files, overview, following, audience_handlers, approvals, answers, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

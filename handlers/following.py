@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import MessageReceived
-from bot.numbers import numbered
+from bot.numbers import typed_number
 from bot.router import Router
 from broadcasts import show, tree
 from broadcasts.audience import Departments, Everyone
@@ -19,8 +20,11 @@ from broadcasts.rights import READERS, reach
 from broadcasts.service import Broadcasts
 from broadcasts.tree import Branch
 from handlers.kindly import asker, kindly
+from handlers.overview import reply_overview
 
-UNREAD = frozenset({"未読", "unread"})
+UNREAD = frozenset({"未読", "みどく", "ミドク", "未読者", "未読の人", "未読一覧", "unread"})
+LISTING = frozenset({"一覧", "いちらん", "リスト", "list"})
+_RUN_TOGETHER = re.compile(r"(#?(?:No\.?|番号)?\d+(?:番|号)?)の?(未読|みどく|ミドク)", re.IGNORECASE)
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -34,10 +38,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
         member = await asker(ctx, "read")
         if reach(member, READERS) is None:
             raise _forbidden("refused.not_reader", member, 0)
-        words = unicodedata.normalize("NFKC", ctx.arguments).split()
-        numbers = [number for word in words if (number := numbered(word)) is not None]
+        said = _RUN_TOGETHER.sub(r"\1 \2", unicodedata.normalize("NFKC", ctx.arguments))
+        words = [word for word in said.split() if word not in ("番", "番号", "の", "#")]
+        if [word.casefold() for word in words] in [[each] for each in LISTING]:
+            await reply_overview(ctx, broadcasts, member, "sent", 0)
+            return
+        numbers = [number for word in words if (number := typed_number(word)) is not None]
         names_wanted = any(word.casefold() in UNREAD for word in words)
-        places = [word.lstrip("@") for word in words if numbered(word) is None and word.casefold() not in UNREAD]
+        places = [word.lstrip("@") for word in words if typed_number(word) is None and word.casefold() not in UNREAD]
         if len(numbers) > 1 or len(places) > 1:
             await ctx.reply(texts("read.usage"))
             return
