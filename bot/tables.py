@@ -213,6 +213,14 @@ offers = Table(
     Index("ix_offers_talk", "adapter", "address"),
 )
 
+# One row that is written to find out whether rows can be.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 # ------------------------------------------------------------------- events
 
 handled_events = Table(

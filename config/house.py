@@ -19,10 +19,11 @@ from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
 from bot.alarms import Alarms
 from bot.attachments import Shelf
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock, SystemClock, to_tokyo
 from bot.directory import link_addresses
-from bot.inbox import SqliteInbox
+from bot.inbox import Record, SqliteInbox
 from bot.outbox import CircuitPolicy, Outbox
+from bot.readiness import Watch
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
@@ -179,6 +180,7 @@ async def open_house(
             activity=activity,
             texts=texts,
             body_limit=settings.server.body_limit,
+            given_up=partial(_tell_of_given_up, alarms, clock),
         )
         await bot.start()
         parts.push_async_callback(bot.stop)
@@ -190,6 +192,10 @@ async def open_house(
             neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
             await neighbours.start()
             parts.push_async_callback(neighbours.stop)
+            watch = Watch(bot.checks, alarms, database, clock, activity)
+            await watch.start()
+            parts.push_async_callback(watch.stop)
+            bot.health.on_change(lambda reason: watch.ring())
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
@@ -200,12 +206,17 @@ async def open_house(
         if settings.jma.folder is not None:
             await jma.start()
             parts.push_async_callback(jma.stop)
-            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
-            await watch.start()
-            parts.push_async_callback(watch.stop)
+            folder_watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
+            await folder_watch.start()
+            parts.push_async_callback(folder_watch.stop)
         await surveys.start()
         parts.push_async_callback(surveys.stop)
         yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
+
+
+def _tell_of_given_up(alarms: Alarms, clock: Clock, record: Record) -> None:
+    """Once a day: what it is stands in the list."""
+    alarms.note("events_given_up", subject=f"{to_tokyo(clock.now()):%Y-%m-%d}", platform=record.event.adapter)
 
 
 def broadcast_settings(settings: Settings) -> BroadcastSettings:
