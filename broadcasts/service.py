@@ -27,7 +27,7 @@ from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import notices, receipts, report, unsent
-from broadcasts.agenda import Agenda
+from broadcasts.agenda import Agenda, Dated
 from broadcasts.approval import Approvals
 from broadcasts.asking_again import AskingAgain
 from broadcasts.audience import EVERYONE, Audience
@@ -96,7 +96,7 @@ class Broadcasts:
         self._drafts = Drafts(*common, self.approvals, self.schedules, diary, self.rooms.ring)
         again = AskingAgain(self.approvals, self._drafts, clock, texts, settings.quiet)
         forgotten = Forgotten(outbox, tuple(adapters), clock, texts, settings.quiet)
-        entries = [self.approvals, again, self.reviews, self.schedules, forgotten]
+        entries: list[Dated] = [self.approvals, again, self.reviews, self.schedules, forgotten]
         self._agenda = Agenda(database, clock, activity, entries)
         self._sending = Sending(
             *common,
