@@ -23,7 +23,7 @@ from handlers.wishes import Wish, parse
 __all__ = ["Wish", "build_router", "parse"]
 
 
-def build_router(broadcasts: Broadcasts) -> Router:
+def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Router:
     """The commands and buttons of notices, the receipts, and who comes into and goes out of the rooms."""
     router = Router()
     texts = broadcasts.texts
@@ -95,6 +95,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (composing, files, overview, following, audience_handlers, approvals, answers, recall, schedules):
+    # First: what somebody in need writes is no file's caption and no reason of an approver.
+    router.include(answers.build_router(broadcasts, commands or router))
+    for part in (composing, files, overview, following, audience_handlers, approvals, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router
