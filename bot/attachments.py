@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from bot.errors import NotOnShelf, Refused
+from bot.folders import sync_folder
 from bot.messages import Attachment
 
 FILES = 10
@@ -116,6 +117,7 @@ class Shelf:
         place = self.path(attachment)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         draft.replace(place)
+        sync_folder(place.parent)
 
 
 def _not_here(attachment: Attachment, why: str) -> NotOnShelf:

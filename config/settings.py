@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bot.documents import read_toml
 from bot.errors import ConfigurationError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
+from broadcasts.jma.our_areas import OurAreas
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
 from broadcasts.templates import TemplateError, load_templates
@@ -154,10 +155,14 @@ class JmaTable(Table):
     without: tuple[str, ...] = ()
     folder: Path | None = None
 
+    def places(self) -> OurAreas:
+        """What `areas` means by the agency's lists."""
+        return OurAreas.of(self.areas)
+
     def rules(self) -> JmaSettings:
         """The same as the desk reads it; ConfigurationError for a value that is none."""
         return JmaSettings(
-            frozenset(self.areas),
+            self.places().matched(),
             self.intensity,
             self.tsunami,
             self.warning,
@@ -266,6 +271,7 @@ class Settings(BaseSettings):
             load_templates(self.broadcasts.templates)
         except TemplateError as error:
             yield f"定型の連絡に直すところがあります。 / The templates need mending:\n{error}"
+        yield from self.jma.places().problems()
         if self.storage.durability != "full":
             yield (
                 "[storage] durability が full ではありません。停電で記録が失われます。 "

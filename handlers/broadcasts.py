@@ -11,6 +11,7 @@ from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, Mes
 from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import seating
+from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from handlers import answers, approvals, composing, files, following, overview, recall, schedules
@@ -18,7 +19,7 @@ from handlers import audience as audience_handlers
 from handlers.composing import compose
 from handlers.kindly import kindly, sender
 from handlers.previewing import is_old, reply_cancelled, reply_confirmation, reply_preview
-from handlers.wishes import Wish, parse
+from handlers.wishes import Wish, names_joined, parse
 
 __all__ = ["Wish", "build_router", "parse"]
 
@@ -32,7 +33,7 @@ def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Rout
     @kindly(texts)
     async def draft(ctx: Context[MessageReceived]) -> None:
         await sender(ctx, "draft")
-        wish = parse(ctx.arguments)
+        wish = parse(names_joined(ctx.arguments, await name_lengths(await ctx.db(), ctx.arguments)))
         if not wish.text:
             said = ctx.arguments.strip()
             await ctx.reply(texts("broadcast.no_text", said=said) if said else texts("broadcast.usage"))

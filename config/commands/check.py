@@ -30,4 +30,8 @@ def check(settings: SettingsFile = None) -> None:
         raise typer.Exit(1)
     names = [table.TABLE for table in found.platforms()] + [other.name for other in found.others()]
     console.print(f"接続先 / platforms: {', '.join(names)}")
+    if found.jma.folder is not None or found.jma.areas:
+        console.print("気象庁の電文 / the weather agency's telegrams:")
+        for line in found.jma.places().described():
+            console.print(f"  {escape(line)}")
     console.print("設定はそろっています。kairanban serve で動かせます。 / All is there: kairanban serve.")
