@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from bot.bilingual import both
 from bot.errors import ConfigurationError
 from bot.storage import Database
 
@@ -41,8 +42,5 @@ def _upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
-        raise ConfigurationError(
-            f"The database has form {current}, which this version does not know: it was used by a newer Kairanban. "
-            "Install that version, or restore the backup made before the update."
-        )
+        raise ConfigurationError(both("config", "evaluation.newer", form=current))
     command.upgrade(alembic_config(connection), "head")

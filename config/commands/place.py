@@ -13,6 +13,7 @@ import typer
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError, KairanbanError, Refused
 from bot.storage import Database
 from bot.texts import Texts
@@ -111,7 +112,9 @@ def save(file: Path, content: bytes, *, overwrite: bool) -> None:
     except FileExistsError as error:
         raise _taken(file) from error
     except OSError as error:
-        raise ConfigurationError(f"{file} に書けません。 / {file} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(
+            both("config", "command.unwritable", file=shown(file), reason=reason(error))
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 
