@@ -6,7 +6,9 @@ however often the platform delivers it; order is kept within a `conversation`.
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -149,16 +151,31 @@ def _storable(value: Any) -> Any:
     return _UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What stands in the place of one event of a body that is no JSON by itself: its bytes."""
+
+    raw: bytes
+
+
 def part(document: object) -> bytes:
-    """One event of a body that was read, as JSON again; what lies in a hundred brackets and more is left out.
+    """One event of a body that was read, as JSON again, or as it came where it is `Unreadable`.
+
+    What lies in a hundred brackets and more is left out.
 
     `orjson` reads a thousand and writes 254, and on some platforms anybody can send such an event: it must not take the
     others in the same body with it.
     """
+    if isinstance(document, Unreadable):
+        return document.raw
     try:
         return orjson.dumps(document)
     except TypeError:
-        return orjson.dumps(_flattened(document, 100))
+        flat = _flattened(document, 100)
+    try:
+        return orjson.dumps(flat)
+    except TypeError:  # a number beyond 64 bits, out of an event that `orjson` has not read
+        return json.dumps(flat).encode()
 
 
 def _flattened(value: Any, levels: int) -> Any:

@@ -1,28 +1,29 @@
 """When something happens by itself, a notice or a survey: once, or again and again, by the wall clock in Japan.
 
-    2023-10-02 09:00          once; also 2023/10/2 and 2023年10月2日, 9時 and 9時半
-    10月2日 09:00              once, the next one; also 10/2, 今日, 明日 (where `today` is given)
+    2023-10-02 09:00          once, in all the words of `bot.dates`: 明日9時, 30分後, 12月2日（水） 午後3時
     毎日 09:00                 daily
     毎週月曜 09:00              weekly:mon
     毎月1日 09:00・毎月末日      monthly:1, monthly:last; a month without a 31st is passed over
     平日 08:30                 weekdays: days on which the city hall is open
 
+The hour may follow without a blank, also with の or に (毎週月曜日の9時に).
 With 翌開庁日 (next-open-day) a moment on a day on which the city hall is closed moves to the next day it is open.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal, Self
 
-import jpholiday
 from apscheduler.triggers.cron import CronTrigger
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.clock import TOKYO, to_tokyo
+from bot.dates import UnreadableDate, open_moment, read_prefix, read_time
+from bot.dates.written import FIGURES, WEEKDAYS, as_written, number
+from bot.open_days import is_closed
 from bot.texts import Language, Texts
 
 Every = Literal["once", "day", "week", "month", "workday"]
@@ -33,15 +34,15 @@ LAST_DAY = 0
 _LONGEST_CLOSURE = timedelta(days=21)
 """More than the city hall was ever closed in one go: ten days, in May 2019."""
 _TICK = timedelta(microseconds=1)
-_WEEKDAYS = "月火水木金土日"
 _ENGLISH_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_NEXT_OPEN = frozenset({"翌開庁日", "next-open-day"})
-_DATE = re.compile(r"(20\d{2})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
-_THIS_YEAR = re.compile(r"(\d{1,2})(?:月(\d{1,2})日|/(\d{1,2}))")
-_SOON = {"今日": 0, "本日": 0, "today": 0, "明日": 1, "あした": 1, "あす": 1, "tomorrow": 1}
-_TIME = re.compile(r"(\d{1,2})(?::(\d{2})|時(?:(\d{1,2})分|(半))?)")
-_WEEKLY = re.compile(rf"毎週([{_WEEKDAYS}])曜?日?|weekly:({'|'.join(_ENGLISH_WEEKDAYS)})[a-z]*")
-_MONTHLY = re.compile(r"(?:毎月|monthly:)(?:(\d{1,2})日?|(末日|月末|last))")
+_NEXT_OPEN = re.compile("翌開庁日|next-open-day")
+_EVERY = re.compile(
+    rf"毎週[^\S\n]*の?([{WEEKDAYS}])曜?日?|weekly:({'|'.join(_ENGLISH_WEEKDAYS)})[a-z]*"
+    rf"|(?:毎月の?|monthly:)(?:({FIGURES})日?|(末日?|月末|last))|(平日|開庁日|weekdays)|(毎日|毎(?=朝)|daily)"
+)
+_LINK = re.compile(r"[^\S\n]*の?[^\S\n]*")
+_FIRST_YEAR = 2000
+_LOOKED_AT = 120
 
 
 class Rule(BaseModel):
@@ -76,7 +77,7 @@ class Rule(BaseModel):
         while base is not None and (base := trigger.get_next_fire_time(None, base + _TICK)) is not None:
             if self.every == "workday" and is_closed(base.date()):
                 continue
-            moment = _next_open(base) if self.moved else base
+            moment = open_moment(base) if self.moved else base
             if moment > reached:
                 reached = moment
                 yield moment
@@ -100,22 +101,6 @@ class Rule(BaseModel):
         return CronTrigger(**fields, timezone=TOKYO)
 
 
-def is_closed(day: date) -> bool:
-    """Whether a city hall is closed all day.
-
-    Rule: 地方自治法第4条の2第2項 (Saturdays, Sundays, national holidays, and 12月29日 to 1月3日 by the cities' own
-    ordinances on their 休日).
-    """
-    year_end = (day.month, day.day) >= (12, 29) or (day.month, day.day) <= (1, 3)
-    return day.weekday() >= 5 or year_end or jpholiday.is_holiday(day)
-
-
-def _next_open(moment: datetime) -> datetime:
-    while is_closed(to_tokyo(moment).date()):
-        moment += timedelta(days=1)
-    return moment
-
-
 def shown(moment: datetime, language: Language) -> str:
     """A moment with its day of the week, 2023-10-02（月） 09:00."""
     texts, local = Texts("bot", language=language), to_tokyo(moment)
@@ -133,63 +118,63 @@ def in_words(rule: Rule, language: Language) -> str:
     return said + (texts("recurrence.rule_moved") if rule.moved else "")
 
 
-def parse(words: str, today: date | None = None) -> tuple[Rule, str] | None:
-    """The rule at the beginning of what somebody wrote and the rest as it was typed; None if there is no rule.
+def read(words: str, now: datetime | None) -> tuple[Rule, str]:
+    """The rule at the beginning of what somebody wrote, and the rest as it was typed.
 
-    With `today` a date needs no year.
+    Without `now`, a rule that needs none: 明日 and a date without a year do. Raises `UnreadableDate`, which names the
+    part.
     """
-    rest, moved, found = words.strip(), False, list[str]()
-    while rest:
-        word = rest.split(maxsplit=1)[0]
-        plain = unicodedata.normalize("NFKC", word).casefold()
-        if plain in _NEXT_OPEN and not moved:
-            moved = True
-        elif len(found) < 2:
-            found.append(plain)
-        else:
-            break
-        rest = rest[len(word) :].lstrip()
-    if len(found) < 2 or (at := _time(found[1])) is None or (when := _day(found[0], today)) is None:
+    written, moved = as_written(words[:_LOOKED_AT]), False
+    place = written.start
+    if (ahead := _NEXT_OPEN.match(written.plain, place)) is not None:
+        place, moved = _after_link(written.plain, ahead.end()), True
+    every = _EVERY.match(written.plain, place)
+    if every is None:
+        return _once(words, now)
+    fields = _fields(every, written.part(place, every.end()))
+    place = _after_link(written.plain, every.end())
+    if not moved and (beside := _NEXT_OPEN.match(written.plain, place)) is not None:
+        place, moved = _after_link(written.plain, beside.end()), True
+    if not written.plain[place:].strip():
+        raise UnreadableDate("dates.no_time", part=words.strip())
+    at, rest = read_time(words[written.origin(place) :])
+    behind = as_written(rest[:_LOOKED_AT])
+    if not moved and (found := _NEXT_OPEN.match(behind.plain)) is not None:
+        rest, moved = rest[behind.origin(found.end()) :].lstrip(), True
+    return Rule(at=at, moved=moved, **fields), rest
+
+
+def parse(words: str, now: datetime | None = None) -> tuple[Rule, str] | None:
+    """As `read`; None if there is no rule."""
+    try:
+        return read(words, now)
+    except UnreadableDate:
         return None
-    return Rule(at=at, moved=moved, **when), rest
 
 
-def _next_date(today: date, month: int, day: int) -> dict[str, Any] | None:
-    for year in range(today.year, today.year + 5):  # until there is a 29th of February
-        try:
-            on = date(year, month, day)
-        except ValueError:
-            continue
-        if on >= today:
-            return {"every": "once", "on": on}
-    return None
+def _once(words: str, now: datetime | None) -> tuple[Rule, str]:
+    found = read_prefix(words, now)
+    if found.moment.year < _FIRST_YEAR:
+        raise UnreadableDate("dates.past", part=found.said, date=f"{found.moment:%Y-%m-%d}")
+    at = time(found.moment.hour, found.moment.minute)
+    return Rule(every="once", on=found.moment.date(), at=at, moved=found.moved), found.rest
 
 
-def _time(word: str) -> time | None:
-    found = _TIME.fullmatch(word)
-    if found is None:
-        return None
-    hour, minute = int(found[1]), 30 if found[4] else int(found[2] or found[3] or 0)
-    return time(hour, minute) if hour < 24 and minute < 60 else None
-
-
-def _day(word: str, today: date | None) -> dict[str, Any] | None:
-    if today is not None and word in _SOON:
-        return {"every": "once", "on": today + timedelta(days=_SOON[word])}
-    if today is not None and (found := _THIS_YEAR.fullmatch(word)):
-        return _next_date(today, int(found[1]), int(found[2] or found[3]))
-    if found := _DATE.fullmatch(word):
-        year, month, day = (int(part) for part in found.groups() if part is not None)
-        try:
-            return {"every": "once", "on": date(year, month, day)}
-        except ValueError:
-            return None
-    if found := _WEEKLY.fullmatch(word):
-        weekday = _WEEKDAYS.index(found[1]) if found[1] else _ENGLISH_WEEKDAYS.index(found[2])
+def _fields(found: re.Match[str], part: str) -> dict[str, Any]:
+    if found[1] or found[2]:
+        weekday = WEEKDAYS.index(found[1]) if found[1] else _ENGLISH_WEEKDAYS.index(found[2])
         return {"every": "week", "weekday": weekday}
-    if found := _MONTHLY.fullmatch(word):
-        number = LAST_DAY if found[2] else int(found[1])
-        return {"every": "month", "day": number} if found[2] or 1 <= number <= 31 else None
-    if word in {"平日", "weekdays"}:
-        return {"every": "workday"}
-    return {"every": "day"} if word in {"毎日", "daily"} else None
+    if found[4]:
+        return {"every": "month", "day": LAST_DAY}
+    if found[3]:
+        day = number(found[3])
+        if not 1 <= day <= 31:
+            raise UnreadableDate("dates.no_such_day", part=part)
+        return {"every": "month", "day": day}
+    return {"every": "workday" if found[5] else "day"}
+
+
+def _after_link(plain: str, place: int) -> int:
+    link = _LINK.match(plain, place)
+    assert link is not None, "it may be empty"
+    return link.end()

@@ -18,8 +18,8 @@ from bot.adapter import Adapter
 from bot.clock import TOKYO, Clock, to_tokyo
 from bot.directory import ADMINISTRATOR, Member
 from bot.messages import Message, Priority
+from bot.open_days import is_closed
 from bot.outbox import Outbox
-from bot.recurrence import is_closed
 from bot.tables import members
 from bot.texts import Texts
 from broadcasts import rights

@@ -38,6 +38,21 @@ async def upgrade(database: Database) -> None:
         await connection.run_sync(_upgrade)
 
 
+async def expect_newest(database: Database) -> None:
+    """For a database that may only be looked at: ConfigurationError unless it has the newest form."""
+    async with database.snapshot() as connection:
+        await connection.run_sync(_expect_newest)
+
+
+def _expect_newest(connection: Connection) -> None:
+    scripts = ScriptDirectory(str(SCRIPTS))
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current not in {script.revision for script in scripts.walk_revisions()}:
+        raise ConfigurationError(both("config", "evaluation.newer", form=current))
+    if current != scripts.get_current_head():
+        raise ConfigurationError(both("config", "evaluation.older", form=current))
+
+
 def _upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()

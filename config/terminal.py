@@ -27,9 +27,15 @@ def ready_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def _read_arguments() -> None:
+    """Words in another encoding become text that can be stored; the name of a file that is there stays its name."""
+    sys.argv[1:] = [each if os.path.lexists(each) else shown(each) for each in sys.argv[1:]]
+
+
 def run_command(command: Callable[..., object]) -> int:
     """Run the command line; what goes wrong on purpose, or because of the machine, is one sentence and a code."""
     ready_streams()
+    _read_arguments()
     try:
         found = command(standalone_mode=False)
     except UsageError as error:

@@ -36,6 +36,7 @@ WINDOW = timedelta(minutes=5)  # what is older may be a replay (Verifying reques
 SECTION = 3_000  # characters in a block (Block Kit, section)
 # Errors after which the thing may be done all the same, and those that pass or that people mend at the app.
 UNCERTAIN = {"fatal_error", "internal_error", "request_timeout", "service_unavailable"}
+MISTAKES = (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError)
 PASSING = {"rate_limited", "ratelimited", "invalid_auth", "missing_scope", "token_expired", "token_revoked"}
 
 
@@ -75,8 +76,8 @@ class Slack:
             if envelope["type"] == "event_callback":
                 return self._parse_event(envelope)
             if envelope["type"] == "block_actions":
-                return [self._parse_action(envelope, action) for action in bounded(envelope["actions"])]
-        except (AttributeError, KeyError, OSError, OverflowError, TypeError, ValueError) as error:
+                return [self._parse_action(envelope, action) for action in bounded(list(envelope["actions"]))]
+        except MISTAKES as error:
             return [self._kept(Unknown, envelope, f"{type(error).__name__}: {str(error)[:100]}")]
         challenge = envelope["type"] == "url_verification"
         return [] if challenge else [self._kept(Unknown, envelope, "There is no envelope of this type.")]
@@ -107,6 +108,13 @@ class Slack:
         return [self._kept(Unused if edited else Unknown, envelope, "There is no use for an event of this type.")]
 
     def _parse_action(self, envelope: Mapping[str, Any], action: Mapping[str, Any]) -> Event:
+        try:
+            return self._pressed(envelope, action)
+        except MISTAKES as error:  # the others in the same envelope stand
+            alone = {**envelope, "actions": [action]}
+            return self._kept(Unknown, alone, f"{type(error).__name__}: {str(error)[:100]}")
+
+    def _pressed(self, envelope: Mapping[str, Any], action: Mapping[str, Any]) -> Event:
         person, channel = envelope["user"]["id"], envelope["container"]["channel_id"]
         key, message_id = f"{person}:{action['action_ts']}", f"{channel}:{envelope['container']['message_ts']}"
         common = self._common(key, person, channel, channel.startswith("D"), action["action_ts"])
@@ -135,12 +143,11 @@ class Slack:
     async def _call(self, method: str, arguments: Mapping[str, object]) -> Outcome:
         assert self._session is not None, "Await open() before anything is sent."
         try:
-            async with self._session.post(f"{self._api}/{method}", json=arguments) as response:
+            async with self._session.post(f"{self._api}/{method}", json=arguments, allow_redirects=False) as response:
                 if response.status == 429:
                     return Retry("Slack is busy.", after=timedelta(seconds=int(response.headers["Retry-After"])))
-                if response.status != 200:
-                    problem = f"Slack answered {response.status}."
-                    return Retry(problem, uncertain=True) if response.status >= 500 else Rejected(problem)
+                if response.status != 200:  # what Slack declines comes as a 200, so this is a fault of the way
+                    return Retry(f"Slack answered {response.status}.", uncertain=response.status >= 500)
                 answer = await response.json(content_type=None)
                 if answer["ok"]:  # a ts is unique in its channel only
                     return Sent(f"{answer['channel']}:{answer['ts']}")

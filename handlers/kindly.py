@@ -32,12 +32,18 @@ def kindly(texts: Texts) -> Callable[[Answer[E]], Answer[E]]:
                 await ctx.start_over()
                 if isinstance(refusal, Forbidden):
                     await audit.record_refusal(await ctx.db(), ctx.clock, refusal)
-                await ctx.reply(texts(refusal.key, **refusal.values))
+                await ctx.reply(sentence(texts, refusal))
                 return None
 
         return wraps(handler)(kind)
 
     return around
+
+
+def sentence(texts: Texts, refusal: Refused) -> str:
+    """Why something was refused; what the framework refuses has its words in the framework's catalogue."""
+    known = texts if refusal.key in texts else Texts("bot", language=texts.language)
+    return known(refusal.key, **refusal.values)
 
 
 async def reply_pages(ctx: Asked, pages: Sequence[str], buttons: Sequence[Button]) -> None:

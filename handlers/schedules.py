@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 
 from bot import recurrence
-from bot.clock import to_tokyo
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
@@ -43,11 +42,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
 
     async def plan(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "schedule")
-        found = recurrence.parse(ctx.arguments, to_tokyo(ctx.clock.now()).date())
-        if found is None:
-            await ctx.reply(texts("schedule.unreadable"))
-            return
-        wish = parse(found[1])
+        rule, rest = recurrence.read(ctx.arguments, ctx.clock.now())
+        wish = parse(rest)
         if not wish.text:
             await ctx.reply(texts("schedule.no_text"))
             return
@@ -58,7 +54,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
         )
         await broadcasts.tray.clear(db, member.id)
-        await broadcasts.schedules.plan(db, number, found[0])
+        await broadcasts.schedules.plan(db, number, rule)
         await reply_preview(ctx, broadcasts, number, member)
 
     async def listing(ctx: Context[MessageReceived]) -> None:

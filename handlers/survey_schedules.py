@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot import recurrence
+from bot.clock import to_tokyo
+from bot.dates import read_date
 from bot.errors import Refused
 from bot.texts import Texts
 from handlers.closing import closing
-from surveys.answering import as_day, normal
+from surveys.answering import normal
 from surveys.definition import Definition
 from surveys.results import closing_time
 from surveys.schedules import Plan, Reserved
@@ -21,7 +23,7 @@ _CLOSING = re.compile(r"(?:^|\s)(?:締切|〆切|until)\s*(\S+)", re.IGNORECASE)
 _UNTIL = re.compile(r"(?:^|\s)(?:(\S+)まで|through:(\S+))(?=\s|$)", re.IGNORECASE)
 
 
-def read_plan(definition: Definition, words: str) -> Plan:
+def read_plan(definition: Definition, words: str, now: datetime) -> Plan:
     """The plan in "毎月20日 09:00 翌開庁日 @福祉部 締切 5日 2023-12-31まで"; raises `Refused`.
 
     What is not said is as the definition has it.
@@ -32,22 +34,17 @@ def read_plan(definition: Definition, words: str) -> Plan:
     changes: dict[str, object] = {}
     closes_at: datetime | None = None
     if (written := _CLOSING.search(words)) is not None:
-        when = closing(written[1])
+        when = closing(written[1], now)
         if isinstance(when, int):
             changes["days"] = when
         else:
             closes_at = when
         words = words.replace(written[0], " ", 1)
     if (until := _UNTIL.search(words)) is not None:
-        if (day := as_day(until[1] or until[2])) is None:
-            raise Refused("survey.schedule.unreadable")
-        changes["until"] = day
+        changes["until"] = read_date(until[1] or until[2], to_tokyo(now).date())
         words = words.replace(until[0], " ", 1)
-    found = recurrence.parse(words)
-    if (found is None and words.strip()) or (found is not None and found[1]):
-        raise Refused("survey.schedule.unreadable")
-    rule = definition.rule if found is None else found[0]
-    if rule is None:
+    rule, rest = recurrence.read(words, now) if words.strip() else (definition.rule, "")
+    if rule is None or rest:
         raise Refused("survey.schedule.unreadable")
     return Plan(
         definition=definition.model_copy(update=changes),

@@ -124,7 +124,7 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialog
                 ended = await surveys.schedules.cancel(db, number, actor=person.code)
                 await ctx.reply(texts("survey.schedule.cancelled", id=ended.id, title=ended.plan.definition.title))
             case [name, *words]:
-                plan = read_plan(known(name), " ".join(words))
+                plan = read_plan(known(name), " ".join(words), ctx.clock.now())
                 reserved = await surveys.schedules.reserve(db, plan, owner=person, actor=person.code)
                 ctx.after_commit(surveys.ring)
                 await ctx.reply("\n".join([texts("survey.schedule.reserved"), line(texts, reserved)]))

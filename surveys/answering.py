@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
+from bot.dates import UnreadableDate, read_date
 from bot.errors import Refused
 from surveys.definition import (
     OTHER,
@@ -37,7 +38,6 @@ OTHER_LENGTH = 200
 
 _SEPARATORS = re.compile(r"[\s,、，.．・;/と]+")
 _NUMBERED = re.compile(r"^\(?(\d{1,3})(?:番目?)?(?:[.):、,]|\s|$)\s*(.*)$", re.DOTALL)
-_DATE = re.compile(r"^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?$")
 _NUMBER = re.compile(r"^[+-]?\d{1,12}(\.\d{1,6})?$")
 
 
@@ -53,8 +53,9 @@ def printable(text: str) -> str:
     ).strip()
 
 
-def read(step: Step, text: str, order: Sequence[int]) -> dict[str, Answer]:
+def read(step: Step, text: str, order: Sequence[int], today: date | None = None) -> dict[str, Answer]:
     """The entries of a sheet that `text` answers to `step`; `order` are the codes as they were shown.
+    With `today`, a day may be one that needs it (7月1日, 明日).
 
     Every entry of the step is there, so that an earlier answer's remains are overwritten: `<key>.other` may be None.
     """
@@ -68,7 +69,7 @@ def read(step: Step, text: str, order: Sequence[int]) -> dict[str, Answer]:
     if isinstance(question, Number):
         return {step.key: _number(question, normal(text))}
     if isinstance(question, Day):
-        return {step.key: _day(question, normal(text))}
+        return {step.key: _day(question, text, today)}
     return {step.key: _words(question, text)}
 
 
@@ -185,17 +186,19 @@ def _number(question: Number, typed: str) -> int | float:
     return float(number) if question.decimals else int(number)
 
 
-def as_day(typed: str) -> date | None:
-    """The date in "2023-07-01", "2023/7/1" or "2023年7月1日"; None if it is none."""
-    found = _DATE.match(normal(typed))
+def as_day(typed: str, today: date | None = None) -> date | None:
+    """The date in "2023-07-01" or "令和5年7月1日"; with `today` also in "7月1日" or "明日". None if it is none.
+
+    `bot.dates` reads it, and its errors name what was typed; where answers are secret, nobody may repeat that.
+    """
     try:
-        return date(int(found[1]), int(found[2]), int(found[3])) if found else None
-    except ValueError:
+        return read_date(typed, today)
+    except UnreadableDate:
         return None
 
 
-def _day(question: Day, typed: str) -> str:
-    day = as_day(typed)
+def _day(question: Day, typed: str, today: date | None) -> str:
+    day = as_day(typed, today)
     if day is None:
         raise Refused("survey.answer.date")
     if question.earliest is not None and day < question.earliest:

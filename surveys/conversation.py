@@ -127,7 +127,8 @@ class Conversation:
                 if code:
                     return await self._record(db, place, step, answering.chosen(step, code))
                 return await self._go(db, place, step, action)
-            return await self._record(db, place, step, answering.read(step, text, shown))
+            today = to_tokyo(self._clock.now()).date()
+            return await self._record(db, place, step, answering.read(step, text, shown, today))
         except Refused as refusal:
             return await self._ask(db, place, step, self._texts(refusal.key, **refusal.values))
 

@@ -16,8 +16,8 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import line_wire as wire
-from bot.adapters.bodies import events_in
-from bot.bounds import bounded
+from bot.adapters.bodies import events_in, glimpse
+from bot.bounds import EVENTS_AT_ONCE, bounded
 from bot.events import (
     ButtonPressed,
     Event,
@@ -28,10 +28,13 @@ from bot.events import (
     MessageUnsent,
     Unknown,
     Unused,
+    as_text,
     part,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TOGETHER = {"memberJoined": "joined", "memberLeft": "left"}
+"""Kinds of events of several people at once, and where those stand."""
 _KNOWN_EVENT: TypeAdapter[wire.KnownEvent] = TypeAdapter(wire.KnownEvent)
 
 
@@ -69,7 +72,7 @@ class _Reader:
     def events(self, document: object, ids: dict[str, str]) -> Sequence[Event]:
         """The events in one of LINE's; `ids` are those that the body has had so far, with what they stand for."""
         raw = part(document)
-        known: Mapping[str, object] = document if isinstance(document, dict) else {}
+        known: Mapping[str, object] = glimpse(document)
         given, digest = known.get("webhookEventId"), hashlib.sha256(raw).hexdigest()
         key = given if isinstance(given, str) and 0 < len(given) <= 100 else f"sha256:{digest}"
         if ids.setdefault(key, digest) != digest:
@@ -83,12 +86,30 @@ class _Reader:
         try:
             event = _KNOWN_EVENT.validate_json(raw)
         except ValidationError as error:
-            return [self._kept(Unknown, key, raw, known, _mistake(known, error))]
+            return self._one_by_one(known, key) or [self._kept(Unknown, key, raw, known, _mistake(known, error))]
         if event.mode != "active":
             reason = f"There is no mode {event.mode[:20]!r}: nobody knows whether this may be answered."
             return [self._kept(Unknown, key, raw, known, reason)]
         nobody = f"LINE does not say who is behind this {event.type}: its userId is missing."
         return self._translate(event, key) or [self._kept(Unused, key, raw, known, nobody)]
+
+    def _one_by_one(self, known: Mapping[str, object], key: str) -> Sequence[Event]:
+        """Those who joined or left together, where not all of them can be read; none if nobody can."""
+        field = _TOGETHER.get(str(known.get("type")), "")
+        group = known.get(field)
+        people = group.get("members") if isinstance(group, dict) else None
+        if not isinstance(people, list) or not 1 < len(people) <= EVENTS_AT_ONCE:
+            return []
+        found: list[Event] = []
+        understood = False
+        for number, person in enumerate(people):
+            raw = part({**known, field: {"members": [person]}})
+            try:
+                found += self._translate(_KNOWN_EVENT.validate_json(raw), key)
+                understood = True
+            except ValidationError as error:
+                found.append(self._kept(Unknown, f"{key}:#{number}", raw, known, _mistake(known, error)))
+        return found if understood else []
 
     def _translate(self, event: wire.KnownEvent, key: str) -> Sequence[Event]:
         """The event in the house's words; none if nobody is named where somebody must be."""
@@ -156,7 +177,7 @@ class _Reader:
             occurred_at=_EPOCH + timedelta(milliseconds=stamp)
             if isinstance(stamp, int) and 0 <= stamp <= wire.LAST_MOMENT
             else self.now,
-            payload=raw.decode(),
+            payload=as_text(raw),
             reason=reason,
         )
 

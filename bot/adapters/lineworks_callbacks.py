@@ -16,10 +16,12 @@ from pydantic import ValidationError
 
 from bot.adapters import lineworks_wire as wire
 from bot.adapters.bodies import document_in
+from bot.bounds import EVENTS_AT_ONCE
 from bot.clock import Clock
 from bot.errors import MalformedPayload
-from bot.events import ButtonPressed, Event, Location, MemberJoined, MemberLeft, MessageReceived, unknown
+from bot.events import ButtonPressed, Event, Location, MemberJoined, MemberLeft, MessageReceived, part, unknown
 
+_TOGETHER = frozenset({"joined", "left"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -43,11 +45,29 @@ class Callbacks:
         try:
             callback = wire.Callback.model_validate(document)
             found = self._translate(callback, self._key(callback, document.get("content")))
-        except ValidationError as error:
-            first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return [self._unknown(body, f"{where or 'event'}: {first['msg']}")]
+        except (ValidationError, OverflowError) as error:
+            return self._one_by_one(document, body) or [self._unknown(body, _mistake(error))]
         return found or [self._unknown(body, f"There is no event of the type {callback.type[:50]!r} in this form.")]
+
+    def _one_by_one(self, document: Mapping[str, Any], body: bytes) -> list[Event]:
+        """Those who joined or left together, where not all of them can be read; none if nobody can."""
+        people = document.get("members")
+        if document["type"] not in _TOGETHER or not isinstance(people, list) or not 1 < len(people) <= EVENTS_AT_ONCE:
+            return []
+        found: list[Event] = []
+        key, understood = hashlib.sha256(body).hexdigest(), False
+        for number, person in enumerate(people):
+            alone = {**document, "members": [person]}
+            try:
+                found += self._translate(wire.Callback.model_validate(alone), f"{key}:{number}")
+                understood = True
+            except ValidationError as error:
+                raw = part(alone)
+                now = self._clock.now()
+                found.append(
+                    unknown(self._adapter, raw, key=f"{key}:#{number}", occurred_at=now, reason=_mistake(error))
+                )
+        return found if understood else []
 
     def _key(self, callback: wire.Callback, content: object) -> str:
         """The same for the same callback, however its ids and its time are written."""
@@ -64,8 +84,8 @@ class Callbacks:
         ]
         return hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
-    def _unknown(self, body: bytes, reason: str) -> Event:
-        key = hashlib.sha256(body).hexdigest()
+    def _unknown(self, body: bytes, reason: str, *, key: str = "") -> Event:
+        key = key or hashlib.sha256(body).hexdigest()
         return unknown(self._adapter, body, key=key, occurred_at=self._clock.now(), reason=reason)
 
     def _translate(self, callback: wire.Callback, key: str) -> list[Event]:
@@ -100,6 +120,13 @@ class Callbacks:
                     for number, member in enumerate(callback.members)
                 ]
         return []
+
+
+def _mistake(error: ValidationError | OverflowError) -> str:
+    if isinstance(error, OverflowError):
+        return "The event happened at no possible moment."
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return f"{'.'.join(str(each) for each in first['loc']) or 'event'}: {first['msg']}"
 
 
 def _message(content: wire.Content, common: Mapping[str, Any]) -> list[Event]:

@@ -12,7 +12,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import logochat_wire as wire
-from bot.adapters.bodies import events_in
+from bot.adapters.bodies import events_in, glimpse
 from bot.bounds import bounded
 from bot.clock import Clock
 from bot.events import (
@@ -25,6 +25,7 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    as_text,
     part,
 )
 
@@ -102,7 +103,7 @@ class Callbacks:
             return self._unknown(document, raw, error)
 
     def _unknown(self, document: object, raw: bytes, error: ValidationError) -> Unknown:
-        known: Mapping[str, object] = document if isinstance(document, dict) else {}
+        known: Mapping[str, object] = glimpse(document)
         key, kind = known.get("event_id"), known.get("type")
         if not isinstance(key, str) or not key:
             key = "sha256:" + hashlib.sha256(raw).hexdigest()
@@ -117,7 +118,7 @@ class Callbacks:
             key=key,
             conversation="",
             occurred_at=_moment(known.get("occurred_at")) or self._clock.now(),
-            payload=raw.decode(),
+            payload=as_text(raw),
             reason=reason,
         )
 

@@ -14,6 +14,7 @@ from bot.activity import Activity
 from bot.adapters.mail import Mail
 from bot.attachments import Shelf
 from bot.clock import SystemClock, to_tokyo
+from bot.dates import UnreadableDate
 from bot.directory import Member
 from bot.errors import ConfigurationError, KairanbanError
 from bot.outbox import Outbox
@@ -64,7 +65,9 @@ def send(
     when: Annotated[
         str,
         typer.Option(
-            "--when", help="送る日時。例 / when, such as: 2023-10-02 09:00, 毎週月曜 09:00 翌開庁日", show_default=False
+            "--when",
+            help="送る日時。例 / when, such as: 明日9時, 12月24日 9:00, 毎週月曜 09:00 翌開庁日",
+            show_default=False,
         ),
     ] = "",
     yes: Yes = False,
@@ -87,10 +90,13 @@ def moment(texts: Texts, when: str) -> Rule | None:
     """When it goes out; None for at once. Raises `ConfigurationError` for words that say no such thing."""
     if not when:
         return None
-    found = recurrence.parse(when)
-    if found is None or found[1]:
-        raise ConfigurationError(texts("send.bad_when", when=when))
-    return found[0]
+    try:
+        rule, rest = recurrence.read(when, SystemClock().now())
+    except UnreadableDate as unreadable:
+        raise ConfigurationError(texts(unreadable.key, **unreadable.values)) from None
+    if rest:
+        raise ConfigurationError(texts("send.bad_when", when=when, rest=rest))
+    return rule
 
 
 async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) -> None:

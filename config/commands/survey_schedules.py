@@ -56,7 +56,7 @@ def add(
             person = await member_by_code(db, owner)
             if person is None:
                 raise ConfigurationError(both("config", "command.nobody", code=owner))
-            plan = read_plan(asked, when)
+            plan = read_plan(asked, when, SystemClock().now())
             return line(
                 texts,
                 await _surveys(database, place, texts).schedules.reserve(db, plan, owner=person, actor=caller()),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bot.clock import TOKYO
-from bot.recurrence import LAST_DAY, Rule, is_closed, parse
+from bot.open_days import is_closed
+from bot.recurrence import LAST_DAY, Rule, parse
 
 DAYS = st.dates(date(2018, 1, 1), date(2030, 12, 31))
 MOMENTS = st.builds(datetime.combine, DAYS, st.times(), st.just(TOKYO))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.adapters.bodies import glimpse
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.rooms import Rooms
 from bot.clock import Clock
@@ -19,6 +20,8 @@ from bot.events import (
     MessageReceived,
     MessageUnsent,
     Unknown,
+    Unreadable,
+    as_text,
     part,
 )
 
@@ -54,7 +57,8 @@ class Reader:
         a pair talk that is not loaded.
         """
         if not isinstance(raw, dict):
-            return self._unknown(raw, "An event must be an object.")
+            unreadable = isinstance(raw, Unreadable)
+            return self._unknown(raw, "The event is no JSON." if unreadable else "An event must be an object.")
         try:
             return self._understand(raw, room or str(raw["room_id"]), looked_into=looked_into)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError, RecursionError) as error:
@@ -176,7 +180,7 @@ class Reader:
 
     def _unknown(self, raw: object, reason: str) -> Unknown:
         payload = part(raw)
-        known: Raw = raw if isinstance(raw, dict) else {}
+        known: Raw = glimpse(raw)
         key, sent = known.get("event_id"), known.get("origin_server_ts")
         if not isinstance(key, str) or not key:
             key = "sha256:" + hashlib.sha256(payload).hexdigest()
@@ -185,7 +189,7 @@ class Reader:
         except (TypeError, ValueError, OverflowError, OSError):
             moment = datetime.fromtimestamp(0, UTC)
         return Unknown(
-            adapter=self._adapter, key=key, conversation="", occurred_at=moment, payload=payload.decode(), reason=reason
+            adapter=self._adapter, key=key, conversation="", occurred_at=moment, payload=as_text(payload), reason=reason
         )
 
 

@@ -133,15 +133,18 @@ class Pigeon:
         assert self._session is not None, "Await open() before anything is sent."
         try:
             if delivery.action == "delete":
-                async with self._session.delete(f"{self._messages}/{delivery.message_id}") as response:
-                    if response.status in {204, 404}:  # taken back already is taken back
-                        return Sent()
+                address = f"{self._messages}/{delivery.message_id}"
+                async with self._session.delete(address, allow_redirects=False) as response:
+                    if response.status == 204 or (response.status == 404 and _is_in_its_own_words(response)):
+                        return Sent()  # taken back already is taken back
                     return _declined(response)
             body = _body(delivery.address.kind, delivery.address.id, delivery.message)
             # The same key in every try, so that a second try can be no second message. A platform without such a key
             # gets Retry(…, uncertain=True) below, and a text that says "again" where `delivery.uncertain` is set.
             headers = {"Idempotency-Key": delivery.key}
-            async with self._session.post(self._messages, json=body, headers=headers) as response:
+            async with self._session.post(
+                self._messages, json=body, headers=headers, allow_redirects=False
+            ) as response:
                 if response.status not in {200, 201}:
                     return _declined(response)
                 return Sent((await response.json(content_type=None))["message"])
@@ -161,4 +164,11 @@ def _declined(response: aiohttp.ClientResponse) -> Retry | Rejected:
     if response.status == 429:  # the platform names the wait: a snooze, which counts as no try
         seconds = response.headers.get("Retry-After", "")
         return Retry(reason, after=timedelta(seconds=int(seconds)) if seconds.isdecimal() else None)
-    return Retry(reason) if response.status >= 500 or response.status == 401 else Rejected(reason)
+    if response.status >= 500 or response.status == 401 or not _is_in_its_own_words(response):
+        return Retry(reason)
+    return Rejected(reason)
+
+
+def _is_in_its_own_words(response: aiohttp.ClientResponse) -> bool:
+    """Whether the service said it, and not what stands on the way there: a proxy's login page gives nobody up."""
+    return response.status >= 400 and response.content_type == "application/json"

@@ -43,7 +43,7 @@ class FakePigeon:
             case "broken":
                 return web.Response(status=500)
             case "refusing":
-                return web.Response(status=403)
+                return web.json_response({"error": "The bot may not write there."}, status=403)
             case "gibberish":
                 return web.Response(status=201, text="well done")
             case "silent":
@@ -55,7 +55,9 @@ class FakePigeon:
             return web.Response(status=401)
         if request.method == "DELETE":
             gone = self.messages.pop(request.match_info["message"], None)
-            return web.Response(status=404 if gone is None else 204)
+            if gone is None:
+                return web.json_response({"error": "There is no such message."}, status=404)
+            return web.Response(status=204)
         key = request.headers["Idempotency-Key"]
         if key not in self.by_key:
             self.by_key[key] = f"m{len(self.by_key) + 1}"
