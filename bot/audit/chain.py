@@ -13,7 +13,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.audit.tables import audit_head, audit_log
-from bot.bilingual import both, shown
+from bot.bilingual import both
 from bot.clock import Clock
 from bot.storage import UtcDateTime
 
@@ -61,14 +61,9 @@ async def append(
     before = await head(db)
     if before is None:
         before = await _first_head(db, clock)
-    after = await _write(db, clock, before, [actor, action, subject, canonical(_storable(details or {}))])
+    after = await _write(db, clock, before, [actor, action, subject, canonical(details or {})])
     await db.execute(update(audit_head).values(count=after.count, hash=after.hash))
     return after
-
-
-def _storable(details: Mapping[str, Any]) -> dict[str, Any]:
-    """A file's name may hold bytes that are no text; everything else is what JSON says."""
-    return {name: shown(value) if isinstance(value, str) else value for name, value in details.items()}
 
 
 async def head(db: AsyncConnection) -> Head | None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bot.bilingual import reason, shown
 from bot.errors import Refused
 from bot.roster.cells import soften
 from bot.roster.grid import MAX_BYTES, Sheet, read_sheets
@@ -34,9 +35,9 @@ def read_file(path: Path) -> Roster:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise Refused("roster.too_large", limit=MAX_BYTES // 2**20)
-        return read(path.read_bytes(), path.name)
+        return read(path.read_bytes(), shown(path.name))
     except OSError as error:
-        raise Refused("roster.no_file", name=path.name, reason=error.strerror) from error
+        raise Refused("roster.no_file", name=shown(path.name), reason=reason(error)) from error
 
 
 def read(data: bytes, name: str) -> Roster:
