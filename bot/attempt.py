@@ -10,6 +10,7 @@ from typing import Any, Literal
 import structlog
 
 from bot import audit, handled
+from bot.choices import Choices, Unclear
 from bot.clock import Clock
 from bot.context import Context
 from bot.endings import AlreadyHandled, Endings
@@ -42,6 +43,7 @@ class Attempts:
         self._router = router
         self._database = database
         self._endings = Endings(database, outbox, clock, time_limit.total_seconds())
+        self._choices = Choices(database, clock)
         self._clock = clock
         self._texts = texts
         self._time_limit = time_limit.total_seconds()
@@ -70,11 +72,23 @@ class Attempts:
         return "handled"
 
     async def _handle(self, event: Event) -> None:
+        meant = await self._choices.meant(event)
+        if isinstance(meant, Unclear):
+            await self._ask_which(event, meant)
+            return
+        event = meant or event
         async with AsyncExitStack() as stack:
             ctx = self._context(event, stack)
             for handler in self._router.handlers(event):
                 if await handler(ctx) is not NEXT:
                     break
+            await ctx.finish()
+
+    async def _ask_which(self, event: Event, unclear: Unclear) -> None:
+        """Let somebody say which of several choices they mean: none of them happens unasked."""
+        async with AsyncExitStack() as stack:
+            ctx = self._context(event, stack)
+            await ctx.reply(self._texts("choices.which", word=unclear.word), unclear.buttons)
             await ctx.finish()
 
     async def _refuse(self, event: Event, refusal: Refused) -> None:

@@ -17,7 +17,7 @@ from bot.clock import Clock
 from bot.directory import Member, member_at
 from bot.endings import Ending, Endings
 from bot.events import BaseEvent, ButtonPressed, MemberJoined, MemberLeft, MessageRead, MessageReceived
-from bot.messages import Address, Button, Message, Priority
+from bot.messages import Address, Button, Message, Priority, Typed
 from bot.outbox import Outgoing
 from bot.storage import Database
 
@@ -94,9 +94,12 @@ class Context(Generic[E_co]):
         self._asked_for_member = True
         return self._member
 
-    async def reply(self, text: str, buttons: Sequence[Button] = (), reference: str | None = None) -> None:
-        """Answer where the event came from; sent after the commit."""
-        await self.send(self.address, Message(text=text, buttons=tuple(buttons), reference=reference), topic=reference)
+    async def reply(
+        self, text: str, buttons: Sequence[Button] = (), reference: str | None = None, *, typed: Typed = "choices"
+    ) -> None:
+        """Answer where the event came from; sent after the commit. `typed`: as in `Message`."""
+        message = Message(text=text, buttons=tuple(buttons), reference=reference, typed=typed)
+        await self.send(self.address, message, topic=reference)
 
     async def send(
         self,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot import handled
+from bot import choices, handled
 from bot.clock import Clock
 from bot.events import BaseEvent
 from bot.outbox import Outbox, Outgoing
@@ -114,6 +114,7 @@ class Endings:
         outgoing = [item for ending in new for item in ending.outgoing]
         if outgoing:
             await self._outbox.enqueue_all(db, outgoing)
+            await choices.note_replies(db, outgoing, now)
         return new
 
 

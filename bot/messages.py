@@ -27,13 +27,23 @@ class Address:
     id: str
 
 
+Typed = Literal["choices", "labels", "own"]
+"""What somebody may type instead of pressing a button: see `Message`."""
+
+
 class Button(BaseModel):
-    """One choice under a message; `data` comes back in `ButtonPressed` when somebody presses it."""
+    """One choice under a message; `data` comes back in `ButtonPressed` when somebody presses it.
+
+    Or types it: its label in any usual form (送信, 送信します), its number, one of the words `spoken`; and はい or
+    いいえ where the button `means` that.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     label: str = Field(min_length=1, max_length=40)
     data: str = Field(min_length=1, max_length=300)
+    means: Literal["yes", "no"] | None = None
+    spoken: tuple[str, ...] = ()
 
 
 class Attachment(BaseModel):
@@ -54,6 +64,8 @@ class Message(BaseModel):
     Files that a platform cannot carry stand in `named` in the place of `attachments`: its text names them. Where that
     is known only at the last moment (a server refuses their size, the disk does not give them), `without_files` is the
     text to send instead.
+    `typed` says what somebody may type instead of pressing: "choices" (labels, numbers, はい), only "labels" where a
+    number may be an answer of its own, or "own" where a handler reads all that is typed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,6 +78,7 @@ class Message(BaseModel):
     attachments: tuple[Attachment, ...] = ()
     named: tuple[Attachment, ...] = ()
     without_files: str | None = None
+    typed: Typed = "choices"
 
     def words_alone(self) -> Message:
         """The message without its files: the words are to arrive whatever becomes of those."""

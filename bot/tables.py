@@ -195,6 +195,32 @@ paces = Table(
     Column("settled_at", UtcDateTime, nullable=False),  # until when the calls have run ahead of the sustained pace
 )
 
+# ------------------------------------------------------------------ choices
+
+# What stands under the last messages that somebody got in pair talk: typed, it counts as pressed (bot.choices).
+offers = Table(
+    "offers",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("adapter", Text, nullable=False),
+    Column("address", Text, nullable=False),  # of the person
+    Column("buttons", Text, nullable=False),  # bot.messages.Button as JSON
+    Column("title", Text, nullable=False),  # the message's first line, to tell it from others
+    Column("labels_only", Boolean, nullable=False),  # a number may be an answer of its own
+    Column("behind", Boolean, nullable=False),  # something else was said since
+    Column("pushed", Boolean, nullable=False),  # nobody had asked for it: it is not superseded by an answer
+    Column("offered_at", UtcDateTime, nullable=False),  # rows are pruned after half a day
+    Index("ix_offers_talk", "adapter", "address"),
+)
+
+# One row that is written to find out whether rows can be.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+)
+
 # ------------------------------------------------------------------- events
 
 handled_events = Table(

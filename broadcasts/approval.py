@@ -284,4 +284,4 @@ _ASKED = (_approvals.purpose == "approval", _approvals.state == "waiting")
 
 def review_button(texts: Texts, number: int) -> Button:
     """What a reviewer presses."""
-    return Button(label=texts("approval.reviewed_button"), data=f"approval:review:{number}")
+    return Button(label=texts("approval.reviewed_button"), data=f"approval:review:{number}", means="yes")

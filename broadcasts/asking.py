@@ -59,8 +59,8 @@ class Asking:
     def buttons(self, number: int, seen: str) -> tuple[Button, ...]:
         """What an approver presses under a preview."""
         return (
-            Button(label=self._texts("approval.approve"), data=f"approval:approve:{number}:{seen}"),
-            Button(label=self._texts("approval.return"), data=f"approval:return:{number}"),
+            Button(label=self._texts("approval.approve"), data=f"approval:approve:{number}:{seen}", means="yes"),
+            Button(label=self._texts("approval.return"), data=f"approval:return:{number}", means="no"),
         )
 
     async def _show_files(

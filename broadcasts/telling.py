@@ -8,16 +8,17 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Text, cast, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.messages import Button, Message, Priority
+from bot.choices import note_pushed
+from bot.messages import Address, Button, Message, Priority, Typed
 from bot.outbox import Outbox
 from bot.tables import members, messages
 from broadcasts.fanout import first_addresses, insert_deliveries
 
 
-def paged(pages: Sequence[str], buttons: Sequence[Button]) -> list[Message]:
+def paged(pages: Sequence[str], buttons: Sequence[Button], typed: Typed = "choices") -> list[Message]:
     """Pages as messages; the buttons stand under the last."""
     *earlier, last = pages
-    return [*(Message(text=page) for page in earlier), Message(text=last, buttons=tuple(buttons))]
+    return [*(Message(text=page) for page in earlier), Message(text=last, buttons=tuple(buttons), typed=typed)]
 
 
 async def tell(
@@ -60,5 +61,9 @@ async def tell(
                 now=now,
                 due_at=due_at,
             )
+        if message.buttons and due_at is None:
+            here = select(home.c.adapter, home.c.address).where(home.c.member_id.in_(people))
+            talks = [Address(row.adapter, "person", row.address) for row in await db.execute(here)]
+            await note_pushed(db, talks, message, now)
     outbox.ring_after_commit(db)
     return reached

@@ -17,11 +17,13 @@ from bot import Bot, Router, control
 from bot.activity import Activity
 from bot.adapter import Adapter, CarriesFiles, ListsPeople
 from bot.adapters.mail import Mail
+from bot.alarms import Alarms
 from bot.attachments import Shelf
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock, SystemClock, to_tokyo
 from bot.directory import link_addresses
-from bot.inbox import SqliteInbox
+from bot.inbox import Record, SqliteInbox
 from bot.outbox import CircuitPolicy, Outbox
+from bot.readiness import Watch
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
@@ -61,6 +63,7 @@ class House:
     bot: Bot
     broadcasts: Broadcasts
     surveys: Surveys
+    alarms: Alarms
     activity: Activity
     clock: Clock
 
@@ -123,6 +126,7 @@ async def open_house(
         # E-mail is no chat: nobody is reached there first, and no room is made.
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
+        alarms = Alarms(database, outbox, chats, clock, activity, texts, mail=mail)
         broadcasts = Broadcasts(
             database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
         )
@@ -176,15 +180,22 @@ async def open_house(
             activity=activity,
             texts=texts,
             body_limit=settings.server.body_limit,
+            given_up=partial(_tell_of_given_up, alarms, clock),
         )
         await bot.start()
         parts.push_async_callback(bot.stop)
+        await alarms.start()
+        parts.push_async_callback(alarms.stop)
         await broadcasts.start()
         parts.push_async_callback(broadcasts.stop)
         if not rehearsal:
             neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
             await neighbours.start()
             parts.push_async_callback(neighbours.stop)
+            watch = Watch(bot.checks, alarms, database, clock, activity)
+            await watch.start()
+            parts.push_async_callback(watch.stop)
+            bot.health.on_change(lambda reason: watch.ring())
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
@@ -195,12 +206,17 @@ async def open_house(
         if settings.jma.folder is not None:
             await jma.start()
             parts.push_async_callback(jma.stop)
-            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
-            await watch.start()
-            parts.push_async_callback(watch.stop)
+            folder_watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
+            await folder_watch.start()
+            parts.push_async_callback(folder_watch.stop)
         await surveys.start()
         parts.push_async_callback(surveys.stop)
-        yield House(database, plugged, bot, broadcasts, surveys, activity, clock)
+        yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
+
+
+def _tell_of_given_up(alarms: Alarms, clock: Clock, record: Record) -> None:
+    """Once a day: what it is stands in the list."""
+    alarms.note("events_given_up", subject=f"{to_tokyo(clock.now()):%Y-%m-%d}", platform=record.event.adapter)
 
 
 def broadcast_settings(settings: Settings) -> BroadcastSettings:

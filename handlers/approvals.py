@@ -113,7 +113,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             Button(label=texts(f"approval.reason_{reason}"), data=f"approval:reason:{number}:{reason}")
             for reason in REASONS
         )
-        buttons += (Button(label=texts("approval.keep"), data=f"approval:keep:{number}"),)
+        buttons += (Button(label=texts("approval.keep"), data=f"approval:keep:{number}", means="no"),)
         await ctx.reply(texts("approval.ask_reason", id=request.broadcast_id), buttons)
 
     async def send_back(ctx: Asked, number: int, reason: str) -> None:

@@ -66,11 +66,12 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 title = texts("group.title" if found else "group.none")
                 for page in pages([title, *lines, "", texts("group.usage")], broadcasts.text_length):
                     await ctx.reply(page)
-            case [name] if await groups.exists(db, name.removeprefix("@")):
-                await members_of(ctx, member, name.removeprefix("@"))
+            case [word] if (name := await groups.known_as(db, word.removeprefix("@"))) is not None:
+                await members_of(ctx, member, name)
             case [("追加" | "add") as how, name, *people] if people and len(name) <= GROUP_NAME_LENGTH:
-                if not await groups.exists(db, name):
+                if (known := await groups.known_as(db, name)) is None:
                     await free(db, name)
+                name = known or name
                 count = await groups.add(db, name, await change(db, ctx, member, how, name, people))
                 await ctx.reply(texts("group.added", name=name, members=count))
             case [("除外" | "remove") as how, name, *people] if people:

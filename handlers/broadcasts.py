@@ -11,11 +11,11 @@ from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, Mes
 from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import seating
-from broadcasts.naming import named
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, files, following, recall, schedules
+from handlers import answers, approvals, composing, files, following, recall, schedules
 from handlers import audience as audience_handlers
+from handlers.composing import compose
 from handlers.kindly import kindly, sender
 from handlers.previewing import is_old, reply_cancelled, reply_confirmation, reply_preview
 from handlers.wishes import Wish, parse
@@ -31,20 +31,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.command("一斉", "broadcast", help=texts("help.broadcast"), also=("いっせい", "一斉連絡"), roles=SENDERS)
     @kindly(texts)
     async def draft(ctx: Context[MessageReceived]) -> None:
-        member = await sender(ctx, "draft")
+        await sender(ctx, "draft")
         wish = parse(ctx.arguments)
         if not wish.text:
             said = ctx.arguments.strip()
             await ctx.reply(texts("broadcast.no_text", said=said) if said else texts("broadcast.usage"))
             return
-        attached = await broadcasts.tray.find(member.id)
-        db = await ctx.db()
-        audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
-        )
-        await broadcasts.tray.clear(db, member.id)
-        await reply_preview(ctx, broadcasts, number, member)
+        await compose(ctx, broadcasts, wish)
 
     @router.button("broadcast")
     @kindly(texts)
@@ -102,6 +95,6 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (files, following, audience_handlers, approvals, answers, recall, schedules):
+    for part in (composing, files, following, audience_handlers, approvals, answers, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

@@ -11,7 +11,7 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
-from bot.messages import Button
+from bot.messages import Button, Typed
 from bot.texts import Texts
 from broadcasts.rights import SENDERS, reach
 from broadcasts.telling import paged
@@ -46,10 +46,10 @@ def sentence(texts: Texts, refusal: Refused) -> str:
     return known(refusal.key, **refusal.values)
 
 
-async def reply_pages(ctx: Asked, pages: Sequence[str], buttons: Sequence[Button]) -> None:
+async def reply_pages(ctx: Asked, pages: Sequence[str], buttons: Sequence[Button], *, typed: Typed = "choices") -> None:
     """Answer in as many messages as there are pages; the buttons stand under the last."""
-    for message in paged(pages, buttons):
-        await ctx.reply(message.text, message.buttons)
+    for message in paged(pages, buttons, typed):
+        await ctx.reply(message.text, message.buttons, typed=message.typed)
 
 
 async def asker(ctx: Asked, action: str) -> Member:

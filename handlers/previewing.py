@@ -7,6 +7,7 @@ from datetime import timedelta
 from bot.directory import Member
 from bot.messages import Button
 from bot.recurrence import shown
+from bot.texts import Texts
 from broadcasts import show, validation
 from broadcasts.corrections import Correction
 from broadcasts.service import Broadcasts, Confirmation
@@ -14,6 +15,10 @@ from handlers.kindly import Asked, reply_pages
 
 FRESH = timedelta(hours=12)
 """How long a preview's buttons send: a thumb that slips far up in the talk sends nothing that is no longer true."""
+
+SENDING = ("送る", "送信する", "発信する", "配信する", "流す")
+"""What people also call the button that sends, and what they say for the one that does not."""
+CANCELLING = ("取り消す", "破棄する", "送らない")
 
 
 def is_old(ctx: Asked, drawn: int) -> bool:
@@ -29,15 +34,16 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     if broadcasts.approvals.needed(seen.kind, member):
         confirm = "approval.ask"
     drawn = f"{int(ctx.clock.now().timestamp()) // 60}"
-    buttons = [Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}:{drawn}")]
     asks = confirm == "approval.ask"
+    sends = Button(label=texts(confirm), data=f"broadcast:confirm:{number}:{seen.fingerprint}:{drawn}", means="yes")
+    buttons = [sends if asks else sends.model_copy(update={"spoken": SENDING})]
     alone = asks and seen.planned is None and broadcasts.approvals.may_send_alone(seen.kind, member)
     if alone:
         buttons.append(
             Button(label=texts("approval.alone"), data=f"broadcast:alone:{number}:{seen.fingerprint}:{drawn}")
         )
     buttons += [
-        Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
+        _cancelling(texts, f"broadcast:cancel:{number}"),
         Button(label=texts("audience.names_button"), data=f"audience:names:{number}"),
     ]
     if seen.attachments:
@@ -46,6 +52,10 @@ async def reply_preview(ctx: Asked, broadcasts: Broadcasts, number: int, member:
     hint = texts(("approval.ask_hint_alone" if alone else "approval.ask_hint") if asks else usual)
     hint += "\n" + texts("rewriting.hint", id=number)
     await reply_pages(ctx, show.preview(texts, seen, broadcasts.text_length, hint), buttons)
+
+
+def _cancelling(texts: Texts, data: str) -> Button:
+    return Button(label=texts("broadcast.cancel"), data=data, means="no", spoken=CANCELLING)
 
 
 async def reply_cancelled(ctx: Asked, broadcasts: Broadcasts, number: int, said: str) -> None:
@@ -60,8 +70,8 @@ async def reply_correction(ctx: Asked, broadcasts: Broadcasts, drafted: Correcti
     texts = broadcasts.texts
     confirm = texts("check.send_anyway" if drafted.warnings else "broadcast.confirm")
     buttons = [
-        Button(label=confirm, data=f"recall:correct:{drafted.id}"),
-        Button(label=texts("broadcast.cancel"), data=f"recall:keep:{drafted.broadcast_id}"),
+        Button(label=confirm, data=f"recall:correct:{drafted.id}", means="yes", spoken=SENDING),
+        _cancelling(texts, f"recall:keep:{drafted.broadcast_id}"),
         Button(label=texts("audience.names_button"), data=f"recall:names:{drafted.id}"),
     ]
     if drafted.attachments:
@@ -109,7 +119,12 @@ async def reply_confirmation(
             lines = [texts(finding.key, found=finding.found) for finding in found]
             again = "alone-again" if ctx.arguments.startswith("alone") else "confirm-again"
             buttons = (
-                Button(label=texts("check.send_anyway"), data=f"broadcast:{again}:{number}:{seen}"),
-                Button(label=texts("broadcast.cancel"), data=f"broadcast:cancel:{number}"),
+                Button(
+                    label=texts("check.send_anyway"),
+                    data=f"broadcast:{again}:{number}:{seen}",
+                    means="yes",
+                    spoken=SENDING,
+                ),
+                _cancelling(texts, f"broadcast:cancel:{number}"),
             )
             await ctx.reply(texts("check.warned", findings="\n".join(lines)), buttons)

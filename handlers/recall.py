@@ -48,8 +48,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
         else:
             found = await broadcasts.recalls.preview(db, notice, member)
             buttons = (
-                Button(label=texts("recall.confirm"), data=f"recall:recall:{notice.id}"),
-                Button(label=texts("recall.keep"), data=f"recall:keep:{notice.id}"),
+                Button(label=texts("recall.confirm"), data=f"recall:recall:{notice.id}", means="yes"),
+                Button(label=texts("recall.keep"), data=f"recall:keep:{notice.id}", means="no"),
             )
             await ctx.reply(_marked(found, "recall.preview"), buttons)
 

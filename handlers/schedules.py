@@ -10,12 +10,12 @@ from bot.errors import Refused
 from bot.events import MessageReceived
 from bot.numbers import numbered
 from bot.router import Router
-from broadcasts.naming import named
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
+from handlers.composing import compose
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_cancelled, reply_preview
+from handlers.previewing import reply_cancelled
 from handlers.wishes import parse
 
 CANCEL = frozenset({"取消", "取り消し", "cancel"})
@@ -41,21 +41,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 await plan(ctx)
 
     async def plan(ctx: Context[MessageReceived]) -> None:
-        member = await sender(ctx, "schedule")
+        await sender(ctx, "schedule")
         rule, rest = recurrence.read(ctx.arguments, ctx.clock.now())
         wish = parse(rest)
         if not wish.text:
             await ctx.reply(texts("schedule.no_text"))
             return
-        attached = await broadcasts.tray.find(member.id)
-        db = await ctx.db()
-        audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
-        )
-        await broadcasts.tray.clear(db, member.id)
-        await broadcasts.schedules.plan(db, number, rule)
-        await reply_preview(ctx, broadcasts, number, member)
+        await compose(ctx, broadcasts, wish, rule)
 
     async def listing(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "schedules")

@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from sqlalchemy import Select
@@ -107,7 +107,9 @@ class Opening:
         shown = _digest(state, expected)
         await self._dialogues.begin(db, person.id, TOPIC, {**state, "shown": shown})
         text = "\n".join(filter(None, (note, self._text(definition, state["names"], expected))))
-        buttons = tuple(Button(label=label, data=f"{TOPIC}:{answer}:{shown}") for answer, label in self._labels())
+        buttons = tuple(
+            Button(label=label, data=f"{TOPIC}:{answer}:{shown}", means=answer) for answer, label in self._labels()
+        )
         await ctx.reply(short(text), buttons)
 
     def _text(self, definition: Definition, names: Sequence[str], expected: Expected) -> str:
@@ -139,8 +141,8 @@ class Opening:
                 choices = texts(f"survey.opening.{question.kind}")
         return texts("survey.opening.question", number=step.index + 1, text=step.text, choices=choices)
 
-    def _labels(self) -> Sequence[tuple[str, str]]:
-        return [(answer, self._texts(f"survey.opening.{answer}")) for answer in ("yes", "no")]
+    def _labels(self) -> Sequence[tuple[Literal["yes", "no"], str]]:
+        return [("yes", self._texts("survey.opening.yes")), ("no", self._texts("survey.opening.no"))]
 
     async def _read(
         self, db: AsyncConnection, clock: Clock, state: dict[str, Any]

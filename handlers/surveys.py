@@ -225,4 +225,4 @@ def _percent(share: float | None) -> str:
 
 
 async def _say(ctx: Context[MessageReceived] | Context[ButtonPressed], message: Message) -> None:
-    await ctx.reply(message.text, message.buttons, message.reference)
+    await ctx.reply(message.text, message.buttons, message.reference, typed="own")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Refused
 from bot.events import ButtonPressed, MessageReceived
-from bot.messages import Button
+from bot.messages import Button, Typed
 from bot.numbers import numbered
 from bot.router import NEXT, Router
 from bot.tables import departments
@@ -143,7 +143,9 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             texts("template.line", number=number, name=each.name, kind=texts(f"kind.{each.kind}"), about=each.about)
             for number, each in enumerate(shown, start=begins + 1)
         ]
-        await reply(ctx, [texts("template.title_drill" if drill else "template.title"), *lines], buttons)
+        # A template's number is its own: on the second page it is not that of its button.
+        title = texts("template.title_drill" if drill else "template.title")
+        await reply_pages(ctx, pages([title, *lines], broadcasts.text_length), buttons, typed="labels")
 
     async def start(ctx: Asked, member: Member, template: Template | None, *, drill: bool) -> None:
         if template is None:
@@ -226,7 +228,10 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             buttons.append(Button(label=texts("template.skip"), data=f"template:skip:{at}"))
         buttons.append(Button(label=texts("template.back"), data=f"template:back:{at}"))
         buttons.append(Button(label=texts("template.cancel"), data="template:cancel"))
-        await reply(ctx, lines, buttons)
+        # Where people write, 3 may be a level or a count of houses.
+        chooses = asked is not None and asked.kind == "choice"
+        typed: Typed = "choices" if chooses else "labels"
+        await reply_pages(ctx, pages(lines, broadcasts.text_length), buttons, typed=typed)
 
     async def offers(ctx: Asked, member: Member, state: State) -> list[tuple[str, str]]:
         """What one press may say to the question at which somebody stands: (label, answer)."""
@@ -272,9 +277,6 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         """The variable that is asked for; None: the audience."""
         fields = template_of(state).fields
         return fields[len(state.values)] if len(state.values) < len(fields) else None
-
-    async def reply(ctx: Asked, lines: Sequence[str], buttons: Sequence[Button]) -> None:
-        await reply_pages(ctx, pages(lines, broadcasts.text_length), buttons)
 
     return router
 

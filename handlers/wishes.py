@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.errors import Refused
 from broadcasts.kinds import Kind
@@ -57,6 +57,8 @@ class Wish:
     excluded: tuple[str, ...]
     text: str
     question: Question | None = None
+    kind_given: bool = field(default=False, compare=False)
+    """Whether they said which kind it is."""
 
 
 def parse(arguments: str) -> Wish:
@@ -102,7 +104,7 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
     if stage is not None and asks != "muster":
         return None
     question = None if asks is None else Question(asks=asks, stage=stage, choices=choices)
-    return Wish(kind or "notice", tuple(included), tuple(excluded), rest, question)
+    return Wish(kind or "notice", tuple(included), tuple(excluded), rest, question, kind_given=kind is not None)
 
 
 def _is_wish(word: str) -> bool:

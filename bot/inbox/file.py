@@ -169,6 +169,10 @@ class EventFile:
             (before, self._next_id),
         ).rowcount
 
+    def beat(self) -> None:
+        """Write something that changes nothing, to find out whether the file can be written."""
+        self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
     def close(self) -> None:
         self._connection.close()
 

@@ -128,6 +128,17 @@ class SqliteInbox:
     def is_open(self) -> bool:
         return self._writer is not None
 
+    async def readiness(self) -> str | None:
+        if self._writer is None:
+            return "it is closed"
+        if self.backlog >= self._backlog_limit or self._size >= self._backlog_bytes:
+            return f"it holds {self.backlog} unhandled events and takes no more for now"
+        try:
+            await self._writer.call(EventFile.beat)
+        except InboxUnavailable as error:
+            return str(error)
+        return None
+
     @property
     def backlog(self) -> int:
         return len(self._sizes) + self._writing

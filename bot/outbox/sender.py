@@ -23,7 +23,7 @@ from bot.activity import Activity, Alarm
 from bot.adapter import Adapter, Outcome, Retry
 from bot.clock import Clock
 from bot.outbox.circuit import Circuit, CircuitHook
-from bot.outbox.hooks import GivenUpHook, Listener, run_hooks
+from bot.outbox.hooks import GivenUpHook, Listener, TroubleHook, run_hooks
 from bot.outbox.judging import judge
 from bot.outbox.pacing import pacer_for
 from bot.outbox.ready import Ready
@@ -63,6 +63,7 @@ class Sender:
         circuit: Circuit,
         circuit_hooks: Sequence[CircuitHook] = (),
         given_up_hooks: Sequence[GivenUpHook] = (),
+        trouble_hooks: Sequence[TroubleHook] = (),
         poll: timedelta = POLL,
     ) -> None:
         self._database = database
@@ -76,6 +77,10 @@ class Sender:
         self._circuit_hooks = circuit_hooks
         self._told_down = False
         self._given_up_hooks = given_up_hooks
+        self._trouble_hooks = trouble_hooks
+        self._in_trouble = False
+        self.called_at = clock.now()
+        """When the last call ended; before the first, when this began."""
         self._gave_up = False  # among the results is something dead
         self._poll = poll
         capabilities = adapter.capabilities
@@ -132,14 +137,23 @@ class Sender:
                 await self._turn()
             await self._keep_claims()
             await self._pacer.prepare(len(self._ready.all), urgent=self._ready.is_urgent)
-        except Exception:
-            log.exception("outbox.turn_failed", adapter=self._adapter.name)
+        except Exception as error:
+            self._note_trouble(error)
             if self._stopping:
                 raise  # the rows stay claimed; the next process queues them again
             self._start_calls()
             return self._clock.now() + AFTER_TROUBLE
+        self._in_trouble = False
         self._start_calls()
         return self._next_look()
+
+    def _note_trouble(self, error: Exception) -> None:
+        """One traceback for a disk that is full for an hour, not one a second."""
+        name = self._adapter.name
+        log.error("outbox.turn_failed", adapter=name, error=repr(error)[:300], exc_info=not self._in_trouble)
+        self._in_trouble = True
+        for hook in self._trouble_hooks:
+            hook(error)
 
     # ------------------------------------------------------------- database
 
@@ -301,7 +315,7 @@ class Sender:
         return outcomes
 
     def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
-        now = self._clock.now()
+        now = self.called_at = self._clock.now()
         self._circuit.note(outcomes, started_at)
         if self._oldest is None:
             self._oldest = now

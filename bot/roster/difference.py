@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.folding import fold
 from bot.roster.headings import heading_of
-from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Roster, Source
+from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Remark, Roster, Source
+from bot.roster.ranks import Title, derive
+from bot.roster.spelling import agreed
 from bot.roster.state import Directory, Known, load
 
 MOST_LEAVE = 0.2
@@ -50,6 +53,10 @@ class Plan:
     fingerprint: str
     ignored: tuple[str, ...] = ()
     released: Mapping[str, frozenset[str]] = field(default_factory=dict)  # leavers' addresses that others now have
+    titles: tuple[Title, ...] = ()  # where the file has titles and no ranks: the titles, from the highest
+    remarks: tuple[Remark, ...] = ()
+    sheets: tuple[tuple[str, int], ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -65,6 +72,7 @@ class Plan:
 async def plan(db: AsyncConnection, roster: Roster) -> Plan:
     """Compare a roster with the directory; BrokenRoster for what can only be seen with both before us."""
     directory = await load(db)
+    roster, remarks, titles = _settled(roster, directory)
     listed = {person.code for person in roster.people}
     joins: list[Person] = []
     returns: list[Change] = []
@@ -102,7 +110,23 @@ async def plan(db: AsyncConnection, roster: Roster) -> Plan:
         fingerprint=directory.fingerprint,
         ignored=roster.ignored,
         released=_released(roster, directory),
+        titles=titles,
+        remarks=remarks,
+        sheets=roster.sheets,
+        unread=roster.unread,
     )
+
+
+def _settled(roster: Roster, directory: Directory) -> tuple[Roster, tuple[Remark, ...], tuple[Title, ...]]:
+    """The roster in the directory's spelling and with the ranks of its titles; what is to be said about both."""
+    people, remarks = agreed(roster.people, directory)
+    known = {code: (each.person.post or "", each.person.rank or 0) for code, each in directory.members.items()}
+    before: dict[str, int] = {}
+    for each in directory.members.values():
+        if each.active and each.person.post and each.person.rank:
+            before[fold(each.person.post)] = min(each.person.rank, before.get(fold(each.person.post), each.person.rank))
+    people, titles = derive(people, known, before)
+    return replace(roster, people=tuple(people)), (*roster.remarks, *remarks), tuple(titles)
 
 
 def _differences(before: Person, after: Person) -> Iterable[FieldChange]:
@@ -172,4 +196,5 @@ def _unknown_limits(roster: Roster, directory: Directory) -> list[Problem]:
 
 def _problem(roster: Roster, row: int, name: str, key: str, value: str, **values: object) -> Problem:
     heading = (roster.columns or {}).get(name, heading_of(name))
-    return Problem(row, heading, key, {"value": value, **values})
+    sheet = next((person.sheet for person in roster.people if person.row == row and person.sheet), "")
+    return Problem(row, heading, key, {"value": value, **values}, sheet)

@@ -13,7 +13,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ _BOMS = (
 # Bytes that Python's cp932 lets through though they are no characters of it.
 _NOT_CP932 = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
 _ZEROS = re.compile(r"0+")
+_MERGED = re.compile(rb"""<mergeCell\s[^>]*?ref=["']([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})["']""")
 _FORMULA = re.compile(rb"<f[ >/]")
 
 
@@ -46,6 +47,9 @@ class Sheet:
     form: str
     rows: Sequence[Sequence[str]]
     broken: frozenset[tuple[int, int]] = frozenset()
+    name: str = ""
+    hidden: bool = False
+    merged: tuple[tuple[int, int, int, int], ...] = ()  # first row, first column, last row, last column; columns from 0
 
 
 def read_sheets(data: bytes) -> Iterator[Sheet]:
@@ -107,8 +111,13 @@ def _xlsx(data: bytes) -> Iterator[Sheet]:
         with ExitStack() as books:
             values = books.enter_context(_open(data, values=True)).worksheets
             written = books.enter_context(_open(data, values=False)).worksheets if formulas else [None] * len(values)
-            for sheets in zip(values, written, strict=True):
-                yield _sheet(*sheets)
+            for sheet, formula in zip(values, written, strict=True):
+                yield replace(
+                    _sheet(sheet, formula),
+                    name=sheet.title,
+                    hidden=sheet.sheet_state != "visible",
+                    merged=_merged(data, sheet._worksheet_path),
+                )
     except (Refused, GeneratorExit):
         raise
     except Exception as error:  # openpyxl meets a broken file with whatever its parts raise
@@ -134,6 +143,17 @@ def _check_archive(data: bytes) -> bool:
         raise
     except Exception as error:  # zipfile meets a damaged one with its own errors, zlib's, struct's
         raise Refused("roster.broken_xlsx") from error
+
+
+def _merged(data: bytes, path: str) -> tuple[tuple[int, int, int, int], ...]:
+    """The merged cells of a sheet, which openpyxl does not know of where it reads row by row."""
+    from openpyxl.utils import cell  # noqa: PLC0415 - as above
+
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        found = [
+            tuple(map(cell.coordinate_to_tuple, ref.decode().split(":"))) for ref in _MERGED.findall(archive.read(path))
+        ]
+    return tuple((top, left - 1, bottom, right - 1) for (top, left), (bottom, right) in found)
 
 
 def _sheet(sheet: Any, written: Any | None) -> Sheet:

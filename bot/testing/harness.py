@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from bot.activity import Activity
+from bot.alarms import Alarms
 from bot.app import Bot
 from bot.clock import TOKYO, ManualClock
 from bot.directory import Entry, save
@@ -86,6 +87,14 @@ class Harness:
             self.activity,
             random=Random(0),  # noqa: S311 - the same waits between retries in every run
         )
+        self.alarms = Alarms(
+            self.database,
+            self.outbox,
+            [self.platform.name],
+            self.clock,
+            self.activity,
+            self._texts or Texts("bot"),
+        )
         router = self._router if isinstance(self._router, Router) else self._router(self)
         self.bot = Bot(
             router,
@@ -99,6 +108,8 @@ class Harness:
             policy=self._policy,
         )
         await parts.enter_async_context(self.bot)
+        await self.alarms.start()
+        parts.push_async_callback(self.alarms.stop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

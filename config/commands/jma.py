@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bot.bilingual import both, reason, shown
+from bot.clock import SystemClock
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from broadcasts.jma import Memory, compose, decide, describe, read
@@ -45,7 +46,7 @@ def draft(
     if decision.action != "withdraw":  # this command does not know what the bot has seen before
         console.print(described["reason"])
     if decision.action in ("draft", "amend"):
-        console.print("\n" + compose(decision, texts))
+        console.print("\n" + compose(decision, texts, SystemClock().now()))
 
 
 def _bytes(file: Path) -> bytes:

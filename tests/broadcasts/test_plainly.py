@@ -181,7 +181,9 @@ def test_the_question_may_be_named_as_people_name_it(typed: str) -> None:
 async def test_a_text_that_sounds_urgent_is_not_sent_as_a_plain_notice_unnoticed() -> None:
     async with chat() as harness:
         for typed in ("【緊急】川があふれます", "緊急、川があふれます", "緊急連絡です"):
-            assert "文頭に「緊急」とありますが、「お知らせ」として" in (await harness.say("hq", f"/一斉 {typed}")).text
+            assert "どの種類で送りますか" in (await harness.say("hq", f"/一斉 {typed}")).text
+            own = await harness.say("hq", "お知らせとして送る")
+            assert "文頭に「緊急」とありますが、「お知らせ」として" in own.text
         for typed in ("緊急 川があふれます", "本日の緊急連絡", "訓練のお知らせ"):
             assert "文頭に" not in (await harness.say("hq", f"/一斉 {typed}")).text
 
@@ -220,4 +222,4 @@ async def test_a_schedule_needs_no_year() -> None:
         assert "送る日時：" in tomorrow.text
         for typed in ("/予約 12月24日 09:00 本文", "/予約 12/24 9:00 本文", "／予約　１２月２４日　９：００　本文"):
             assert "-12-24（" in (await harness.say("hq", typed)).text
-        assert "読み取れません" in (await harness.say("hq", "/予約 13月40日 09:00 本文")).text
+        assert "「13月40日」という日はありません" in (await harness.say("hq", "/予約 13月40日 09:00 本文")).text
