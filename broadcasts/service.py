@@ -33,6 +33,7 @@ from broadcasts.asking_again import AskingAgain
 from broadcasts.audience import EVERYONE, Audience
 from broadcasts.corrections import Corrections
 from broadcasts.dialogues import Dialogues
+from broadcasts.distress import Distress
 from broadcasts.drafts import Drafts
 from broadcasts.keeper import RoomKeeper
 from broadcasts.notices import Diary
@@ -84,7 +85,8 @@ class Broadcasts:
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval, settings.quiet)
         self.reviews = Reviews(outbox, adapters, clock, texts, wording)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
-        self.responses = Responses(database, texts, wording)
+        self.distress = Distress(outbox, tuple(adapters), clock, texts, wording)
+        self.responses = Responses(database, texts, wording, self.distress)
         self.recalls = Recalls(outbox, everything, clock, wording, *guards)
         self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)

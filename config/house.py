@@ -161,7 +161,7 @@ async def open_house(
             ),
         )
         router = Router()
-        router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(broadcast_handlers.build_router(broadcasts, router))
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))

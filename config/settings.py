@@ -22,6 +22,7 @@ from bot.bilingual import both, shown
 from bot.documents import toml_in
 from bot.errors import ConfigurationError, KairanbanError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
+from broadcasts.jma.our_areas import OurAreas
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
 from broadcasts.templates import load_templates
@@ -170,10 +171,14 @@ class JmaTable(Table):
     without: tuple[str, ...] = ()
     folder: Path | None = None
 
+    def places(self) -> OurAreas:
+        """What `areas` means by the agency's lists."""
+        return OurAreas.of(self.areas)
+
     def rules(self) -> JmaSettings:
         """The same as the desk reads it; ConfigurationError for a value that is none."""
         return JmaSettings(
-            frozenset(self.areas),
+            self.places().matched(),
             self.intensity,
             self.tsunami,
             self.warning,
@@ -258,6 +263,7 @@ class Settings(BaseSettings):
         yield from _refused(lambda: load_templates(self.broadcasts.templates))
         yield from _refused(self.escalation.ladders)
         yield from _refused(self.jma.rules)
+        yield from self.jma.places().problems()
         if self.mail is None and any(
             rung.way == "mail" for table in self.escalation.tables().values() for rung in table
         ):

@@ -14,7 +14,7 @@ from bot.events import ButtonPressed, MessageReceived
 from bot.numbers import numbered
 from bot.router import Router
 from broadcasts.audience import select_members
-from broadcasts.naming import AmbiguousName, UnknownName, named
+from broadcasts.naming import AmbiguousName, UnknownName, named, words_in
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
@@ -58,7 +58,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def group(ctx: Context[MessageReceived]) -> None:
         member, db = await asker(ctx, "group"), await ctx.db()
-        words = unicodedata.normalize("NFKC", ctx.arguments).split()
+        words = await words_in(db, ctx.arguments)
         match words:
             case []:
                 found = await groups.all_groups(db)
@@ -66,7 +66,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 title = texts("group.title" if found else "group.none")
                 for page in pages([title, *lines, "", texts("group.usage")], broadcasts.text_length):
                     await ctx.reply(page)
-            case [word] if (name := await groups.known_as(db, word.removeprefix("@"))) is not None:
+            case [word] if (name := await groups.known_as(db, word.lstrip("@＠"))) is not None:
                 await members_of(ctx, member, name)
             case [("追加" | "add") as how, name, *people] if people and len(name) <= GROUP_NAME_LENGTH:
                 if (known := await groups.known_as(db, name)) is None:
@@ -110,7 +110,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             raise Forbidden("refused.not_headquarters", actor=member.code, action="group.change", subject=subject)
         found: list[int] = []
         if people:
-            audience = await named(db, [each.removeprefix("@") for each in people])
+            audience = await named(db, [each.lstrip("@＠") for each in people])
             found = [row.id for row in await db.execute(select_members(audience))]
         action, details = f"group.{ACTIONS.get(how, how)}", {"members": len(found)}
         await audit.append(db, ctx.clock, actor=member.code, action=action, subject=subject, details=details)

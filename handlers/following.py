@@ -9,11 +9,12 @@ from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import MessageReceived
+from bot.folding import fold
 from bot.numbers import numbered
 from bot.router import Router
 from broadcasts import show, tree
 from broadcasts.audience import Departments, Everyone
-from broadcasts.naming import UnknownName, named
+from broadcasts.naming import UnknownName, named, words_in
 from broadcasts.report import Status
 from broadcasts.rights import READERS, reach
 from broadcasts.service import Broadcasts
@@ -34,10 +35,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
         member = await asker(ctx, "read")
         if reach(member, READERS) is None:
             raise _forbidden("refused.not_reader", member, 0)
-        words = unicodedata.normalize("NFKC", ctx.arguments).split()
+        words = [
+            plain if numbered(plain := unicodedata.normalize("NFKC", word)) is not None else word
+            for word in await words_in(await ctx.db(), ctx.arguments)
+        ]
         numbers = [number for word in words if (number := numbered(word)) is not None]
-        names_wanted = any(word.casefold() in UNREAD for word in words)
-        places = [word.lstrip("@") for word in words if numbered(word) is None and word.casefold() not in UNREAD]
+        names_wanted = any(fold(word) in UNREAD for word in words)
+        places = [word.lstrip("@＠") for word in words if numbered(word) is None and fold(word) not in UNREAD]
         if len(numbers) > 1 or len(places) > 1:
             await ctx.reply(texts("read.usage"))
             return

@@ -10,13 +10,14 @@ from bot.errors import Refused
 from bot.events import MessageReceived
 from bot.numbers import numbered
 from bot.router import Router
+from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from handlers.composing import compose
 from handlers.kindly import kindly, sender
 from handlers.previewing import reply_cancelled
-from handlers.wishes import parse
+from handlers.wishes import names_joined, parse
 
 CANCEL = frozenset({"取消", "取り消し", "cancel"})
 LISTED_LENGTH = 40
@@ -43,7 +44,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     async def plan(ctx: Context[MessageReceived]) -> None:
         await sender(ctx, "schedule")
         rule, rest = recurrence.read(ctx.arguments, ctx.clock.now())
-        wish = parse(rest)
+        wish = parse(names_joined(rest, await name_lengths(await ctx.db(), rest)))
         if not wish.text:
             await ctx.reply(texts("schedule.no_text"))
             return

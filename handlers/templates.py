@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from bot.router import NEXT, Router
 from bot.tables import departments
 from bot.texts import Texts
 from broadcasts.audience import Departments, Everyone
-from broadcasts.naming import named
+from broadcasts.naming import named, words_in
 from broadcasts.rights import SENDERS, reach
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
@@ -195,7 +195,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         if asks_audience(template, member):
-            included, excluded = _names(state.values[-1])
+            included, excluded = _names(await words_in(db, state.values[-1].replace("、", " ")))
         else:
             included, excluded = list(template.audience), list(template.without)
         number = await broadcasts.draft(
@@ -252,7 +252,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         return not template.audience or not isinstance(reach(member, SENDERS), Everyone)
 
     async def audience(ctx: Asked, member: Member, words: str) -> None:
-        included, excluded = _names(words)
+        included, excluded = _names(await words_in(await ctx.db(), words.replace("、", " ")))
         if not included:
             raise Refused("template.bad_text", label=texts("template.ask_audience"))
         await named(await ctx.db(), included, excluded)
@@ -281,11 +281,11 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
     return router
 
 
-def _names(words: str) -> tuple[list[str], list[str]]:
+def _names(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """「@総務部 税務課 -@収納係」 as names that are meant and names that are not."""
-    split = unicodedata.normalize("NFKC", words).replace("、", " ").split()
-    excluded = [word[2:] for word in split if word.startswith("-@")]
-    return [word.removeprefix("@") for word in split if not word.startswith("-@")], excluded
+    excluded = [word[2:] for word in words if unicodedata.normalize("NFKC", word[:2]) == "-@"]
+    included = [word.lstrip("@＠") for word in words if unicodedata.normalize("NFKC", word[:2]) != "-@"]
+    return included, excluded
 
 
 def _fold(words: Any) -> str:

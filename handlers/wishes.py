@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.errors import Refused
@@ -44,6 +45,7 @@ CHOICE_LENGTH = 20
 _STAGE = re.compile(r"第([1-3])配備|stage([1-3])", re.IGNORECASE)
 _FREE = re.compile(r"(?:選択|choice)\s*[(（]([^)）\n]+)[)）]", re.IGNORECASE)
 _RUN_TOGETHER = re.compile(rf"({'|'.join(KINDS)})(?={'|'.join((*KINDS, *ASKS, '第[1-3]配備'))})", re.IGNORECASE)
+_MARK = re.compile(r"(?:^|(?<=\s))[-−－ー‐–]?[@＠]")
 _EMPTY_LINE = re.compile(r"\s*\n[^\S\n]*\n")
 _BETWEEN = re.compile(r"[/／、]")
 
@@ -67,6 +69,25 @@ def parse(arguments: str) -> Wish:
     return wish if wish is not None else _parse(arguments.strip(), stages=False) or Wish("notice", (), (), arguments)
 
 
+def names_joined(arguments: str, length: Callable[[str], int]) -> str:
+    """The words with the names of the audience as one word each: of 「@青木 一郎 本文」 「@青木一郎 本文」.
+
+    `length` tells how many characters at a text's start are a name with blanks (`broadcasts.naming.name_lengths`). What
+    is no audience any more, the text, stays as it is.
+    """
+    done, at = "", 0
+    for mark in _MARK.finditer(arguments):
+        before = arguments[at : mark.start()]
+        if mark.start() < at:
+            continue
+        if _EMPTY_LINE.search(arguments[: mark.end()]) or parse(done + before).text:
+            break
+        end = mark.end() + length(arguments[mark.end() :])
+        done += before + arguments[mark.start() : mark.end()] + "".join(arguments[mark.end() : end].split())
+        at = end
+    return done + arguments[at:]
+
+
 def _parse(rest: str, *, stages: bool) -> Wish | None:
     """None if a stage (第2配備) stood there without its muster: then it was part of the text."""
     kind: Kind | None = None
@@ -81,9 +102,9 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
             word = together[0]
         plain = unicodedata.normalize("NFKC", word)
         if plain.startswith("@") and len(plain) > 1:
-            included.append(plain[1:])
+            included.append(word[1:])
         elif plain.startswith("-@") and len(plain) > 2:
-            excluded.append(plain[2:])
+            excluded.append(word[2:])
         elif kind is None and plain.casefold() in KINDS:
             kind = KINDS[plain.casefold()]
         elif {kind, KINDS.get(plain.casefold())} == {"emergency", "drill"}:

@@ -32,4 +32,8 @@ def check(settings: SettingsFile = None) -> None:
         raise typer.Exit(1)
     names = [table.TABLE for table in found.platforms()] + [other.name for other in found.others()]
     console.print(f"{both('config', 'check.platforms')} {', '.join(names)}")
+    if found.jma.folder is not None or found.jma.areas:
+        console.print(str(both("config", "check.telegrams")))
+        for line in found.jma.places().described():
+            console.print(f"  {line}")
     console.print(str(both("config", "check.ready")))
