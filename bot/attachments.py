@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from bot.bilingual import reason, shown
 from bot.errors import NotOnShelf, Refused
+from bot.folders import sync_folder
 from bot.messages import Attachment
 
 FILES = 10
@@ -117,6 +118,7 @@ class Shelf:
         place = self.path(attachment)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         draft.replace(place)
+        sync_folder(place.parent)
 
 
 def _not_here(attachment: Attachment, why: str) -> NotOnShelf:

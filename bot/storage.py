@@ -28,6 +28,9 @@ from bot.turns import Turns
 BUSY_TIMEOUT = timedelta(seconds=30)
 """How long a write waits for another process's write. A handler's time limit must stay below it."""
 
+LOG_LIMIT = 64 * 2**20
+"""Bytes that SQLite's write-ahead log keeps once it has been taken up into the database."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -189,6 +192,7 @@ def _speak_sqlite(engine: AsyncEngine, synchronous: Literal["FULL", "OFF"], *, r
             "foreign_keys=ON",
             "cache_size=-65536",
             "temp_store=MEMORY",
+            f"journal_size_limit={LOG_LIMIT}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

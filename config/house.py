@@ -11,7 +11,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import get_args
+
+from sqlalchemy import make_url
 
 from bot import Bot, Router, control
 from bot.activity import Activity
@@ -21,7 +24,9 @@ from bot.alarms import Alarms
 from bot.attachments import Shelf
 from bot.clock import Clock, SystemClock, to_tokyo
 from bot.directory import link_addresses
+from bot.folders import held_alone, sync_folder
 from bot.inbox import Record, SqliteInbox
+from bot.log_shrinking import LogShrinking
 from bot.outbox import CircuitPolicy, Outbox
 from bot.readiness import Watch
 from bot.storage import Database
@@ -114,9 +119,14 @@ async def open_house(
         inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability, on_loop=rehearsal)
         await inbox.open()
         parts.push_async_callback(inbox.close)
+        file = _sqlite_file(storage.database_url)
+        if file is not None:
+            parts.enter_context(held_alone(file))
         database = Database.open(storage.database_url, durability=storage.durability, on_loop=rehearsal)
         parts.push_async_callback(database.close)
         await migrate.upgrade(database)
+        if file is not None and not rehearsal:
+            sync_folder(file.parent)
 
         chosen = adapters_from(settings, clock) if adapters is None else carrying(adapters, settings)
         plugged = {adapter.name: adapter for adapter in chosen}
@@ -196,6 +206,10 @@ async def open_house(
             await watch.start()
             parts.push_async_callback(watch.stop)
             bot.health.on_change(lambda reason: watch.ring())
+            if file is not None:
+                shrinking = LogShrinking(file, clock, activity)
+                await shrinking.start()
+                parts.push_async_callback(shrinking.stop)
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
@@ -212,6 +226,12 @@ async def open_house(
         await surveys.start()
         parts.push_async_callback(surveys.stop)
         yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for a server's."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 def _tell_of_given_up(alarms: Alarms, clock: Clock, record: Record) -> None:

@@ -26,6 +26,11 @@ SIZE_LIMIT = 1_000_000
 """Bytes in one definition file; a questionnaire of a hundred questions has fifty thousand."""
 
 
+FAULTS_NAMED = 20
+_LONGEST_LINE = 500
+"""A line that names a table or a field is not longer; others are passed over when a fault's line is looked up."""
+
+
 class DefinitionError(KairanbanError):
     """A definition file is wrong; the text has a line for each fault: `line 12, questions[2].options: …`."""
 
@@ -78,12 +83,12 @@ def parse_definition(text: str, format: Format = "toml") -> Definition:
         return Definition.model_validate(data)
     except ValidationError as error:
         find = _toml_line if format == "toml" else _yaml_line
-        raise DefinitionError(
-            "\n".join(
-                _fault(find(text, where), where, what)
-                for where, what in ((_without_kind(each.place), each.what) for each in mistakes(error))
-            )
-        ) from error
+        faults = [(_without_kind(each.place), each.what) for each in mistakes(error)]
+        # Each line is looked up in the whole text: only those that anybody reads.
+        lines = [_fault(find(text, where), where, what) for where, what in faults[:FAULTS_NAMED]]
+        if len(faults) > FAULTS_NAMED:
+            lines.append(str(both("surveys", "definition.more", count=len(faults) - FAULTS_NAMED)))
+        raise DefinitionError("\n".join(lines)) from error
 
 
 def _line(name: str, what: Both) -> str:
@@ -137,14 +142,17 @@ def _toml_line(text: str, location: Location) -> int:
         was_inside = inside_string
         if (line.count('"""') + line.count("'''")) % 2:
             inside_string = not inside_string
-        if was_inside:
+        if was_inside or len(line) > _LONGEST_LINE:
             continue
         if header := _HEADER.match(line):
             table = header[2].replace(" ", "")
             if header[1] == "[[":
                 counts[table] = counts.get(table, 0) + 1
-            for parent, count in counts.items():
-                if table == parent or table.startswith(parent + "."):
+            names = table.split(".")
+            for length in range(1, len(names) + 1):
+                parent = ".".join(names[:length])
+                count = counts.get(parent)
+                if count is not None and (table == parent or table.startswith(parent + ".")):
                     table = f"{parent}[{count}]{table[len(parent) :]}"
             path = table
         elif assignment := _ASSIGNMENT.match(line):

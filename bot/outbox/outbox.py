@@ -281,6 +281,30 @@ class Outbox:
             self.ring_after_commit(db)
             return int(revived.rowcount)
 
+    async def dead_ids(
+        self,
+        *,
+        adapter: str | None = None,
+        topic: str | None = None,
+        since: datetime | None = None,
+        reason: str | None = None,
+    ) -> list[int]:
+        """Everything that was given up: on a platform, of topics that begin so, since then, for a reason with these
+        words in it; all of these where several are named."""
+        last = select(attempts.c.reason).where(attempts.c.delivery_id == deliveries.c.id)
+        query = select(deliveries.c.id).where(deliveries.c.state == "dead").order_by(deliveries.c.id)
+        if adapter is not None:
+            query = query.where(deliveries.c.adapter == adapter)
+        if topic is not None:
+            query = query.where(deliveries.c.topic.startswith(topic, autoescape=True))
+        if since is not None:
+            query = query.where(deliveries.c.finished_at >= since)
+        if reason is not None:
+            words = last.order_by(attempts.c.id.desc()).limit(1).scalar_subquery()
+            query = query.where(words.icontains(reason, autoescape=True))
+        async with self._database.snapshot() as db:
+            return list(await db.scalars(query))
+
     async def attempts(self, delivery_id: int) -> list[Attempt]:
         """Every try of one delivery, in their order."""
         async with self._database.snapshot() as db:

@@ -11,8 +11,8 @@ from bot.bilingual import reason, shown
 from bot.errors import Refused
 from bot.folding import tidy
 from bot.mailboxes import fault
+from bot.office import read_office_file, read_sheets
 from bot.roster.cells import soften
-from bot.roster.grid import MAX_BYTES, read_sheets
 from bot.roster.grouping import LONGEST_NAME, one_line, parse_groups
 from bot.roster.headings import LEVELS
 from bot.roster.model import BrokenRoster, Person, Problem, Roster, Source, clean, folded
@@ -36,9 +36,13 @@ _PRIVATE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 def read_file(path: Path, *, sheet: str | None = None) -> Roster:
     """The roster in a file; Refused (BrokenRoster with every place) if it cannot be taken as it is."""
     try:
+<<<<<<< HEAD
         if path.stat().st_size > MAX_BYTES:
             raise Refused("roster.too_large", limit=MAX_BYTES // 2**20)
         return read(path.read_bytes(), shown(path.name), sheet=sheet)
+=======
+        return read(read_office_file(path), path.name, sheet=sheet)
+>>>>>>> main
     except OSError as error:
         raise Refused("roster.no_file", name=shown(path.name), reason=reason(error)) from error
 

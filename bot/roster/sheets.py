@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from bot.errors import Refused
 from bot.folding import fold
-from bot.roster.grid import Sheet
+from bot.office import Sheet
 from bot.roster.headings import LEVELS, Columns, find_columns
 from bot.roster.model import Problem, Remark, clean, folded
 from bot.roster.places import parted

@@ -6,14 +6,13 @@ import csv
 import io
 from typing import Literal
 
+from bot.roster.cells import harden
 from bot.texts import Texts
 from surveys.exports.paper import Field, Paper, all_blocks, head
 
 Encoding = Literal["utf-8-sig", "cp932"]
 REPLACEMENT = "〓"
 """The geta mark, which Japanese printing puts where a character is missing."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(paper: Paper, texts: Texts, encoding: Encoding = "utf-8-sig") -> tuple[bytes, tuple[str, ...]]:
@@ -51,6 +50,6 @@ def encode(text: str, encoding: Encoding) -> tuple[bytes, tuple[str, ...]]:
 
 def harmless(field: Field) -> Field:
     """What somebody wrote, so that a spreadsheet shows it and never runs it as a formula."""
-    if isinstance(field, str) and field.startswith(_FORMULA):
-        return "'" + field
+    if isinstance(field, str):
+        return harden(field)
     return round(field, 4) if isinstance(field, float) else field
