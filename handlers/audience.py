@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit, groups
@@ -11,7 +9,7 @@ from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
-from bot.numbers import numbered
+from bot.numbers import numbered, typed_number
 from bot.router import Router
 from broadcasts.audience import select_members
 from broadcasts.naming import AmbiguousName, UnknownName, named, words_in
@@ -34,7 +32,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.command("宛先", "recipients", help=texts("help.recipients"), also=("あてさき",), roles=SENDERS)
     @kindly(texts)
     async def recipients(ctx: Context[MessageReceived]) -> None:
-        number = numbered(unicodedata.normalize("NFKC", ctx.arguments).strip())
+        number = typed_number(ctx.arguments)
         if number is None:
             await ctx.reply(texts("audience.usage"))
             return

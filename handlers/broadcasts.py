@@ -14,7 +14,7 @@ from broadcasts import seating
 from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, composing, files, following, recall, schedules
+from handlers import answers, approvals, composing, files, following, overview, recall, schedules
 from handlers import audience as audience_handlers
 from handlers.composing import compose
 from handlers.kindly import kindly, sender
@@ -98,6 +98,6 @@ def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Rout
 
     # First: what somebody in need writes is no file's caption and no reason of an approver.
     router.include(answers.build_router(broadcasts, commands or router))
-    for part in (composing, files, following, audience_handlers, approvals, recall, schedules):
+    for part in (composing, files, overview, following, audience_handlers, approvals, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

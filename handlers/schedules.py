@@ -8,7 +8,7 @@ from bot import recurrence
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
-from bot.numbers import numbered
+from bot.numbers import typed_number
 from bot.router import Router
 from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
@@ -36,7 +36,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
         match words:
             case []:
                 await listing(ctx)
-            case [how, word] if how.casefold() in CANCEL and (number := numbered(word)) is not None:
+            case [how, word] if how.casefold() in CANCEL and (number := typed_number(word)) is not None:
                 await cancel(ctx, number)
             case _:
                 await plan(ctx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -123,9 +124,27 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             found = [listed[int(wanted) - 1]]
         if not found:
             found = [each for each in listed if _fold(wanted) in _fold(each.name)]
-        if len(found) != 1:
-            raise Refused("template.no_such", name=wanted)
+        if not found:
+            names = {_fold(each.name): each for each in listed}
+            near = difflib.get_close_matches(_fold(wanted), names, n=ON_A_PAGE - 1, cutoff=0.3)
+            found = [names[name] for name in near]
+            if not found:
+                raise Refused("template.no_such", name=wanted)
+            await offer(ctx, texts("template.near", name=wanted), found, drill=drill)
+            return
+        if len(found) > 1:
+            await offer(ctx, texts("template.several", name=wanted), found[:ON_A_PAGE], drill=drill)
+            return
         await start(ctx, member, found[0], drill=drill)
+
+    async def offer(ctx: Asked, said: str, found: Sequence[Template], *, drill: bool) -> None:
+        """Templates that may be meant, each with its button."""
+        as_what = "drill" if drill else "own"
+        buttons = [
+            Button(label=each.name[:LABEL_LENGTH], data=f"template:start:{each.key}:{as_what}") for each in found
+        ]
+        buttons.append(Button(label=texts("template.cancel"), data="template:cancel"))
+        await ctx.reply(said, buttons)
 
     async def show_list(ctx: Asked, member: Member, page: int, *, drill: bool) -> None:
         if not listed:

@@ -96,6 +96,8 @@ async def plan(db: AsyncConnection, roster: Roster) -> Plan:
     if problems:
         raise BrokenRoster(sorted(problems, key=lambda problem: problem.row))
     made, emptied = _departments(roster.people, active.values(), directory)
+    if (left := _left_behind(roster.people, directory, emptied)) is not None:
+        remarks = (*remarks, left)
     return Plan(
         source=roster.source,
         staff=len(active),
@@ -149,6 +151,21 @@ def _departments(
     made = tuple(path for path in after if path not in directory.departments)
     emptied = tuple(sorted(path for path in before if path not in after))
     return made, emptied
+
+
+def _left_behind(people: Iterable[Person], directory: Directory, emptied: Iterable[DepartmentPath]) -> Remark | None:
+    """Roles that hold only in a department where nobody is left: whoever has one decides about nobody."""
+    gone = set(emptied)
+    items = []
+    for person in people:
+        known = directory.members.get(person.code)
+        roles = person.roles if person.roles is not None else (known.person.roles if known is not None else None)
+        items += [
+            f"{person.code} {person.name}: {role}"
+            for role in sorted(roles or ())
+            if tuple(role.partition("@")[2].split("/")) in gone
+        ]
+    return Remark("roster.remark.left_behind", {"count": len(items)}, tuple(items)) if items else None
 
 
 def _released(roster: Roster, directory: Directory) -> dict[str, frozenset[str]]:

@@ -288,3 +288,10 @@ def test_an_address_in_a_column_of_the_mail_platform_is_no_other() -> None:
     with pytest.raises(BrokenRoster) as caught:
         read(text.encode(), "名簿")
     assert [(problem.row, problem.values["why"]) for problem in caught.value.problems] == [(2, "two_at")]
+
+
+async def test_a_role_that_is_left_with_nobody_below_it_is_said(database: Database, bring_in: Importer) -> None:
+    await bring_in("職員番号,氏名,所属,権限\n1,青木,旧課,承認者@旧課\n2,井上,総務課,\n")
+    async with database.snapshot() as db:
+        intended = await plan(db, read("職員番号,氏名,所属\n1,青木,新課\n2,井上,総務課\n".encode(), "名簿"))
+    assert "  1 青木: approver@旧課" in describe(intended, Texts("bot.roster"))
