@@ -36,13 +36,7 @@ _PRIVATE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 def read_file(path: Path, *, sheet: str | None = None) -> Roster:
     """The roster in a file; Refused (BrokenRoster with every place) if it cannot be taken as it is."""
     try:
-<<<<<<< HEAD
-        if path.stat().st_size > MAX_BYTES:
-            raise Refused("roster.too_large", limit=MAX_BYTES // 2**20)
-        return read(path.read_bytes(), shown(path.name), sheet=sheet)
-=======
-        return read(read_office_file(path), path.name, sheet=sheet)
->>>>>>> main
+        return read(read_office_file(path), shown(path.name), sheet=sheet)
     except OSError as error:
         raise Refused("roster.no_file", name=shown(path.name), reason=reason(error)) from error
 
