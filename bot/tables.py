@@ -85,6 +85,7 @@ addresses = Table(
     ),  # false once they blocked the bot, or it was refused
     Column("unreachable_since", UtcDateTime),
     Column("unreachable_reason", Text),  # a platform's words, or bot.unreachable.LEFT
+    Column("moved_at", UtcDateTime),  # when they last came or went there, by the platform's clock
     UniqueConstraint("adapter", "address"),
 )
 

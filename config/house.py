@@ -18,7 +18,7 @@ from sqlalchemy import make_url
 
 from bot import Bot, Router, control
 from bot.activity import Activity
-from bot.adapter import Adapter, CarriesFiles, ListsPeople
+from bot.adapter import Adapter, CarriesFiles, ListsPeople, ReportsTroubles
 from bot.adapters.mail import Mail
 from bot.alarms import Alarms
 from bot.attachments import Shelf
@@ -137,6 +137,9 @@ async def open_house(
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
         alarms = Alarms(database, outbox, chats, clock, activity, texts, mail=mail)
+        for adapter in chosen:
+            if isinstance(adapter, ReportsTroubles):
+                adapter.report_to(partial(_pass_on, alarms, adapter.name))
         broadcasts = Broadcasts(
             database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
         )
@@ -226,6 +229,14 @@ async def open_house(
         await surveys.start()
         parts.push_async_callback(surveys.stop)
         yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
+
+
+def _pass_on(alarms: Alarms, adapter: str, kind: str, stands: bool, values: Mapping[str, object]) -> None:
+    """A platform's trouble, told to the headquarters by every other way."""
+    if stands:
+        alarms.note(kind, subject=adapter, avoiding=[adapter], headquarters=True, **values)
+    else:
+        alarms.note_end(kind, subject=adapter)
 
 
 def _sqlite_file(url: str) -> Path | None:

@@ -22,13 +22,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import and_, bindparam, case, func, select, update
+from sqlalchemy import and_, bindparam, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Delivery
 from bot.messages import Address, Message
 from bot.outbox.statements import QUEUED, SENDING, STATEMENTS
-from bot.rows import packed, stored
+from bot.rows import moment, packed, stored
 from bot.storage import UtcDateTime
 from bot.tables import deliveries
 
@@ -145,6 +145,7 @@ class Store:
                     message_id=platform_id,
                     attempt=tries + 1,
                     uncertain=earlier is not None,
+                    tried_at=None if earlier is None else moment(earlier),
                     priority=priority,
                     reply_token=reply_token,
                     shared_call=shared_call,
@@ -214,11 +215,12 @@ class Store:
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried; what was uncertain before stays so."""
         given = [each.delivery for each in claimed]
-        uncertain = deliveries.c.id.in_([each.id for each in given if each.uncertain])
+        uncertain = {each.id: literal(each.tried_at, UtcDateTime) for each in given if each.uncertain}
+        since = case(uncertain, value=deliveries.c.id, else_=None) if uncertain else None
         await db.execute(
             update(deliveries)
             .where(deliveries.c.id.in_([each.id for each in given]), deliveries.c.state == SENDING)
-            .values(state="queued", claimed_until=case((uncertain, deliveries.c.claimed_until), else_=None))
+            .values(state="queued", claimed_until=since)
         )
 
     async def renew(self, db: AsyncConnection, ids: Collection[int], until: datetime) -> None:
@@ -244,15 +246,17 @@ def _sent_row(result: Result) -> tuple[object, ...]:
 
 
 def _row(result: Result) -> tuple[object, ...]:
-    uncertain = result.uncertain or result.claimed.delivery.uncertain
+    delivery = result.claimed.delivery
+    uncertain = result.uncertain or delivery.uncertain
     return (
-        result.claimed.delivery.id,
+        delivery.id,
         result.state,
         result.claimed.due_at if result.due_at is None else stored(result.due_at),
         result.claimed.attempts + (result.outcome != "snooze"),
-        result.platform_id or result.claimed.delivery.message_id,
+        result.platform_id or delivery.message_id,
         None if result.state == "queued" else stored(result.finished_at),
-        stored(result.finished_at) if uncertain else None,
+        # The first of them stays: it is the one whose key a platform forgets first.
+        stored(delivery.tried_at or result.finished_at) if uncertain else None,
     )
 
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from bot.adapter import Capabilities, Delivery, Outcome, Reply
+from bot.adapter import Capabilities, Delivery, Outcome, Reply, Retry
 from bot.adapters.bodies import events_in
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.account import Account
@@ -101,8 +101,9 @@ class Matrix:
             name, user, display_name, self._key, self._rooms, self._clock if stamp_with_clock else None
         )
         self._account = Account(self._homeserver, user, display_name, appservice)
-        self._places = Places(self._homeserver, user, self._rooms)
-        self._speaker = Speaker(self._homeserver, user, self._key, self._places, texts or Texts("bot"))
+        texts = texts or Texts("bot")
+        self._places = Places(self._homeserver, user, self._rooms, texts)
+        self._speaker = Speaker(self._homeserver, user, self._key, self._rooms, self._places, texts)
         self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places)
 
     def __repr__(self) -> str:
@@ -148,6 +149,8 @@ class Matrix:
                 continue
             if event is not None:
                 found.append(event)
+        if self._rooms.ended or self._rooms.untold:
+            self._gap.set()
         return found + self._reads(transaction.get("ephemeral"), EVENTS_AT_ONCE - len(found))
 
     def _reads(self, ephemeral: object, most: int) -> list[Event]:
@@ -217,6 +220,7 @@ class Matrix:
             if not self._rooms.known:
                 directs = await self._account.prepare()
                 await self._catching_up.begin()
+                await self._places.recall()
                 self._rooms.learn(directs)
 
     # ------------------------------------------------------------- outgoing
@@ -237,6 +241,8 @@ class Matrix:
             return await self._speaker.carry_out(delivery)
         except MatrixProblem as problem:
             return problem.as_outcome()
+        except (KeyError, TypeError) as error:  # JSON, and still no answer of a homeserver's
+            return Retry(f"The homeserver's answer could not be read ({type(error).__name__}).", uncertain=True)
 
     # --------------------------------------------------------- rooms, reads
 
