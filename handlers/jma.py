@@ -123,7 +123,7 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
     router = Router()
     texts = Texts("broadcasts", CATALOGUE, language=broadcasts.texts.language)
 
-    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう", "下書き"), roles=OFFICERS)
+    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう",), roles=OFFICERS)
     @kindly(texts)
     async def listing(ctx: Context[MessageReceived]) -> None:
         await officer(ctx, "jma_list")

@@ -17,6 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from bot.adapters.logochat_wire import ROOM_SIZE
+from bot.bilingual import both
 from bot.clock import ManualClock, to_tokyo
 from trial import data
 from trial.actor import Actor
@@ -82,7 +83,7 @@ class Rehearsal:
         wires: Network | None = None,
     ) -> None:
         if months < 1:
-            raise ValueError("A trial lasts 1 month or more.")
+            raise ValueError(both("trial", "mend.months"))
         self.people = populate(staff, seed)
         self._start = start
         self._end = months_later(start, months)
@@ -92,7 +93,7 @@ class Rehearsal:
         self._progress = progress
         self._parameters = parameters
         self._wires: Network = wires or Wires(service_url, admin_token)
-        self._behaviour = Behaviour(parameters, seed)
+        self._behaviour = Behaviour(parameters, seed, start)
         self._agenda = Agenda()
         self._story = Storyline(parameters, self.people, start=start, months=months, seed=seed).events()
         self._commands = data.load("phrases")["commands"]

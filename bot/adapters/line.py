@@ -40,6 +40,7 @@ from bot.adapters.line_answers import (
 from bot.adapters.line_events import parse, plain_token, token_age
 from bot.adapters.line_quota import Grant, Quota, Reading
 from bot.adapters.posting import Answer, Poster
+from bot.bilingual import both
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError
 from bot.events import Event
@@ -90,9 +91,9 @@ class Line:
         )
         for what, value in (("channel_access_token", channel_access_token), ("channel_secret", channel_secret)):
             if not value or not value.isascii() or any(letter.isspace() for letter in value):
-                raise ConfigurationError(f"The {what} of {name} must be the text that LINE's console shows, unchanged.")
+                raise ConfigurationError(both("bot", "adapter.line_secret", what=what, name=name))
         if not 0 <= reserve_percent <= 100:
-            raise ConfigurationError(f"reserve_percent of {name} must be between 0 and 100.")
+            raise ConfigurationError(both("bot", "adapter.percent", name=name))
         self._bot = URL(base_url) / "v2" / "bot"
         self._headers = {"Authorization": f"Bearer {channel_access_token}", "Content-Type": "application/json"}
         self._secret = channel_secret.encode()

@@ -27,6 +27,7 @@ from bot.adapters import lineworks_board as board_
 from bot.adapters import lineworks_wire as wire
 from bot.adapters.lineworks_auth import ServiceAccount, TokenProblem, Tokens, read_answer
 from bot.adapters.lineworks_callbacks import Callbacks
+from bot.bilingual import both
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError
 from bot.events import Event
@@ -72,11 +73,11 @@ class LineWorks:
         token_url: str = wire.TOKEN_URL,
     ) -> None:
         if not bot_id.isascii() or not bot_id.isdigit():
-            raise ConfigurationError("The bot_id of lineworks is the number that the developer console shows.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_id"))
         if not bot_secret or any(letter.isspace() for letter in bot_secret):
-            raise ConfigurationError("Copy the bot_secret of lineworks unchanged from the developer console.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_secret"))
         if requests_per_minute < 1:
-            raise ConfigurationError("requests_per_minute of lineworks is the plan's limit: 240, or 60 on a free one.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_rate"))
         self.name = name
         self._clock = clock or SystemClock()
         self._again = (texts or Texts("bot"))("delivery.perhaps_again", text="")

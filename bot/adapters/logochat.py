@@ -23,6 +23,7 @@ from bot.adapters.logochat_callbacks import Callbacks
 from bot.adapters.logochat_files import Files
 from bot.adapters.posting import Poster
 from bot.attachments import Shelf
+from bot.bilingual import both
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, NotOnShelf
 from bot.events import Event
@@ -75,7 +76,7 @@ class LogoChat:
         root = _checked_root(base_url)
         for what, value in (("token", token), ("secret", secret)):
             if not value or not value.isascii() or any(letter.isspace() for letter in value):
-                raise ConfigurationError(f"The {what} of {name} must be the text that the service gave out, unchanged.")
+                raise ConfigurationError(both("bot", "adapter.logochat_secret", what=what, name=name))
         self._api = root / wire.BOT_PREFIX.strip("/")
         self._messages = self._api / "messages"
         self._token = token
@@ -286,9 +287,7 @@ def _checked_root(base_url: str) -> URL:
     except ValueError:
         root = URL()
     if root.scheme not in {"http", "https"} or not root.host or root.user or root.query_string or root.fragment:
-        raise ConfigurationError(
-            "base_url of a chat service must look like https://chat.example.jp, without a name or a password in it."
-        )
+        raise ConfigurationError(both("bot", "adapter.logochat_url"))
     return root
 
 

@@ -20,6 +20,7 @@ import structlog
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters.mail_letters import SUBJECT_LENGTH, Letters, subject
 from bot.attachments import FILES, Shelf
+from bot.bilingual import both
 from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload, NotOnShelf
 from bot.events import Event
@@ -72,11 +73,11 @@ class Mail:
         self._attachment_bytes = attachment_bytes
         self._shelf: Shelf | None = None
         if fault(sender, host_alone=True) is not None:
-            raise ConfigurationError("The sender of e-mail must be an address such as kairanban@city.example.lg.jp.")
+            raise ConfigurationError(both("bot", "adapter.mail_sender"))
         if (username is None) != (password is None):
-            raise ConfigurationError("The mail server needs a user name and a password, or neither.")
+            raise ConfigurationError(both("bot", "adapter.mail_login"))
         if username is not None and security == "none":
-            raise ConfigurationError("A password is not sent in the clear: use security starttls or tls.")
+            raise ConfigurationError(both("bot", "adapter.mail_clear"))
         local, _, domain = sender.rpartition("@")
         self._from = MailAddress(display_name, local, domain)
         self._sender = sender

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from bot.bilingual import reason, shown
 from bot.errors import Refused
 from bot.folding import tidy
 from bot.mailboxes import fault
@@ -35,9 +36,9 @@ _PRIVATE = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
 def read_file(path: Path, *, sheet: str | None = None) -> Roster:
     """The roster in a file; Refused (BrokenRoster with every place) if it cannot be taken as it is."""
     try:
-        return read(read_office_file(path), path.name, sheet=sheet)
+        return read(read_office_file(path), shown(path.name), sheet=sheet)
     except OSError as error:
-        raise Refused("roster.no_file", name=path.name, reason=error.strerror) from error
+        raise Refused("roster.no_file", name=shown(path.name), reason=reason(error)) from error
 
 
 def read(data: bytes, name: str, *, sheet: str | None = None) -> Roster:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot.bilingual import both, reason, shown
 from bot.clock import SystemClock
 from bot.errors import ConfigurationError
 from bot.texts import Texts
@@ -56,4 +57,4 @@ def _bytes(file: Path) -> bytes:
             # One byte more than is allowed is enough to see that it is too much.
             return opened.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise ConfigurationError(f"{file} を読めません。 / {file} cannot be read: {error.strerror}.") from error
+        raise ConfigurationError(both("bot", "document.unreadable", name=shown(file), reason=reason(error))) from error

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import ConfigurationError
 from tests.evaluation.samples import AGREEMENT, TIERS, facts, written
 from trial.evaluation import budget
 from trial.evaluation.calendar import fiscal_year, months, next_april, weeks
@@ -169,7 +170,7 @@ def test_every_figure_is_what_a_pencil_says() -> None:
         "used_share": 0.75,
         "active_share_last_month": 0.5,
         "active_share_mean": 0.625,
-        "weekly_active_share": pytest.approx(3 / 4 / 10, abs=1e-4),  # 10 weeks touch the two months
+        "weekly_active_share": pytest.approx(3 / 4 / 7, abs=1e-4),  # whole weeks, from that of the first notice on
         "service_active_share_last_month": 1.0,
         "notice_read_share_1h": 0.75,
         "notice_read_share_24h": 0.75,
@@ -193,9 +194,10 @@ def test_every_figure_is_what_a_pencil_says() -> None:
         "satisfaction_change": 1.0,
         "satisfied_share": 0.5,  # 2 fours and a five of 6
         "problems_per_100_and_month": 25,
-        "hours_saved": 176,
-        "yen_saved": 704_000,
+        "hours_saved": 88,  # of the 2 people a month who were seen to use it
+        "yen_saved": 352_000,
         "yen_first_full_year": 21_120,
+        "saving_to_cost": 16.67,
         "break_even_minutes": 0.33,
     }
 
@@ -204,7 +206,14 @@ def test_nothing_is_made_up_where_nothing_is_known() -> None:
     empty = Facts(simulated=False, seed=None, starts=date(2023, 7, 1), ends=date(2023, 8, 1), groups=())
     found = {key: figure.value for key, figure in written(empty).figures.items()}
     known = {key for key, value in found.items() if value is not None}
-    assert known == {"undelivered", "hours_saved", "yen_saved", "yen_first_full_year", "break_even_minutes"}
+    assert known == {
+        "undelivered",
+        "hours_saved",
+        "yen_saved",
+        "yen_first_full_year",
+        "saving_to_cost",
+        "break_even_minutes",
+    }
 
 
 def test_a_hidden_count_leaves_the_share_of_contented_people_open() -> None:
@@ -233,6 +242,7 @@ def test_each_criterion_is_judged_by_itself_and_the_bar_is_enough() -> None:
     [
         ("figure = 'happiness'\nat_least = 1", "there is no figure 'happiness'; choose one of registered_share"),
         ("figure = 'used_share'", "give at_least or at_most"),
+        ("figure = 'break_even_minutes'\nat_most = 11", "nothing can be judged by it"),
         ("figure = 'used_share'\nat_least = 1\nat_most = 2", "give at_least or at_most"),
         ("figure = 'used_share'\nat_lest = 1", "at_lest"),
     ],
@@ -241,7 +251,7 @@ def test_a_slip_in_the_criteria_is_named(tmp_path: Path, line: str, complaint: s
     file = tmp_path / "criteria.toml"
     assumed = "\n".join(f"{key} = {value}" for key, value in AGREEMENT["time_saved"].items())  # type: ignore[attr-defined]
     file.write_text(f"[time_saved]\n{assumed}\n[[criteria]]\nname = 'x'\n{line}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=complaint) as caught:
+    with pytest.raises(ConfigurationError, match=complaint) as caught:
         load_agreement(file)
     assert str(file) in str(caught.value)
 
@@ -249,10 +259,10 @@ def test_a_slip_in_the_criteria_is_named(tmp_path: Path, line: str, complaint: s
 def test_a_period_that_ends_before_it_starts_and_a_broken_file_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "criteria.toml"
     file.write_text("[period]\nstarts = 2023-07-01\nends = 2023-07-01\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="starts must lie before ends"):
+    with pytest.raises(ConfigurationError, match="starts must lie before ends"):
         load_agreement(file)
     file.write_text("[period", encoding="utf-8")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
         load_agreement(file)
 
 

@@ -25,6 +25,7 @@ from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Unplaced
 from bot.adapters.matrix.rooms import Rooms
 from bot.adapters.matrix.speaking import Speaker
+from bot.bilingual import both
 from bot.bounds import EVENTS_AT_ONCE
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, InboxUnavailable
@@ -85,7 +86,7 @@ class Matrix:
         _check_user(user)
         for what, token in (("as_token", as_token), ("hs_token", hs_token)):
             if not token or not token.isascii() or any(letter.isspace() for letter in token):
-                raise ConfigurationError(f"The {what} of {name} must be the one in the registration file, unchanged.")
+                raise ConfigurationError(both("bot", "adapter.matrix_secret", what=what, name=name))
         self.user = user
         self._authorization = f"Bearer {hs_token}".encode()
         self._key = wire.button_key(hs_token)
@@ -271,12 +272,10 @@ class Matrix:
 def _checked_root(homeserver: str) -> str:
     parts = urlsplit(homeserver)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "The homeserver's address must be its root, such as https://matrix.example.jp, without a user or a token."
-        )
+        raise ConfigurationError(both("bot", "adapter.matrix_url"))
     return homeserver.rstrip("/")
 
 
 def _check_user(user: str) -> None:
     if not wire.is_user(user):
-        raise ConfigurationError("The bot's user must be a full Matrix id, such as @kairanban:example.jp.")
+        raise ConfigurationError(both("bot", "adapter.matrix_user"))
