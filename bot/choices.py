@@ -44,9 +44,11 @@ _FIND = (
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """A text that could mean several choices: the buttons that tell them apart."""
+    """A text that could mean several choices: the buttons that tell them apart.
 
-    word: str
+    Not the text itself: replies are stored with the person's address, and it may be an anonymous answer.
+    """
+
     buttons: tuple[Button, ...]
 
 
@@ -84,7 +86,7 @@ class Choices:
             return None
         if sure and len(matches) == 1:
             return _pressed(event, next(iter(matches)))
-        return Unclear(event.text.strip(), _told_apart(matches))
+        return Unclear(_told_apart(matches))
 
     async def _offers(self, event: MessageReceived) -> list[_Offer]:
         values = {

@@ -1,7 +1,8 @@
 """Keys in files of their own, beside what they seal: written through to the disk, and wiped when they have served.
 
-What a key has sealed is noise once the key is gone, wherever copies of it lie: in a database's log, its freed pages, its
-backups. Overwriting a file is the best that a file system offers; on flash memory the device may keep a copy for a while.
+What a key has sealed is noise once the key is gone, wherever copies of it lie: in a database's log, its freed pages,
+its backups. Overwriting a file is the best that a file system offers; on flash memory the device may keep a copy for a
+while.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from broadcasts.sweeping import Sweeping
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
+from config.forgetting import forget_answers
 from config.neighbours import Neighbours
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
@@ -167,6 +168,7 @@ async def open_house(
             texts,
             vault=Vault(storage.key_folder),
             resolve=asked_by_name,
+            on_closed=partial(forget_answers, inbox, database),
             settings=SurveySettings(
                 reminders=settings.surveys.reminder_times,
                 remind_every=settings.surveys.reminder_interval,

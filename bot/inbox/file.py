@@ -124,19 +124,19 @@ class EventFile:
 
     def _seal_what_is_in_clear(self) -> None:
         """Seal what an older version has left, then write the file anew: its log and freed pages hold more."""
-        for id, payload, error in self._connection.execute("SELECT id, payload, error FROM events").fetchall():
+        for number, payload, error in self._connection.execute("SELECT id, payload, error FROM events").fetchall():
             if payload is not None or error is not None:
-                self._reseal(id, payload, error, self._seals.current("kept"))
+                self._reseal(number, payload, error, self._seals.current("kept"))
         self._connection.execute(f"PRAGMA user_version = {_VERSION}")
         self._connection.execute("VACUUM")
         self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _find_sealed(self) -> None:
-        for id, head in self._connection.execute(
+        for number, head in self._connection.execute(
             "SELECT id, substr(payload, 1, 10) FROM events WHERE payload IS NOT NULL"
         ):
             if isinstance(head, bytes):
-                self._seals.found(id, head)
+                self._seals.found(number, head)
         self.tend(at_once=True)
 
     def _reseal(self, id: int, payload: object, error: str | bytes | None, key: Key) -> bool:
@@ -165,8 +165,8 @@ class EventFile:
             for start in range(0, len(moving), _MOVED_AT_ONCE):
                 with self._connection:
                     self._connection.execute("BEGIN")
-                    for id in moving[start : start + _MOVED_AT_ONCE]:
-                        self._move(id)
+                    for number in moving[start : start + _MOVED_AT_ONCE]:
+                        self._move(number)
         except (OSError, sqlite3.Error) as error:
             log.error("inbox_not_sealed_anew", error=str(error))
             self._seals.put_off()
@@ -175,11 +175,11 @@ class EventFile:
 
     def _move(self, id: int) -> None:
         row = self._connection.execute("SELECT payload, error FROM events WHERE id = ?", (id,)).fetchone()
-        if row is None or not self._reseal(id, *row, self._seals.current("kept")):
+        if row is None or not self._reseal(id, row[0], row[1], self._seals.current("kept")):
             self._seals.release([id])  # nothing that could be moved
 
     def renew(self) -> None:
-        """Make unreadable, now, everything that is handled, and take even its lengths off the disk where that is quick."""
+        """Make unreadable, now, what is handled, and take even its lengths off the disk where that is quick."""
         self._seals.retire()
         self.tend(at_once=True)
         try:
@@ -290,6 +290,9 @@ class EventFile:
 
     def count_failed(self) -> int:
         return int(self._connection.execute("SELECT count(*) FROM events WHERE state = 'failed'").fetchone()[0])
+
+    def failed_ids(self) -> list[int]:
+        return [number for (number,) in self._connection.execute("SELECT id FROM events WHERE state = 'failed'")]
 
     def find_failed(self, id: int) -> Row | None:
         return next(iter(self._rows("state = 'failed' AND id = ?", id)), None)

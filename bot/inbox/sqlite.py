@@ -205,6 +205,18 @@ class SqliteInbox:
     async def discard(self, id: int) -> bool:
         return await self._call(lambda file: file.discard(id))
 
+    async def discard_all(self, chosen: Callable[[Event], bool]) -> int:
+        def discard(file: EventFile) -> int:
+            return sum(
+                file.discard(number)
+                for number in file.failed_ids()
+                if (row := file.find_failed(number)) is not None
+                and (event := rows.event_in(row)) is not None
+                and chosen(event)
+            )
+
+        return await self._call(discard)
+
     async def renew_keys(self) -> None:
         if self._writer is not None:
             await self._writer.renew()
