@@ -21,6 +21,7 @@ from sqlalchemy import select
 from bot import directory
 from bot.activity import Activity
 from bot.clock import Clock
+from bot.ownership import keep_private, make_private
 from bot.serving import serving
 from bot.storage import Durability
 from bot.tables import members
@@ -63,7 +64,9 @@ async def open_stage(
     settings: Settings | None = None,
 ) -> AsyncIterator[Stage]:
     """The running stage; port 0 leaves the choice to the system."""
+    make_private()
     folder.mkdir(parents=True, exist_ok=True)
+    keep_private(folder)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
         database=folder / SERVICE_FILE,
