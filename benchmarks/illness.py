@@ -33,6 +33,7 @@ from benchmarks.verdict import Verdict, judge, unfinished
 from bot.activity import Activity
 from bot.clock import SystemClock
 from bot.storage import Database
+from config import logs
 from config.settings import Storage
 from config.stage import Stage, open_stage
 from tests import faults, postgres
@@ -174,9 +175,10 @@ async def prove(name: str, seconds: float, staff: int, seed: int, folder: Path) 
             if not run.felt:
                 verdict.violations.append("The bot was ready throughout: the illness was not felt.")
             print(
-                f"{name}: ill for {seconds:.0f} s, all done {settled:.0f} s after the mend; {len(crowd.notices)} notices,"
-                f" {verdict.copies} copies, {verdict.reads} reads, {verdict.answers} people's answers,"
-                f" {client.repeats} calls repeated, {len(verdict.violations)} violations"
+                f"{name}: ill for {seconds:.0f} s, all done {settled:.0f} s after the mend;"
+                f" {len(crowd.notices)} notices, {verdict.copies} copies, {verdict.reads} reads,"
+                f" {verdict.answers} people's answers, {client.repeats} calls repeated,"
+                f" {len(verdict.violations)} violations"
             )
             for line in sorted(run.felt)[:4]:
                 print(f"    /readyz said: {line}")
@@ -191,6 +193,7 @@ def main() -> int:
     options.add_argument("--staff", type=int, default=24)
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
+    logs.configure()
     violations = 0
     for name in given.only:
         folder = Path(tempfile.mkdtemp(prefix="kairanban-illness-"))
