@@ -33,9 +33,9 @@ def declined(status: int, answer: bytes, wait: str | None, now: datetime, *, gon
 
 
 def _wait(value: str | None, now: datetime) -> timedelta | None:
-    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
+    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), at most an hour; 0 if it makes no sense.
 
-    None if it says nothing usable.
+    None if there is none. Of a wait of nothing, the outbox makes a pause that grows.
     """
     if value is None:
         return None
@@ -44,10 +44,10 @@ def _wait(value: str | None, now: datetime) -> timedelta | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
+        except (ValueError, TypeError, OverflowError):
+            return timedelta(0)
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
-    return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
+    return timedelta(0) if math.isnan(seconds) or seconds <= 0 else timedelta(seconds=min(max(seconds, 1), 3600))
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:
