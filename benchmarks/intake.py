@@ -80,8 +80,8 @@ async def bare(folder: Path) -> AsyncIterator[int]:
 
 @asynccontextmanager
 async def intake(folder: Path) -> AsyncIterator[int]:
-    async def ready() -> bool:
-        return True
+    async def ready() -> None:
+        return None
 
     async def nothing() -> None:
         pass

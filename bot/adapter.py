@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, runtime_checkable
 
 from bot.attachments import Shelf
@@ -77,6 +77,9 @@ class Delivery:
 
     Where a key is recognised that is no matter. Elsewhere this try may be a second copy, and ought to say so.
     """
+    tried_at: datetime | None = None
+    """When it was first tried, where it is `uncertain`: keys are remembered for a while only, and this tells whether
+    that is over."""
     priority: int = Priority.REPLY
     reply_token: str | None = None
     """What the event had that this answers; spent or too old, it is of no use, and the message goes the usual way."""
@@ -227,6 +230,18 @@ class Listens(Protocol):
         `take` returns once they are on disk, and raises `InboxUnavailable` if they could not be put there. Cancelled
         when the bot stops.
         """
+
+
+Report = Callable[[str, bool, Mapping[str, object]], None]
+"""Takes the kind of a trouble (`quota_used_up`), whether it stands or is over, and what fills its sentence."""
+
+
+@runtime_checkable
+class ReportsTroubles(Protocol):
+    """An adapter that notices something which people have to mend, and which its own platform is no way to tell of."""
+
+    def report_to(self, report: Report) -> None:
+        """Call `report`, which returns at once and never raises, when a trouble begins and when it is over."""
 
 
 @runtime_checkable

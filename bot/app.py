@@ -20,7 +20,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from types import TracebackType
@@ -33,13 +33,15 @@ from sqlalchemy import func, select
 from bot.activity import Activity
 from bot.adapter import Adapter, Listens
 from bot.clock import Clock, SystemClock
+from bot.database_health import DatabaseHealth
 from bot.dispatch import Dispatcher, DispatchPolicy
 from bot.errors import ConfigurationError
 from bot.events import Event
 from bot.help import with_help
-from bot.inbox import Inbox, SqliteInbox
+from bot.inbox import Inbox, Record, SqliteInbox
 from bot.metrics import Metrics
 from bot.outbox import Outbox
+from bot.readiness import Check, mute_sender
 from bot.router import Router
 from bot.serving import serving
 from bot.storage import Database
@@ -73,6 +75,7 @@ class Bot:
         texts: Texts | None = None,
         policy: DispatchPolicy | None = None,
         body_limit: int = BODY_LIMIT,
+        given_up: Callable[[Record], None] = lambda record: None,
     ) -> None:
         names = [adapter.name for adapter in adapters]
         if len(set(names)) < len(names):
@@ -85,6 +88,7 @@ class Bot:
         self.router = with_help(router, self.texts)
         self._policy = policy or DispatchPolicy()
         self._body_limit = body_limit
+        self._given_up = given_up
         self._storage = storage
         self._given_database, self._given_inbox, self._given_outbox = database, inbox, outbox
         self._parts: AsyncExitStack | None = None
@@ -122,6 +126,9 @@ class Bot:
             await adapter.open()
             parts.push_async_callback(adapter.close)
         self.outbox = self._given_outbox or Outbox(self.database, self.adapters, self.clock, self.activity)
+        self.health = DatabaseHealth(self.database, self.clock, self._policy.database_pause)
+        self.health.on_change(self._ring_when_well)
+        self.outbox.on_trouble(self.health.note)
         self.dispatcher = Dispatcher(
             self.router,
             inbox=self.inbox,
@@ -132,6 +139,8 @@ class Bot:
             texts=self.texts,
             metrics=self.metrics,
             policy=self._policy,
+            health=self.health,
+            given_up=self._given_up,
         )
         await self.outbox.start()
         parts.push_async_callback(self.outbox.stop)
@@ -182,21 +191,33 @@ class Bot:
             self.inbox,
             self.clock,
             self.metrics,
-            checks={"database": self._database_answers, "inbox": self._inbox_open, "dispatch": self._dispatch_alive},
+            checks=self.checks,
             refresh=self._count,
             remarks=self._platforms,
             body_limit=self._body_limit,
         )
 
-    async def _database_answers(self) -> bool:
-        async with self.database.snapshot() as db:
-            return bool(await db.scalar(select(1)))
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        """Whether each part can do its work; the bot must be started."""
+        return {
+            "database": self.health.readiness,
+            "inbox": self.inbox.readiness,
+            "dispatch": self._dispatch_alive,
+            "outbox": self._outbox_sends,
+        }
 
-    async def _inbox_open(self) -> bool:
-        return self.inbox.is_open
+    async def _dispatch_alive(self) -> str | None:
+        return None if self.dispatcher.is_alive else "a loop has ended; the log says why. Start the bot again."
 
-    async def _dispatch_alive(self) -> bool:
-        return self.dispatcher.is_alive
+    async def _outbox_sends(self) -> str | None:
+        if not self.outbox.is_alive:
+            return "a sender has ended; the log says why. Start the bot again."
+        return await mute_sender(self.database, self.outbox, self.clock)
+
+    def _ring_when_well(self, reason: str | None) -> None:
+        if reason is None:
+            self.outbox.ring()
 
     def _platforms(self) -> list[str]:
         """How each platform stands, a line each."""

@@ -15,7 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from bot.bilingual import reason, shown
 from bot.errors import NotOnShelf, Refused
+from bot.folders import sync_folder
 from bot.messages import Attachment
 
 FILES = 10
@@ -38,7 +40,7 @@ class Shelf:
         try:
             return await asyncio.to_thread(self._keep, file)
         except OSError as error:
-            raise Refused("attachment.unreadable", name=file.name, reason=error.strerror or "") from error
+            raise Refused("attachment.unreadable", name=shown(file.name), reason=reason(error)) from error
 
     async def keep_stream(self, name: str, pieces: AsyncIterable[bytes]) -> Attachment:
         """Write a file as it comes. Raises `Refused` as `keep`, and whatever the stream raises."""
@@ -116,6 +118,7 @@ class Shelf:
         place = self.path(attachment)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         draft.replace(place)
+        sync_folder(place.parent)
 
 
 def _not_here(attachment: Attachment, why: str) -> NotOnShelf:

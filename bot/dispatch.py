@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from time import perf_counter
@@ -23,6 +23,7 @@ from bot import handled
 from bot.activity import Activity, Alarm
 from bot.attempt import Attempts
 from bot.clock import Clock
+from bot.database_health import DatabaseHealth
 from bot.errors import ConfigurationError
 from bot.events import BaseEvent, Unknown
 from bot.inbox import Inbox, Record
@@ -52,7 +53,7 @@ class DispatchPolicy:
     retry_after: Sequence[timedelta] = (timedelta(seconds=2), timedelta(seconds=20))
     """Waits between the attempts, by the clock; one attempt more than waits, then the event is kept as failed."""
     database_pause: timedelta = timedelta(seconds=5)
-    """Wait while the database cannot be reached; that counts as no attempt."""
+    """Wait while the database cannot be written; that counts as no attempt."""
     keep_keys: timedelta = timedelta(days=30)
     """How long handled keys are kept: longer than any inbox or platform repeats itself."""
 
@@ -72,6 +73,8 @@ class Dispatcher:
         texts: Texts,
         metrics: Metrics | None = None,
         policy: DispatchPolicy = DispatchPolicy(),
+        health: DatabaseHealth | None = None,
+        given_up: Callable[[Record], None] = lambda record: None,
     ) -> None:
         if policy.time_limit >= BUSY_TIMEOUT:
             raise ConfigurationError(
@@ -88,13 +91,15 @@ class Dispatcher:
         self._attempts = Attempts(
             router, database=database, outbox=outbox, clock=clock, texts=texts, time_limit=policy.time_limit
         )
+        self._health = health or DatabaseHealth(database, clock, policy.database_pause)
         self._settling = Settling(
             inbox,
-            database,
+            self._health,
             clock,
             self._metrics,
             retry_after=policy.retry_after,
             database_pause=policy.database_pause,
+            given_up=given_up,
         )
         self._conversations: dict[Conversation, deque[Record]] = {}
         self._ready: asyncio.Queue[Conversation] = asyncio.Queue()
@@ -223,6 +228,8 @@ class Dispatcher:
         event = record.event
         if record.retry_at is not None and record.retry_at > self._clock.now():
             return record
+        if self._health.reason is not None and (held := await self._settling.hold(record)) is not None:
+            return held
         started = perf_counter()
         try:
             outcome = await self._attempts.run(record)
@@ -238,15 +245,16 @@ class Dispatcher:
 
     async def _apply(self, records: list[Record]) -> None:
         """Apply many events in one transaction; one that spoils it is found and set aside."""
+        if self._health.reason is not None and (wait := await self._health.waits()) is not None:
+            self._add_later(records, wait)
+            return
         started = perf_counter()
         try:
             async with asyncio.timeout(self._policy.time_limit.total_seconds()):
                 await self._apply_together(records)
         except Exception as error:
-            if not await self._settling.database_answers():
-                retry_at = self._clock.now() + self._policy.database_pause
-                for record in records:
-                    self._later(replace(record, retry_at=retry_at), partial(self._add_to_bulk, record))
+            if await self._health.is_to_blame(error):
+                self._add_later(records, self._policy.database_pause)
             elif len(records) > 1:
                 for record in records:
                     await self._apply([record])
@@ -271,6 +279,15 @@ class Dispatcher:
             is_new = (record.event.adapter, record.event.key) in new
             has_handler = self._router.bulk_handlers(type(record.event))
             self._settling.count(record, "duplicate" if not is_new else "handled" if has_handler else "ignored")
+
+    def _add_later(self, records: Sequence[Record], wait: timedelta) -> None:
+        """Put all back together once the database has been left alone for a while."""
+
+        def add() -> None:
+            self._bulk.extend(records)
+            self._bulk_work.ring()
+
+        self._clock.call_at(self._clock.now() + wait, add)
 
     def _later(self, record: Record, action: Callable[[], None]) -> None:
         assert record.retry_at is not None

@@ -110,7 +110,7 @@ class Endings:
                 keys.discard(key)  # should two be the same event, the second is a repetition
                 new.append(ending)
                 if ending.alive is not None:
-                    await mark_reachable(db, ending.event.adapter, ending.alive)
+                    await mark_reachable(db, ending.event.adapter, ending.alive, ending.event.occurred_at)
         outgoing = [item for ending in new for item in ending.outgoing]
         if outgoing:
             await self._outbox.enqueue_all(db, outgoing)

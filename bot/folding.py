@@ -15,8 +15,10 @@ Kept apart, because they are different words: 髙 and 高, 第一 and 第1, (株
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Container, Iterable
+from functools import lru_cache
 
 _DASHES = "‐‑‒–—―⁃−─━﹘﹣-ーｰ⁻₋"
 _DOTS = "·•‧∙⋅・･᛫"
@@ -36,10 +38,12 @@ _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
 _SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180F))
 # Katakana and characters that a reader cannot tell apart in most typefaces.
 _TWINS = str.maketrans("カニハロタエトオ-チ|l", "力二八口夕工卜才一千11")
+_BREAKS = re.compile(r"\s*[\r\n\t\x0b\x0c\x85\u2028\u2029]+\s*")
 _LONGEST = 200
 """How many characters of a text a name is looked for in."""
 
 
+@lru_cache(maxsize=1 << 16)
 def fold(text: str) -> str:
     """The key by which two names are the same; empty if there is nothing to see in `text`."""
     if text.isascii() and text.isprintable():
@@ -66,19 +70,27 @@ def look(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """`text` as it is stored and shown: without unseen characters and surrounding blanks, blanks inside as one each.
+    """`text` as it is stored and shown: without unseen characters and surrounding blanks, line breaks as blanks.
 
-    Width, case, brackets and variation selectors stay: they are how the name is written.
+    Width, case, brackets, blanks inside and variation selectors stay: they are how the name is written.
     """
-    return " ".join(_seen(text, selectors=True).split()) if not _plain(text) else text
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return _BREAKS.sub(" ", "".join(letter for letter in text if not _unseen(letter) or _selects(letter))).strip()
+
+
+def spelled(text: str) -> str:
+    """The key by which two spellings are one: blanks and what cannot be seen left out, width and case kept."""
+    return "".join(unicodedata.normalize("NFC", tidy(text)).split())
 
 
 def named_at_start(text: str, keys: Container[str]) -> int:
     """How many characters at the start of `text` are the longest name whose folded form is among `keys`; 0 if none.
 
-    Trailing blanks and unseen characters belong to what follows. Names are looked for in the first 200 characters.
+    A name ends where a blank follows, or the text ends. Names are looked for in the first 200 characters.
     """
-    for end in range(min(len(text), _LONGEST), 0, -1):
+    ends = [end for end in range(1, min(len(text), _LONGEST) + 1) if end == len(text) or text[end].isspace()]
+    for end in reversed(ends):
         if not text[end - 1].isspace() and (key := fold(text[:end])) and key in keys:
             return end
     return 0
@@ -92,12 +104,8 @@ def twins(names: Iterable[str]) -> list[tuple[str, ...]]:
     return [tuple(together.values()) for together in alike.values() if len(together) > 1]
 
 
-def _seen(text: str, *, selectors: bool = False) -> str:
-    return "".join(
-        " " if letter.isspace() else letter
-        for letter in text
-        if not _unseen(letter) or (selectors and _selects(letter))
-    )
+def _seen(text: str) -> str:
+    return "".join(letter for letter in text if not _unseen(letter))
 
 
 def _unseen(letter: str) -> bool:
@@ -110,10 +118,6 @@ def _unseen(letter: str) -> bool:
 
 def _selects(letter: str) -> bool:
     return any(first <= ord(letter) <= last for first, last in _SELECTORS)
-
-
-def _plain(text: str) -> bool:
-    return text.isprintable() and " " not in text and not any(map(_unseen, text))
 
 
 def _numbered(folded: str) -> str:

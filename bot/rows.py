@@ -42,3 +42,8 @@ def packed(rows: Iterable[Sequence[object]]) -> str:
 def stored(moment: datetime) -> int:
     """A moment inside a row, as `UtcDateTime` stores it."""
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    """The opposite of `stored`."""
+    return _EPOCH + _MICROSECOND * value

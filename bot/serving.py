@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from socket import socket
 
 from aiohttp import web
 
+from bot.bilingual import both, reason
 from bot.errors import ConfigurationError
 
 _BACKLOG = 128
@@ -38,11 +38,8 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
         try:
             return await asyncio.get_running_loop().create_server(answers, host, port, backlog=backlog)
         except OSError as error:
-            # The system's own words; the loop's repeat the address. A name that is not known has a negative number.
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise ConfigurationError(
-                f"Nobody can be answered at {host}, port {port}: {reason}. "
-                "Stop the program that has this port, or choose another."
+                both("bot", "serving.taken", host=host, port=port, reason=reason(error))
             ) from error
 
     async with _accepting(runner, at_a_port) as listener:

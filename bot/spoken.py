@@ -17,6 +17,7 @@ _LEFT_OUT = re.compile("[\\s\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f
 _NUMBER = re.compile(r"\s*\(?(\d{1,2})(?:番目?|つ目|\))?(?:です)?(?:\s*[.):、,\s]\s*(\S.*)?)?\s*[.。]?\s*", re.DOTALL)
 _I_ROW: Final = dict(zip("すくぐむぶぬうつる", "しきぎみびにいちり", strict=True))
 _A_ROW: Final = dict(zip("さかがまばなわたら", "しきぎみびにいちり", strict=True))
+_REMARK = re.compile(r"(?<=.)[（(][^（()）]*[)）]$")
 _KANA = re.compile("[ぁ-ん]")
 
 _YES = """
@@ -83,7 +84,8 @@ def agreed(given: Said, buttons: Sequence[Button]) -> list[int]:
 
 def forms(button: Button) -> set[str]:
     """What a button may be called: 送信する, 送信, 送信します, 送信してください."""
-    return {form for word in (button.label, *button.spoken) for form in _inflected(folded(word))}
+    short = _REMARK.sub("", button.label)  # お知らせとして送る（本文の言葉）
+    return {form for word in {button.label, short, *button.spoken} for form in _inflected(folded(word))}
 
 
 _TO_DO: Final = (

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 from sqlalchemy import BigInteger, MetaData, event
-from sqlalchemy.engine import Connection, Dialect, make_url
+from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
@@ -25,6 +27,9 @@ from bot.turns import Turns
 
 BUSY_TIMEOUT = timedelta(seconds=30)
 """How long a write waits for another process's write. A handler's time limit must stay below it."""
+
+LOG_LIMIT = 64 * 2**20
+"""Bytes that SQLite's write-ahead log keeps once it has been taken up into the database."""
 
 metadata = MetaData(
     naming_convention={
@@ -71,25 +76,27 @@ class Database:
         self._turns = None if self._lines is None else Turns(self._lines)
 
     @classmethod
-    def open(cls, url: str, *, durability: Durability = "full", on_loop: bool = False) -> Database:
+    def open(
+        cls, url: str, *, durability: Durability = "full", on_loop: bool = False, read_only: bool = False
+    ) -> Database:
         """The database at an SQLAlchemy URL: `sqlite+aiosqlite:///path` or `postgresql+asyncpg://…`.
 
         Its errors do not repeat values: they go into logs and lists, and may be people's words.
 
         `on_loop` runs SQLite without a thread, which is several times faster and holds up everything else meanwhile:
-        for rehearsals in virtual time.
+        for rehearsals in virtual time. `read_only` looks at an SQLite file that may not be written.
         """
         if url.startswith("sqlite"):
             # The driver would begin transactions by itself, and deferred ones; without an isolation level it leaves
             # that to us.
             engine = create_async_engine(
-                make_url(url).set(drivername=DRIVER),
+                _looked_at(make_url(url)) if read_only else make_url(url).set(drivername=DRIVER),
                 pool_size=32,
                 max_overflow=0,
                 connect_args={"isolation_level": None, "on_loop": on_loop},
                 hide_parameters=True,
             )
-            _speak_sqlite(engine, "FULL" if durability == "full" else "OFF")
+            _speak_sqlite(engine, "FULL" if durability == "full" else "OFF", read_only=read_only)
         else:
             engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, hide_parameters=True)
         return cls(engine)
@@ -165,17 +172,27 @@ class Database:
         await self._engine.dispose()
 
 
-def _speak_sqlite(engine: AsyncEngine, synchronous: Literal["FULL", "OFF"]) -> None:
+def _looked_at(url: URL) -> URL:
+    """The same file, never to be written; without a log beside it, SQLite must not ask for a lock either."""
+    file = Path(url.database or "").absolute()
+    log_beside = file.with_name(f"{file.name}-wal").exists()
+    query = {"mode": "ro", "uri": "true"} | ({} if log_beside else {"immutable": "1"})
+    return url.set(drivername=DRIVER, database=f"file:{quote(str(file))}", query=query)
+
+
+def _speak_sqlite(engine: AsyncEngine, synchronous: Literal["FULL", "OFF"], *, read_only: bool) -> None:
+    kept = () if read_only else ("journal_mode=WAL", f"synchronous={synchronous}")
+
     @event.listens_for(engine.sync_engine, "connect")
     def connect(connection: Any, record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={synchronous}",
+            *kept,
             f"busy_timeout={int(BUSY_TIMEOUT.total_seconds() * 1000)}",
             "foreign_keys=ON",
             "cache_size=-65536",
             "temp_store=MEMORY",
+            f"journal_size_limit={LOG_LIMIT}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

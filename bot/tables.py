@@ -85,6 +85,7 @@ addresses = Table(
     ),  # false once they blocked the bot, or it was refused
     Column("unreachable_since", UtcDateTime),
     Column("unreachable_reason", Text),  # a platform's words, or bot.unreachable.LEFT
+    Column("moved_at", UtcDateTime),  # when they last came or went there, by the platform's clock
     UniqueConstraint("adapter", "address"),
 )
 
@@ -211,6 +212,14 @@ offers = Table(
     Column("pushed", Boolean, nullable=False),  # nobody had asked for it: it is not superseded by an answer
     Column("offered_at", UtcDateTime, nullable=False),  # rows are pruned after half a day
     Index("ix_offers_talk", "adapter", "address"),
+)
+
+# One row that is written to find out whether rows can be.
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
 )
 
 # ------------------------------------------------------------------- events

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
@@ -43,9 +43,24 @@ class Standing:
     """The platforms by which the same person is reached besides."""
 
 
-async def mark_reachable(db: AsyncConnection, adapter: str, address: str) -> None:
-    """Note that messages to an address are seen there again."""
-    await db.execute(_AGAIN, {"at_adapter": adapter, "at_address": address})
+async def mark_reachable(db: AsyncConnection, adapter: str, address: str, at: datetime) -> None:
+    """Note that at this moment, by the platform's clock, its owner spoke there, so messages are seen there again.
+
+    Not if they are known to have left it later: what platforms tell again comes late.
+    """
+    await db.execute(_SPOKE, {"at_adapter": adapter, "at_address": address, "moment": at})
+
+
+async def note_coming(db: AsyncConnection, adapter: str, address: str, at: datetime) -> None:
+    """Note that somebody befriended or unblocked the bot, unless they are known to have left it later."""
+    await db.execute(_CAME, {"at_adapter": adapter, "at_address": address, "moment": at})
+
+
+async def note_going(db: AsyncConnection, adapter: str, address: str, at: datetime, now: datetime) -> None:
+    """Note that somebody blocked the bot or left its talk, unless they are known to have come back later."""
+    where = {"at_adapter": adapter, "at_address": address, "moment": at}
+    if (await db.execute(_MOVED, where)).rowcount:
+        await mark_unreachable(db, adapter, address, now)
 
 
 async def mark_unreachable(db: AsyncConnection, adapter: str, address: str, now: datetime, reason: str = LEFT) -> None:
@@ -85,8 +100,12 @@ async def try_again(db: AsyncConnection, clock: Clock, chosen: Sequence[Standing
 
 
 _HERE = (addresses.c.adapter == bindparam("at_adapter"), addresses.c.address == bindparam("at_address"))
-_AGAIN = update(addresses).where(*_HERE).values(AGAIN)
-_AGAIN_IF_ASIDE = _AGAIN.where(~addresses.c.reachable)
+_MOMENT = bindparam("moment", type_=UtcDateTime)
+_NOT_SINCE = or_(addresses.c.moved_at.is_(None), addresses.c.moved_at <= _MOMENT)
+_SPOKE = update(addresses).where(*_HERE, _NOT_SINCE).values(AGAIN)
+_CAME = _SPOKE.values(moved_at=_MOMENT)
+_MOVED = update(addresses).where(*_HERE, _NOT_SINCE).values(moved_at=_MOMENT)
+_AGAIN_IF_ASIDE = update(addresses).where(*_HERE, ~addresses.c.reachable).values(AGAIN)
 _MARK = (
     update(addresses)
     .where(*_HERE, addresses.c.reachable)

@@ -70,6 +70,17 @@ problem_reports = Table(
     Column("member_id", ForeignKey("members.id"), nullable=False, index=True),
     Column("at", UtcDateTime, nullable=False),
     Column("text", Text, nullable=False),
+    Column("closed_at", UtcDateTime),  # NULL: somebody still has to see to it
+)
+
+problem_answers = Table(
+    "problem_answers",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("problem_id", ForeignKey("problem_reports.id"), nullable=False, index=True),
+    Column("actor", Text, nullable=False),  # the staff number of who answered, or the account on the server
+    Column("at", UtcDateTime, nullable=False),
+    Column("text", Text, nullable=False),  # empty: closed without a word
 )
 
 Acts = Select[Any] | CompoundSelect[Any]

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from bot.clock import TOKYO
 from bot.errors import KairanbanError
-from bot.roster.grid import Sheet, read_sheets
+from bot.office import Sheet, read_sheets
 from bot.texts import Texts
 
 MOST_PROBLEMS = 50
@@ -123,32 +123,39 @@ class _Reader:
     def __init__(self, data: bytes, headings: Mapping[str, Sequence[str]], needed: str, texts: Texts) -> None:
         self._texts = texts
         self._faults: list[str] = []
-        self._sheet: Sheet = next(read_sheets(data))
+        sheets = (sheet for sheet in read_sheets(data) if not sheet.hidden and sheet.rows)
+        self._sheet: Sheet = next(sheets, Sheet("", ()))
         self._headings = headings
         names = {name: key for key, spellings in headings.items() for name in spellings}
-        first = [_plain(cell) for cell in self._sheet.rows[0]] if self._sheet.rows else []
+        # A line sep=, or nothing, may stand above the headings.
+        self._top = next((row for row, cells in enumerate(self._sheet.rows, 1) if any(map(str.strip, cells))), 1)
+        first = [_plain(cell) for cell in self._sheet.rows[self._top - 1]] if self._sheet.rows else []
         self.columns: dict[str, int] = {}
         for place, heading in enumerate(first):
             key = names.get(heading.casefold())
             if key is not None and key not in self.columns:
                 self.columns[key] = place
             elif key is not None:
-                self._say(1, heading, "twice", value=heading)
+                self._say(self._top, heading, "twice", value=heading)
             elif heading and heading.casefold() not in FROM_THE_ROSTER:
                 known = "、".join(spellings[0] for spellings in headings.values())
-                self._say(1, heading, "unknown_heading", known=known)
+                self._say(self._top, heading, "unknown_heading", known=known)
         if needed not in self.columns or len(self.columns) < 2:
-            self._say(1, headings[needed][0], "no_heading", known="、".join(name[0] for name in headings.values()))
+            self._say(
+                self._top, headings[needed][0], "no_heading", known="、".join(name[0] for name in headings.values())
+            )
             self.finish(found=True)
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Each line that is not blank, with its number in the file and its cells by key."""
-        for row, cells in enumerate(self._sheet.rows[1:], start=2):
+        for row, cells in enumerate(self._sheet.rows[self._top :], start=self._top + 1):
             if any(cell.strip() for cell in cells):
-                yield (
-                    row,
-                    {key: _plain(cells[place]) if place < len(cells) else "" for key, place in self.columns.items()},
-                )
+                yield row, {key: _plain(self._cell(row, key, place)) for key, place in self.columns.items()}
+
+    def _cell(self, row: int, key: str, place: int) -> str:
+        """Dates and counts by their value, whatever their format; names and numbers of people as they are shown."""
+        counted = key in COUNT_HEADINGS and key != CODE
+        return self._sheet.plain(row, place) if counted else self._sheet.shown(row, place)
 
     def value(
         self, row: int, key: str, cells: Mapping[str, str], read: Callable[[str], T | None], fault: str

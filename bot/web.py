@@ -25,6 +25,7 @@ from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown
 from bot.inbox import Inbox
 from bot.metrics import Metrics
+from bot.readiness import Check, found
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +36,6 @@ REASON_LENGTH = 1_000
 RETRY_AFTER = 10
 """Seconds after which a platform is asked to try again while the log is full."""
 
-Check = Callable[[], Awaitable[bool]]
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -52,7 +52,7 @@ def build_server(
 ) -> web.Server:
     """The server, to be made in the running loop.
 
-    `checks` say whether a part is ready, `refresh` updates gauges, `remarks` are lines about what is no reason to be
+    `checks` say why a part is not ready, `refresh` updates gauges, `remarks` are lines about what is no reason to be
     not ready: a platform that is down must not take the others' webhooks with it.
     """
 
@@ -60,10 +60,10 @@ def build_server(
         return web.Response(text="ok\n")
 
     async def readyz(request: web.BaseRequest) -> web.Response:
-        states = {name: await _passes(check) for name, check in checks.items()}
-        lines = "".join(f"{name}: {'ok' if state else 'not ready'}\n" for name, state in states.items())
+        states = await found(checks)
+        lines = "".join(f"{name}: {'ok' if why is None else f'not ready: {why}'}\n" for name, why in states.items())
         lines += "".join(f"{remark}\n" for remark in remarks())
-        return web.Response(status=200 if all(states.values()) else 503, text=lines)
+        return web.Response(status=503 if any(states.values()) else 200, text=lines)
 
     async def prometheus(request: web.BaseRequest) -> web.Response:
         await refresh()
@@ -202,11 +202,3 @@ def _event_counter(metrics: Metrics, adapter: str) -> Callable[[Sequence[Event],
             repeated.inc(len(events) - new)
 
     return count
-
-
-async def _passes(check: Check) -> bool:
-    try:
-        return await check()
-    except Exception:
-        log.exception("readiness_check_failed")
-        return False

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select
+from sqlalchemy import and_, bindparam, case, delete, literal_column, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.storage import UtcDateTime
-from broadcasts.tables import awaited_details, broadcast_answers, broadcast_recipients, broadcasts
+from broadcasts.tables import answer_words, awaited_details, broadcast_answers, broadcast_recipients, broadcasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,14 @@ async def keep(db: AsyncConnection, broadcast_id: int, member_id: int, answer: A
     values = {"choice": answer.choice, "detail": answer.detail, "at": answer.at, "key": answer.key}
     row = {f"{place}_{name}": value for place in ("first", "latest") for name, value in values.items()}
     await db.execute(_KEEP[db.dialect.name], {"broadcast_id": broadcast_id, "member_id": member_id, **row})
+
+
+async def keep_words(
+    db: AsyncConnection, broadcast_id: int, member_id: int, words: str, at: datetime, key: str
+) -> None:
+    """Keep what somebody wrote while a question was open, once an event, whatever is understood of it."""
+    values = {"broadcast_id": broadcast_id, "member_id": member_id, "at": at, "key": key, "text": words}
+    await db.execute(_KEEP_WORDS[db.dialect.name], values)
 
 
 # Built once: a night's answers come in by the hundred.
@@ -71,6 +79,7 @@ RECENT_QUESTIONS = (
     )
     .order_by(broadcasts.c.sent_at.desc(), broadcasts.c.id.desc())
 )
+SAFETY_OPEN = RECENT_QUESTIONS.where(broadcasts.c.asks == literal_column("'safety'")).limit(1)
 GIVEN = select(broadcast_answers).where(
     broadcast_answers.c.broadcast_id == bindparam("broadcast_id"),
     broadcast_answers.c.member_id == bindparam("member_id"),
@@ -97,4 +106,8 @@ def _keeping(store: postgresql.Insert | sqlite.Insert) -> Any:
 _KEEP = {
     "sqlite": _keeping(sqlite.insert(broadcast_answers)),
     "postgresql": _keeping(postgresql.insert(broadcast_answers)),
+}
+_KEEP_WORDS = {
+    "sqlite": sqlite.insert(answer_words).on_conflict_do_nothing(index_elements=["key"]),
+    "postgresql": postgresql.insert(answer_words).on_conflict_do_nothing(index_elements=["key"]),
 }

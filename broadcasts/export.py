@@ -13,10 +13,12 @@ from sqlalchemy import and_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import to_tokyo
+from bot.office.cp932 import to_cp932
 from bot.roster.cells import harden
 from bot.tables import departments, members
 from bot.texts import Texts
-from broadcasts.tables import broadcast_answers, broadcast_recipients
+from broadcasts.questions import question_of
+from broadcasts.tables import broadcast_answers, broadcast_recipients, broadcasts
 
 Encoding = Literal["utf-8", "cp932"]
 
@@ -66,16 +68,25 @@ async def table(db: AsyncConnection, broadcast_id: int, texts: Texts) -> list[li
     """The headings and a row for each recipient, in the department they were in when the notice went out."""
     rows = await db.execute(_ROWS, {"broadcast_id": broadcast_id})
     headings = [texts(f"export.column.{name}") for name in COLUMNS]
-    return [headings, *([harden(_cell(value)) for value in row] for row in rows)]
+    notice = (await db.execute(select(broadcasts).where(broadcasts.c.id == broadcast_id))).one_or_none()
+    question = None if notice is None else question_of(notice)
+
+    def words(name: str, value: str | datetime | None) -> str:
+        # An answer stands as its button said it; what no question of the notice says any more stays as it is stored.
+        if name.endswith("_choice") and isinstance(value, str) and question is not None and question.knows(value):
+            return question.label(texts, value)
+        return _cell(value)
+
+    return [headings, *([harden(words(*pair)) for pair in zip(COLUMNS, row, strict=True)] for row in rows)]
 
 
 def to_csv(rows: Sequence[Sequence[str]], encoding: Encoding) -> bytes:
-    """UTF-8 with a byte order mark, or CP932, in which a letter that it lacks becomes 〓 as Japanese printers do."""
+    """UTF-8 with a byte order mark, or CP932, in which a letter that it lacks becomes a plain one or 〓."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\r\n", quoting=csv.QUOTE_ALL).writerows(rows)
     if encoding == "utf-8":
         return text.getvalue().encode("utf-8-sig")
-    return "".join(_in_cp932(letter) for letter in text.getvalue()).encode("cp932")
+    return to_cp932(text.getvalue())[0]
 
 
 def to_xlsx(rows: Sequence[Sequence[str]]) -> bytes:
@@ -102,11 +113,3 @@ def _cell(value: str | datetime | None) -> str:
     if isinstance(value, datetime):
         return f"{to_tokyo(value):%Y-%m-%d %H:%M:%S}"
     return value or ""
-
-
-def _in_cp932(letter: str) -> str:
-    try:
-        letter.encode("cp932")
-    except UnicodeEncodeError:
-        return "〓"
-    return letter

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Adapter
 from bot.messages import Attachment
-from bot.tables import departments
+from bot.tables import departments, members
 from broadcasts import notices
 from broadcasts.audience import AUDIENCE, Audience
 from broadcasts.fanout import fingerprint, routes
@@ -55,6 +55,8 @@ class Preview:
     """(name, recipients) of the platforms that cannot carry these files: people there are told their names."""
     platforms: Sequence[tuple[str, int]] = ()
     """(name, recipients who are reached there first)."""
+    unranked: Sequence[tuple[str, int]] = ()
+    """(post, holders) whose place is not known, where the audience says 「以上」: they are not among those above."""
     down: Sequence[str] = ()
     """Those of the platforms that are down right now: whoever has another address gets it there."""
 
@@ -86,6 +88,16 @@ _SPOKEN = re.compile(r"[【《〔\[(（「『＜<\s]*(緊急|訓練)(?!\w)|[【\
 def _sounds_like(text: str) -> str:
     found = _SPOKEN.match(text)
     return (found[1] or found[2]) if found is not None else ""
+
+
+async def _unranked(db: AsyncConnection) -> list[tuple[str, int]]:
+    query = (
+        select(members.c.post, func.count())
+        .where(members.c.active, members.c.post != "", members.c.rank == 0)
+        .group_by(members.c.post)
+        .order_by(members.c.post)
+    )
+    return [(post, count) for post, count in await db.execute(query)]
 
 
 async def preview(
@@ -129,6 +141,7 @@ async def preview(
             await fingerprint(db, audience, draft.audience_key, tuple(adapters)), draft.text
         ),
         sounds_like=_sounds_like(draft.text) if draft.kind == "notice" else "",
+        unranked=await _unranked(db) if '"post_and_above"' in draft.audience else (),
         buttons=[button.label for button in message.buttons],
         held_until=held_until,
         planned=planned,

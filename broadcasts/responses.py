@@ -8,6 +8,7 @@ place, a time or a reason to what they had pressed. One row a person keeps the e
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,8 @@ from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import answer_rows as rows
 from broadcasts import receipts, tallies
+from broadcasts.condition import condition
+from broadcasts.distress import Distress
 from broadcasts.questions import (
     DETAIL_LENGTH,
     NEEDS_HELP,
@@ -33,12 +36,14 @@ from broadcasts.questions import (
     question_of,
     said_plainly,
 )
-from broadcasts.tables import awaited_details, broadcast_answers
+from broadcasts.tables import awaited_details
 from broadcasts.tallies import Person, Tally
 from broadcasts.wording import Wording
 
 RECENT = timedelta(days=3)
 """How long after a question plain words in pair talk are looked at as an answer to it."""
+TOGETHER_LENGTH = 1000
+"""Characters of what somebody in need has written, put together in one answer; each text is kept whole besides."""
 PATIENCE = timedelta(minutes=30)
 """How long words in pair talk are taken for the place, time or reason that was asked for."""
 
@@ -46,8 +51,9 @@ PATIENCE = timedelta(minutes=30)
 class Responses:
     """Takes answers from buttons and from words, and says back what it has understood."""
 
-    def __init__(self, database: Database, texts: Texts, wording: Wording) -> None:
+    def __init__(self, database: Database, texts: Texts, wording: Wording, distress: Distress) -> None:
         self._database = database
+        self._distress = distress
         self._texts = texts
         self._wording = wording
 
@@ -62,22 +68,79 @@ class Responses:
         return await self._take(db, notice, question, member, rows.Answer(choice, "", at, key))
 
     async def waits_for(self, member: Member, at: datetime) -> bool:
-        """Whether the member's next words may be part of an answer; a glance that stands in no writer's way."""
+        """Whether the member's next words may be part of an answer; a glance that stands in no writer's way.
+
+        A safety question stays open after its answer: what people write then is about how they are.
+        """
         async with self._database.snapshot() as db:
-            return (await db.execute(rows.AWAITED, {"member_id": member.id, "at": at})).first() is not None
+            if (await db.execute(rows.AWAITED, {"member_id": member.id, "at": at})).first() is not None:
+                return True
+            values = {"member_id": member.id, "since": at - RECENT}
+            return (await db.execute(rows.SAFETY_OPEN, values)).first() is not None
 
     async def hear(
         self, db: AsyncConnection, member: Member, words: str, location: Location | None, *, at: datetime, key: str
     ) -> Message | None:
-        """Take words or a place that were asked for; None if nothing was, or not this."""
+        """Take words or a place while a question is open: nothing of it is lost.
+
+        None if the words are for somebody else, or for nobody; with a safety question open they are kept even so.
+        """
+        safety = (await db.execute(rows.SAFETY_OPEN, {"member_id": member.id, "since": at - RECENT})).first()
         notice = (await db.execute(rows.AWAITED, {"member_id": member.id, "at": at})).first()
         question = question_of(notice) if notice is not None else None
-        if notice is None or question is None:
+        written = words if location is None else f"{words} {_place(location)}".strip()
+        kept_at = safety if safety is not None else notice
+        if kept_at is None:
             return None
+        await rows.keep_words(db, kept_at.id, member.id, written, at, key)
         # 無事です is no reason for not coming: it answers the other question that is open.
         if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
             return answered
+        if safety is not None:
+            taken = await self._about_safety(db, safety, member, words, location, at=at, key=key)
+            if taken is not None:
+                return taken
+        if notice is None or question is None or question.asks == "safety":
+            return None
+        if condition(words).alarming:  # ill or hurt is also a reason not to come: both are noted
+            await self._distress.tell(db, notice, member, "words", written, at=at, key=key)
         return await self._understand(db, notice, question, member, notice.choice, words, location, at=at, key=key)
+
+    async def _about_safety(
+        self,
+        db: AsyncConnection,
+        notice: Row[Any],
+        member: Member,
+        words: str,
+        location: Location | None,
+        *,
+        at: datetime,
+        key: str,
+    ) -> Message | None:
+        """Take what somebody writes about how they are; None if it says nothing of that."""
+        question = question_of(notice)
+        assert question is not None
+        given = (await db.execute(rows.GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
+        before = None if given is None else given.latest_choice
+        needy = before in NEEDS_HELP
+        said = condition(words)
+        written = " ".join((words if location is None else f"{words} {_place(location)}").split())
+        choice = said.choice
+        if needy and (choice is None or choice == "hurt" or (choice == "safe" and not said.whole)):
+            choice = before  # a need is taken back in plain words or by a button, and never grows smaller by itself
+        if choice is None and location is not None and before is not None:
+            choice = before
+        if choice is not None:
+            detail = "" if said.whole else written[:DETAIL_LENGTH]
+            if needy and choice != "safe" and given is not None and given.latest_detail:
+                detail = f"{given.latest_detail} / {written}"[:TOGETHER_LENGTH]
+            answer = rows.Answer(choice, detail, at, key)
+            told = written if choice in NEEDS_HELP or said.alarming else None
+            return await self._take(db, notice, question, member, answer, told=told)
+        if said.alarming:
+            reached = await self._distress.tell(db, notice, member, "words", written, at=at, key=key)
+            return await self._asked_about(db, notice, question, member, "kept_told" if reached else "told_nobody")
+        return None
 
     async def say(
         self, db: AsyncConnection, member: Member, asks: Ask, words: str, *, at: datetime, key: str
@@ -102,20 +165,34 @@ class Responses:
     async def guess(self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str) -> Message | None:
         """Take words that nothing asked for, if they are a choice of a recent question: 「無事です」.
 
-        Other words while a question is unanswered: that question again, so that nobody believes to have answered.
-        None if there is nothing to answer.
+        Other words while a question is unanswered are kept, and the question comes again; words after an answer about
+        safety are kept beside it. None if there is no question.
         """
         if (answered := await self._plain_answer(db, member, words, at=at, key=key)) is not None:
             return answered
-        values = {"member_id": member.id, "since": at - RECENT}
-        unanswered = (
-            await db.execute(rows.RECENT_QUESTIONS.where(broadcast_answers.c.latest_at.is_(None)), values)
-        ).first()
-        question = question_of(unanswered) if unanswered is not None else None
-        if unanswered is None or question is None:
+        found = (await db.execute(rows.RECENT_QUESTIONS, {"member_id": member.id, "since": at - RECENT})).all()
+        if not found:
             return None
-        again = await self._ask_again(db, unanswered, question, member)
-        return again.model_copy(update={"text": f"{self._texts('answer.not_yet')}\n\n{again.text}"})
+        open_ones = []
+        for each in found:
+            given = (await db.execute(rows.GIVEN, {"broadcast_id": each.id, "member_id": member.id})).first()
+            if given is None:
+                open_ones.append(each)
+        safety = next((each for each in found if each.asks == "safety"), None)
+        if not open_ones and safety is None:
+            return None
+        notice = open_ones[0] if open_ones else safety
+        assert notice is not None
+        question = question_of(notice)
+        assert question is not None
+        await rows.keep_words(db, notice.id, member.id, words, at, key)
+        if open_ones:
+            safe = question.asks == "safety"
+            return await self._asked_about(db, notice, question, member, "kept" if safe else "kept_question")
+        given = (await db.execute(rows.GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).one()
+        label = question.label(self._texts, counted_as(given.latest_choice))
+        beside = self._wording.marked(notice.kind, self._texts("answer.kept_beside", answer=label))
+        return Message(text=beside, reference=_reference(notice))
 
     async def tally(self, broadcast_id: int | None, asks: Ask | None = None) -> Tally:
         """How a question was answered; without a number, the latest that asks so. Raises `Refused` if there is none."""
@@ -171,7 +248,10 @@ class Responses:
             case "arrival" if detail:
                 found = arrival(detail, at)
                 if found is None:
-                    return Message(text=self._marked(notice, "answer.unreadable_time"), reference=_reference(notice))
+                    await rows.keep_words(db, notice.id, member.id, words, at, key)
+                    said = f"{self._texts('answer.unreadable_kept')}{self._texts('answer.unreadable_time')}"
+                    text = self._wording.marked(notice.kind, said)
+                    return Message(text=text, reference=_reference(notice))
                 choice = found
             case "reason" if detail:
                 choice = f"{choice}:other"
@@ -180,13 +260,27 @@ class Responses:
         return await self._take(db, notice, question, member, rows.Answer(choice, detail, at, key))
 
     async def _take(
-        self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member, answer: rows.Answer
+        self,
+        db: AsyncConnection,
+        notice: Row[Any],
+        question: Question,
+        member: Member,
+        answer: rows.Answer,
+        *,
+        told: str | None = None,
     ) -> Message:
+        """Note an answer and say so; `told` are words that the headquarters gets in place of the answer's detail."""
         if notice.state == "recalled" and answer.at > notice.closed_at:
             return Message(text=self._marked(notice, "answer.recalled"))
         if not await receipts.acknowledge(db, notice.id, member.id, answer.at):
             return Message(text=self._marked(notice, "answer.not_asked"))
+        values = {"broadcast_id": notice.id, "member_id": member.id}
+        before = (await db.execute(rows.GIVEN, values)).first()
+        again = before is not None and before.latest_choice == answer.choice and not answer.detail
+        if before is not None and again and answer.choice in NEEDS_HELP:
+            answer = replace(answer, detail=before.latest_detail)  # pressed once more: the place that they wrote stays
         await rows.keep(db, notice.id, member.id, answer)
+        reached = await self._tell_of(db, notice, question, member, before, answer, told)
         await db.execute(rows.AWAIT_NOTHING, {"member_id": member.id})
         wanted = None if answer.detail else question.detail(answer.choice)
         if wanted is not None:
@@ -197,6 +291,8 @@ class Responses:
             )
         said = describe(self._texts, question, answer.choice, answer.detail)
         lines = [self._texts("answer.noted", answer=said, time=clock_time(answer.at))]
+        if reached is not None:
+            lines.append(self._texts("answer.told" if reached else "answer.told_nobody"))
         if wanted is not None:
             urgent = "_help" if answer.choice in NEEDS_HELP else ""
             lines.append(self._texts(f"answer.ask_{wanted}{urgent}"))
@@ -205,6 +301,44 @@ class Responses:
         buttons: tuple[Button, ...] = question.buttons(self._texts, notice.id, offered) if offered else ()
         text = self._wording.marked(notice.kind, "\n".join(lines))
         return Message(text=text, buttons=buttons, reference=_reference(notice))
+
+    async def _tell_of(
+        self,
+        db: AsyncConnection,
+        notice: Row[Any],
+        question: Question,
+        member: Member,
+        before: Row[Any] | None,
+        answer: rows.Answer,
+        told: str | None,
+    ) -> bool | None:
+        """Tell the headquarters of a need, its words and its end; whether it is reached, None if there is nothing."""
+        if question.asks != "safety":
+            return None
+        if before is not None and (before.latest_at, before.latest_key) >= (answer.at, answer.key):
+            # Told before or overtaken: what was said since is what counts. Words are passed on even so.
+            if told is None or before.latest_key == answer.key:
+                return None
+            return await self._distress.tell(db, notice, member, "words", told, at=answer.at, key=answer.key)
+        was = None if before is None else before.latest_choice
+        words = answer.detail if told is None else told
+        if answer.choice in NEEDS_HELP:
+            if before is not None and was == answer.choice and told is None and before.latest_detail == answer.detail:
+                return None  # pressed twice
+            state = answer.choice
+        elif was in NEEDS_HELP:
+            state = answer.choice
+        elif told is not None:
+            state = "words"
+        else:
+            return None
+        return await self._distress.tell(db, notice, member, state, words, at=answer.at, key=answer.key)
+
+    async def _asked_about(
+        self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member, key: str
+    ) -> Message:
+        again = await self._ask_again(db, notice, question, member)
+        return again.model_copy(update={"text": f"{self._texts(f'answer.{key}')}\n\n{again.text}"})
 
     async def _ask_again(self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member) -> Message:
         message = self._wording.notice(notice.id, notice.kind, notice.corrected_text or notice.text, question)

@@ -27,13 +27,15 @@ from bot.outbox import Outbox, SentDelivery
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts import notices, receipts, report, unsent
-from broadcasts.agenda import Agenda
+from broadcasts.agenda import Agenda, Dated
 from broadcasts.approval import Approvals
 from broadcasts.asking_again import AskingAgain
 from broadcasts.audience import EVERYONE, Audience
 from broadcasts.corrections import Corrections
 from broadcasts.dialogues import Dialogues
+from broadcasts.distress import Distress
 from broadcasts.drafts import Drafts
+from broadcasts.forgotten import Forgotten
 from broadcasts.keeper import RoomKeeper
 from broadcasts.notices import Diary
 from broadcasts.preview import Preview
@@ -84,7 +86,8 @@ class Broadcasts:
         self.approvals = Approvals(outbox, adapters, clock, texts, settings.approval, settings.quiet)
         self.reviews = Reviews(outbox, adapters, clock, texts, wording)
         self.schedules = Schedules(outbox, adapters, clock, texts, self._send_scheduled)
-        self.responses = Responses(database, texts, wording)
+        self.distress = Distress(outbox, tuple(adapters), clock, texts, wording)
+        self.responses = Responses(database, texts, wording, self.distress)
         self.recalls = Recalls(outbox, everything, clock, wording, *guards)
         self.corrections = Corrections(outbox, adapters, clock, wording, settings.quiet, *guards, mail=mail)
         self._reminding = Reminding(database, outbox, adapters, clock, activity, wording, settings)
@@ -94,7 +97,9 @@ class Broadcasts:
         common = (database, outbox, adapters, clock, texts, wording, settings)
         self._drafts = Drafts(*common, self.approvals, self.schedules, diary, self.rooms.ring)
         again = AskingAgain(self.approvals, self._drafts, clock, texts, settings.quiet)
-        self._agenda = Agenda(database, clock, activity, [self.approvals, again, self.reviews, self.schedules])
+        forgotten = Forgotten(outbox, tuple(adapters), clock, texts, settings.quiet)
+        entries: list[Dated] = [self.approvals, again, self.reviews, self.schedules, forgotten]
+        self._agenda = Agenda(database, clock, activity, entries)
         self._sending = Sending(
             *common,
             self._drafts,
@@ -131,9 +136,11 @@ class Broadcasts:
         Raises `Refused` for a missing right (`Forbidden`), a text that is empty, too long or must be mended, and an
         audience of nobody. Roll back then.
         """
-        return await self._drafts.draft(
+        number = await self._drafts.draft(
             db, author, text, kind=kind, audience=audience, question=question, attachments=attachments
         )
+        self._database.after_commit(db, self._agenda.ring)  # should it be forgotten
+        return number
 
     async def preview(self, db: AsyncConnection, broadcast_id: int) -> Preview:
         """What would happen if the draft were sent now. Raises `Refused` if there is no such notice."""

@@ -55,6 +55,9 @@ def preview(texts: Texts, seen: Preview, limit: int, hint: str | None = None) ->
         listed.append(
             texts("broadcast.departments_more", departments=len(rest), members=sum(count for _, count in rest))
         )
+    if seen.unranked:
+        names = texts("read.name_separator").join(post for post, _ in seen.unranked)
+        routes.append(texts("broadcast.unranked", posts=names, members=sum(count for _, count in seen.unranked)))
     if seen.sounds_like:
         routes += ["", texts("broadcast.looks_urgent", word=seen.sounds_like)]
     whole = texts(

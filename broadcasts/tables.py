@@ -96,6 +96,32 @@ awaited_details = Table(
     sqlite_with_rowid=False,
 )
 
+answer_words = Table(
+    "answer_words",
+    metadata,
+    # Every text that somebody wrote while a question was open to them, whatever was understood of it.
+    Column("id", BigId, primary_key=True),
+    Column("broadcast_id", ForeignKey("broadcasts.id"), nullable=False),
+    Column("member_id", ForeignKey("members.id"), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("key", Text, nullable=False, unique=True),  # the event's: what is told twice is kept once
+    Column("text", Text, nullable=False),
+    Index("ix_answer_words_of", "broadcast_id", "member_id"),
+)
+
+help_calls = Table(
+    "help_calls",
+    metadata,
+    # Who is in need, as the headquarters was told, and who there has taken it over.
+    Column("broadcast_id", ForeignKey("broadcasts.id"), primary_key=True, autoincrement=False),
+    Column("member_id", ForeignKey("members.id"), primary_key=True, autoincrement=False),
+    Column("choice", Text, nullable=False),  # hurt, rescue; words: no answer, but words that somebody must read; safe
+    Column("told_at", UtcDateTime, nullable=False),  # the latest that was told
+    Column("taken_by", ForeignKey("members.id")),  # NULL: nobody has said so
+    Column("taken_at", UtcDateTime),
+    sqlite_with_rowid=False,
+)
+
 broadcast_corrections = Table(
     "broadcast_corrections",
     metadata,

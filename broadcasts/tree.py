@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.folding import fold
 from bot.tables import departments
 from broadcasts.tables import broadcast_recipients
 
@@ -95,8 +96,11 @@ def _grow(
 
 def found(tree: Sequence[Branch], wanted: str) -> list[Branch]:
     """The departments that somebody may mean by a name or a path such as `総務部/総務課`."""
-    parts = tuple(part for part in wanted.replace("／", "/").split("/") if part)
-    return [branch for branch in tree if parts and branch.path[-len(parts) :] == parts]
+    parts = [part for part in wanted.replace("／", "/").split("/") if part.strip()]
+    keys = list(map(fold, parts))
+    alike = [branch for branch in tree if parts and list(map(fold, branch.path[-len(parts) :])) == keys]
+    exact = [branch for branch in alike if branch.path[-len(parts) :] == tuple(parts)]
+    return exact or alike
 
 
 def subtree(tree: Sequence[Branch], top: Branch) -> list[Branch]:

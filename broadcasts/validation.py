@@ -1,7 +1,8 @@
 """What a text is looked at for before it goes to everybody: an error stops it, a warning asks a second time.
 
-Errors are what nobody can want: a variable that was never filled in, a personal number, a card number, a password.
-Warnings are what is usually a slip but may be meant: a blank such as 〇〇, a telephone number, a crowd of mentions.
+Errors are what nobody can want: a variable that was never filled in, a password. Warnings are what is usually a slip
+but may be meant: a blank such as 〇〇, a telephone number, a crowd of mentions, and figures that look like a personal
+or a card number: of twelve figures that mean something else, every eleventh has the right check digit.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ MENTIONS = 5
 
 _VARIABLE = re.compile(r"\$?\{[^{}\n]{0,40}\}")
 _BLANK = re.compile(r"[〇○◯●]{2,}|[×xX＊*△]{2,}(?=[年月日時分階人号課室])|[〇○◯●](?=[月日時分])|_{3,}")
-_DIGITS = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){11,18}(?![0-9])")
+_DIGITS = re.compile(
+    r"(?<![0-9.,/:-])(?:[0-9]{12,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}(?:\1[0-9]{4}(?:\1[0-9]{3})?)?"
+    r"|[0-9]{4}([ -])[0-9]{6}\2[0-9]{4,5})(?![0-9]|[.,/:-][0-9]|\s*[円件人個名台枚冊回本%])"
+)
+"""Twelve to nineteen figures as such numbers are printed: in one, or in their groups. What is counted is none."""
+_DATE = re.compile(r"(?:19|20)[0-9]{2}[ -]?(?:0[1-9]|1[0-2])[ -]?(?:0[1-9]|[12][0-9]|3[01])")
+_CARD = re.compile(
+    r"4[0-9]{12}(?:[0-9]{3}){0,2}|5[1-5][0-9]{14}|2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}"
+    r"|3[47][0-9]{13}|3(?:0[0-5]|[689][0-9])[0-9]{11}|35(?:2[89]|[3-8][0-9])[0-9]{12}|6(?:011|5[0-9]{2}|4[4-9][0-9]|2[0-9]{2})[0-9]{12}"
+)
+"""Issuers' first figures with the lengths of their numbers (ISO/IEC 7812, as the issuers publish them)."""
 _PASSWORD = re.compile(
     r"(?:パスワード|暗証番号|passw(?:or)?d|\bpw|api[ _-]?key|secret|token|トークン)"
     r"\s*(?:は|[:=]|is\b)\s*[「\"']?(?=\S)[!-~]{4,}",
@@ -60,13 +71,13 @@ def warnings(text: str) -> list[Finding]:
 def _findings(plain: str, typed: str) -> Iterator[Finding]:
     if variable := _VARIABLE.search(plain):
         yield Finding("error", "check.variable", variable[0])
-    numbers = [re.sub(r"[ -]", "", found[0]) for found in _DIGITS.finditer(plain)]
-    if any(is_my_number(number) for number in numbers):
-        yield Finding("error", "check.my_number")
-    if any(is_card_number(number) for number in numbers):
-        yield Finding("error", "check.card_number")
     if _PASSWORD.search(plain) or _CREDENTIALS.search(plain):
         yield Finding("error", "check.password")
+    numbers = list(_numbers(plain))
+    if any(is_my_number(number) for number in numbers):
+        yield Finding("warning", "check.my_number")
+    if any(_CARD.fullmatch(number) and is_card_number(number) for number in numbers):
+        yield Finding("warning", "check.card_number")
     if blank := _BLANK.search(typed):
         yield Finding("warning", "check.blank", blank[0])
     if phone := _PHONE.search(plain):
@@ -74,6 +85,15 @@ def _findings(plain: str, typed: str) -> Iterator[Finding]:
     mentions = len(_MENTION.findall(plain))
     if mentions > MENTIONS:
         yield Finding("warning", "check.mentions", str(mentions))
+
+
+def _numbers(plain: str) -> Iterator[str]:
+    """Figures that may be a personal or a card number: no dates, no telephone numbers."""
+    for found in _DIGITS.finditer(plain):
+        grouped = not found[0].isdecimal()
+        if _DATE.match(found[0]) or (grouped and found[0].startswith("0")):
+            continue
+        yield re.sub(r"[ -]", "", found[0])
 
 
 def is_my_number(digits: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import platform
+import sqlite3
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from bot.errors import KairanbanError
 from config.commands import (
     audit,
     broadcast,
@@ -23,6 +24,7 @@ from config.commands import (
     survey,
     trial,
 )
+from config.terminal import run_command
 
 app = typer.Typer(
     name="kairanban",
@@ -48,11 +50,22 @@ app.add_typer(queues.outbox, name="outbox")
 app.add_typer(survey.app, name="survey")
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        python, sqlite = platform.python_version(), sqlite3.sqlite_version
+        typer.echo(f"kairanban {metadata.version('kairanban')} (Python {python}, SQLite {sqlite})")
+        raise typer.Exit
+
+
+@app.callback()
+def kairanban(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="版の番号 / the version")
+    ] = False,
+) -> None:
+    """回覧板: 市役所の連絡ボットと、その試行の予行 / notices for a city hall, and a rehearsal of their trial."""
+
+
 def main() -> None:
     """Run the command line; an error raised on purpose is one sentence and exit code 2."""
-    try:
-        app()
-    except KairanbanError as error:
-        sentence = f"[bold red]エラー / error:[/] {escape(str(error))}"
-        Console(stderr=True, soft_wrap=True, highlight=False).print(sentence)
-        sys.exit(2)
+    sys.exit(run_command(app))

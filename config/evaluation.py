@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import usage
+from bot.bilingual import both
 from bot.clock import TOKYO, to_tokyo
 from bot.errors import ConfigurationError
 from bot.storage import Database
@@ -39,10 +40,7 @@ async def gather(database: Database, keys: Path, period: criteria.Period) -> fac
         async with database.snapshot() as db:
             return await _gather(db, Vault(keys), period)
     except DBAPIError as error:
-        raise ConfigurationError(
-            f"The database cannot be read: {error.orig}. If an older version made it, start this version's "
-            "`kairanban serve` once: that brings it to the newest form."
-        ) from error
+        raise ConfigurationError(both("config", "evaluation.unreadable", problem=error.orig)) from error
 
 
 async def _gather(db: AsyncConnection, vault: Vault, period: criteria.Period) -> facts.Facts:
@@ -90,15 +88,12 @@ async def _period(db: AsyncConnection, acts: Acts, snapshots: Snapshots, period:
     if len(set(moments)) < 2:
         moments += await usage.first_and_last(db, acts) or ()
     if not moments and (period.starts is None or period.ends is None):
-        raise ConfigurationError(
-            "Nothing is on record in this database, so there is no trial to evaluate. Give the database of the trial, "
-            "or write starts and ends into [period] of the criteria."
-        )
+        raise ConfigurationError(both("config", "evaluation.nothing"))
     starts = period.starts or to_tokyo(min(moments)).date()
     # A snapshot at midnight closes the day before it.
     ends = period.ends or (to_tokyo(max(moments)) - timedelta(microseconds=1)).date() + timedelta(days=1)
     if starts >= ends:
-        raise ConfigurationError(f"The trial cannot end ({ends}) before it starts ({starts}); mend [period].")
+        raise ConfigurationError(both("config", "evaluation.period", ends=ends, starts=starts))
     return starts, ends
 
 

@@ -11,18 +11,24 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import get_args
+
+from sqlalchemy import make_url
 
 from bot import Bot, Router, control
 from bot.activity import Activity
-from bot.adapter import Adapter, CarriesFiles, ListsPeople
+from bot.adapter import Adapter, CarriesFiles, ListsPeople, ReportsTroubles
 from bot.adapters.mail import Mail
 from bot.alarms import Alarms
 from bot.attachments import Shelf
-from bot.clock import Clock, SystemClock
+from bot.clock import Clock, SystemClock, to_tokyo
 from bot.directory import link_addresses
-from bot.inbox import SqliteInbox
+from bot.folders import held_alone, sync_folder
+from bot.inbox import Record, SqliteInbox
+from bot.log_shrinking import LogShrinking
 from bot.outbox import CircuitPolicy, Outbox
+from bot.readiness import Watch
 from bot.storage import Database
 from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
@@ -113,9 +119,14 @@ async def open_house(
         inbox = SqliteInbox(storage.inbox_file, clock, durability=storage.durability, on_loop=rehearsal)
         await inbox.open()
         parts.push_async_callback(inbox.close)
+        file = _sqlite_file(storage.database_url)
+        if file is not None:
+            parts.enter_context(held_alone(file))
         database = Database.open(storage.database_url, durability=storage.durability, on_loop=rehearsal)
         parts.push_async_callback(database.close)
         await migrate.upgrade(database)
+        if file is not None and not rehearsal:
+            sync_folder(file.parent)
 
         chosen = adapters_from(settings, clock) if adapters is None else carrying(adapters, settings)
         plugged = {adapter.name: adapter for adapter in chosen}
@@ -126,6 +137,9 @@ async def open_house(
         chats = {name: adapter for name, adapter in plugged.items() if not isinstance(adapter, Mail)}
         mail = next((adapter for adapter in chosen if isinstance(adapter, Mail)), None)
         alarms = Alarms(database, outbox, chats, clock, activity, texts, mail=mail)
+        for adapter in chosen:
+            if isinstance(adapter, ReportsTroubles):
+                adapter.report_to(partial(_pass_on, alarms, adapter.name))
         broadcasts = Broadcasts(
             database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
         )
@@ -160,7 +174,7 @@ async def open_house(
             ),
         )
         router = Router()
-        router.include(broadcast_handlers.build_router(broadcasts))
+        router.include(broadcast_handlers.build_router(broadcasts, router))
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
         router.include(problem_handlers.build_router(texts))
@@ -179,6 +193,7 @@ async def open_house(
             activity=activity,
             texts=texts,
             body_limit=settings.server.body_limit,
+            given_up=partial(_tell_of_given_up, alarms, clock),
         )
         await bot.start()
         parts.push_async_callback(bot.stop)
@@ -190,6 +205,14 @@ async def open_house(
             neighbours = Neighbours([outbox.ring, broadcasts.look_again, escalation.look_again], clock, activity)
             await neighbours.start()
             parts.push_async_callback(neighbours.stop)
+            watch = Watch(bot.checks, alarms, database, clock, activity)
+            await watch.start()
+            parts.push_async_callback(watch.stop)
+            bot.health.on_change(lambda reason: watch.ring())
+            if file is not None:
+                shrinking = LogShrinking(file, clock, activity)
+                await shrinking.start()
+                parts.push_async_callback(shrinking.stop)
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
@@ -200,12 +223,31 @@ async def open_house(
         if settings.jma.folder is not None:
             await jma.start()
             parts.push_async_callback(jma.stop)
-            watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
-            await watch.start()
-            parts.push_async_callback(watch.stop)
+            folder_watch = FolderWatch(settings.jma.folder, jma.receive, clock, activity, report=desk.report)
+            await folder_watch.start()
+            parts.push_async_callback(folder_watch.stop)
         await surveys.start()
         parts.push_async_callback(surveys.stop)
         yield House(database, plugged, bot, broadcasts, surveys, alarms, activity, clock)
+
+
+def _pass_on(alarms: Alarms, adapter: str, kind: str, stands: bool, values: Mapping[str, object]) -> None:
+    """A platform's trouble, told to the headquarters by every other way."""
+    if stands:
+        alarms.note(kind, subject=adapter, avoiding=[adapter], headquarters=True, **values)
+    else:
+        alarms.note_end(kind, subject=adapter)
+
+
+def _sqlite_file(url: str) -> Path | None:
+    """The file of an SQLite database; None for a server's."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def _tell_of_given_up(alarms: Alarms, clock: Clock, record: Record) -> None:
+    """Once a day: what it is stands in the list."""
+    alarms.note("events_given_up", subject=f"{to_tokyo(clock.now()):%Y-%m-%d}", platform=record.event.adapter)
 
 
 def broadcast_settings(settings: Settings) -> BroadcastSettings:

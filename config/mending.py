@@ -8,30 +8,19 @@ from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
-_JAPANESE = {
-    "missing": "書いてください",
-    "int_parsing": "整数を書いてください",
-    "bool_parsing": "true か false を書いてください",
-    "time_delta_parsing": "時間の長さを書いてください",
-    "time_parsing": "時刻を書いてください",
-    "date_from_datetime_parsing": "日付を書いてください",
-    "greater_than_equal": "小さすぎます",
-    "less_than_equal": "大きすぎます",
-}
+from bot.bilingual import both
+from bot.mistakes import mistakes
 
 
-def mistakes(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
+def setting_mistakes(model: type[BaseModel], error: ValidationError) -> Iterator[str]:
     """A line for each mistake, with its place; never the input, which may be a secret."""
-    for item in error.errors(include_input=False):
-        place = [str(part) for part in item["loc"]]
-        if item["type"] == "extra_forbidden":
+    for found in mistakes(error):
+        place = [str(part) for part in found.place]
+        what = found.what
+        if found.type == "extra_forbidden":
             near = difflib.get_close_matches(place[-1], _keys(model, place[:-1]), n=1)
-            maybe = f"。もしかして「{near[0]}」 / there is no such key; do you mean {near[0]}?" if near else ""
-            yield f"{'.'.join(place)}: この名前の設定はありません{maybe or ' / there is no such key'}"
-        else:
-            said = _JAPANESE.get(item["type"])
-            message = item["msg"].removeprefix("Value error, ")
-            yield f"{'.'.join(place)}: {said} / {message}" if said else f"{'.'.join(place)}: {message}"
+            what = both("config", "setting.near", near=near[0]) if near else both("config", "setting.unknown")
+        yield f"{'.'.join(place)}: {what}"
 
 
 def _keys(model: type[BaseModel], place: Sequence[str]) -> list[str]:

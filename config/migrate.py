@@ -14,6 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
+from bot.bilingual import both
 from bot.errors import ConfigurationError
 from bot.storage import Database
 
@@ -37,12 +38,24 @@ async def upgrade(database: Database) -> None:
         await connection.run_sync(_upgrade)
 
 
+async def expect_newest(database: Database) -> None:
+    """For a database that may only be looked at: ConfigurationError unless it has the newest form."""
+    async with database.snapshot() as connection:
+        await connection.run_sync(_expect_newest)
+
+
+def _expect_newest(connection: Connection) -> None:
+    scripts = ScriptDirectory(str(SCRIPTS))
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current not in {script.revision for script in scripts.walk_revisions()}:
+        raise ConfigurationError(both("config", "evaluation.newer", form=current))
+    if current != scripts.get_current_head():
+        raise ConfigurationError(both("config", "evaluation.older", form=current))
+
+
 def _upgrade(connection: Connection) -> None:
     known = {script.revision for script in ScriptDirectory(str(SCRIPTS)).walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
-        raise ConfigurationError(
-            f"The database has form {current}, which this version does not know: it was used by a newer Kairanban. "
-            "Install that version, or restore the backup made before the update."
-        )
+        raise ConfigurationError(both("config", "evaluation.newer", form=current))
     command.upgrade(alembic_config(connection), "head")

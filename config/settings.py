@@ -8,21 +8,26 @@ neither. `problems()` says in sentences what is missing; it is what `kairanban c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from datetime import time, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from bot.documents import read_toml
-from bot.errors import ConfigurationError
+from bot.bilingual import both, shown
+from bot.documents import toml_in
+from bot.errors import ConfigurationError, KairanbanError
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
+from broadcasts.jma.our_areas import OurAreas
 from broadcasts.jma.settings import JmaSettings
 from broadcasts.kinds import Kind
-from broadcasts.templates import TemplateError, load_templates
-from config.mending import mistakes
+from broadcasts.templates import load_templates
+from config.durations import Duration, TimeOfDay
+from config.mending import setting_mistakes
 from config.platforms import (
     LineTable,
     LineWorksTable,
@@ -33,6 +38,7 @@ from config.platforms import (
     PlatformTable,
     Table,
 )
+from surveys.loading import load_definitions
 
 DEFAULT_FILE = Path("kairanban.toml")
 
@@ -70,6 +76,18 @@ class Storage(Table):
         """The files that notices carry; every process on this machine finds them here."""
         return self.folder / "attachments"
 
+    def problems(self) -> Iterator[str]:
+        """A sentence if nothing could be kept here."""
+        existing = next((place for place in (self.folder, *self.folder.absolute().parents) if place.exists()), None)
+        if existing is None or not existing.is_dir():
+            yield str(both("config", "check.not_a_folder", folder=shown(self.folder)))
+        elif not os.access(existing, os.W_OK | os.X_OK):
+            yield str(both("config", "check.unwritable", folder=shown(self.folder)))
+        try:
+            make_url(self.database_url)
+        except ArgumentError:  # its own words would repeat the URL, and a password in it
+            yield str(both("config", "check.database"))
+
     @property
     def key_folder(self) -> Path:
         """The keys that seal anonymous answers while a survey is open; outside of the database on purpose."""
@@ -77,40 +95,40 @@ class Storage(Table):
 
 
 class RemindersTable(Table):
-    reminder_interval: timedelta = Field(default=timedelta(minutes=15), gt=timedelta(0))
+    reminder_interval: Duration = Field(default=timedelta(minutes=15), gt=timedelta(0))
     reminder_times: int = Field(default=4, ge=0, le=20)
 
 
 class BroadcastsTable(RemindersTable):
-    quiet_from: time | None = None  # from then on, what is no emergency waits
-    quiet_until: time | None = None  # until then
+    quiet_from: TimeOfDay | None = None  # from then on, what is no emergency waits
+    quiet_until: TimeOfDay | None = None  # until then
     notice: RemindersTable | None = None  # a kind with a rhythm of its own
     emergency: RemindersTable | None = None
     drill: RemindersTable | None = None
     approval_headquarters: frozenset[Kind] = frozenset()  # kinds that wait for a second person
     approval_others: frozenset[Kind] = frozenset({"emergency"})  # the same, of senders outside of the headquarters
-    approval_expires: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0))
+    approval_expires: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
     templates: Path = Path(__file__).parent / "templates"  # of usual notices, a TOML file each
 
     @model_validator(mode="after")
     def both_ends_of_the_night(self) -> Self:
         if (self.quiet_from is None) != (self.quiet_until is None):
-            raise ValueError("give both quiet_from and quiet_until, such as 22:00:00 and 07:00:00, or neither")
+            raise ValueError(both("config", "setting.night"))
         if self.quiet_from is not None and self.quiet_from == self.quiet_until:
-            raise ValueError("quiet_from and quiet_until must be different times")
+            raise ValueError(both("config", "setting.night_same"))
         return self
 
 
 class FailoverTable(Table):
     """When members are reached at their next address because a platform is down."""
 
-    after: timedelta = Field(default=timedelta(seconds=20), gt=timedelta(0), le=timedelta(minutes=10))
-    probe: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=10))
+    after: Duration = Field(default=timedelta(seconds=20), gt=timedelta(0), le=timedelta(minutes=10))
+    probe: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0), le=timedelta(minutes=10))
 
 
 class SurveysTable(Table):
     definitions: Path = Path(__file__).parent / "surveys"
-    reminder_interval: timedelta = timedelta(days=2)
+    reminder_interval: Duration = timedelta(days=2)
     reminder_times: int = Field(default=2, ge=0, le=20)
 
 
@@ -118,7 +136,7 @@ class RungTable(Table):
     """One rung of a ladder; `after` counts from the moment at which the notice went out."""
 
     way: Way
-    after: timedelta
+    after: Duration
 
 
 class EscalationTable(Table):
@@ -128,16 +146,15 @@ class EscalationTable(Table):
     emergency: tuple[RungTable, ...] = ()
     drill: tuple[RungTable, ...] = ()
 
+    def tables(self) -> dict[Kind, tuple[RungTable, ...]]:
+        """The rungs of each kind of notice, as they were written."""
+        return {"notice": self.notice, "emergency": self.emergency, "drill": self.drill}
+
     def ladders(self) -> dict[Kind, Ladder]:
         """The ladder of each kind that has one; ConfigurationError for one that nobody can climb."""
-        tables: dict[Kind, tuple[RungTable, ...]] = {
-            "notice": self.notice,
-            "emergency": self.emergency,
-            "drill": self.drill,
-        }
         return {
             kind: checked(kind, tuple(Rung(each.way, each.after) for each in table))
-            for kind, table in tables.items()
+            for kind, table in self.tables().items()
             if table
         }
 
@@ -150,14 +167,18 @@ class JmaTable(Table):
     tsunami: str = "advisory"
     warning: str = "警報"
     flood: int = 3
-    hold: timedelta = timedelta(minutes=10)
+    hold: Duration = timedelta(minutes=10)
     without: tuple[str, ...] = ()
     folder: Path | None = None
+
+    def places(self) -> OurAreas:
+        """What `areas` means by the agency's lists."""
+        return OurAreas.of(self.areas)
 
     def rules(self) -> JmaSettings:
         """The same as the desk reads it; ConfigurationError for a value that is none."""
         return JmaSettings(
-            frozenset(self.areas),
+            self.places().matched(),
             self.intensity,
             self.tsunami,
             self.warning,
@@ -211,23 +232,14 @@ class Settings(BaseSettings):
         chosen = file or DEFAULT_FILE
         values: dict[str, Any] = {}
         if file is not None or chosen.exists():
-            try:
-                values = read_toml(chosen.read_text(encoding="utf-8"))
-            except OSError as error:
-                raise ConfigurationError(
-                    f"設定ファイルを開けません。 / The settings file cannot be read: {error.strerror}: {chosen}"
-                ) from error
-            except ValueError as error:
-                raise ConfigurationError(
-                    f"設定ファイルの書き方に誤りがあります。 / The settings file {chosen} is no valid TOML: {error}"
-                ) from error
+            values = toml_in(chosen)
         try:
             return cls(**values)
         except ValidationError as error:
-            lines = "\n  ".join(mistakes(cls, error))
-            raise ConfigurationError(
-                f"設定ファイル {chosen} に直すところがあります。 / The settings need mending:\n  {lines}"
-            ) from error
+            lines = "\n  ".join(setting_mistakes(cls, error))
+            raise ConfigurationError(f"{both('config', 'setting.mend', file=shown(chosen))}\n  {lines}") from error
+        except SettingsError as error:  # a variable of the environment that should be a list and is no JSON
+            raise ConfigurationError(both("config", "setting.environment")) from error
 
     def platforms(self) -> tuple[PlatformTable, ...]:
         """The chat platforms that the settings name, without e-mail."""
@@ -238,36 +250,36 @@ class Settings(BaseSettings):
         return tuple(OtherTable(name, values) for name, values in self.adapters.items())
 
     def problems(self) -> Iterator[str]:
-        """A sentence for each thing that is missing or would fail at start-up; none means ready."""
+        """A sentence for each thing for which `kairanban serve` would not start; none means ready."""
         if not self.platforms() and not self.others():
-            yield (
-                "接続先がありません。[logochat] に base_url とトークン、署名の鍵を書いてください。 "
-                "/ There is no platform: write a table such as [logochat] with base_url, token_file and secret_file."
-            )
-        for table in self.platforms():
-            for name in table.SECRETS:
-                try:
-                    if not table.read_secret(name):
-                        yield f"[{table.TABLE}] {name} が空です。 / [{table.TABLE}] {name} is empty."
-                except ConfigurationError as error:
-                    yield f"[{table.TABLE}] {name} が読めません。 / {error}"
+            yield str(both("config", "check.no_platform"))
+        for table in (*self.platforms(), self.mail):
+            if table is not None:
+                yield from table.problems()
         for other in self.others():
             yield from other.problems()
-        folder = self.storage.folder
-        existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()), None)
-        if existing is None or not os.access(existing, os.W_OK):
-            yield f"保存先 {folder} に書き込めません。 / The folder {folder} cannot be written to."
-        if not self.surveys.definitions.is_dir():
-            yield (
-                f"アンケート定義のフォルダー {self.surveys.definitions} がありません。 "
-                f"/ The folder of survey definitions {self.surveys.definitions} does not exist."
-            )
-        try:
-            load_templates(self.broadcasts.templates)
-        except TemplateError as error:
-            yield f"定型の連絡に直すところがあります。 / The templates need mending:\n{error}"
+        yield from self.storage.problems()
+        yield from _refused(lambda: load_definitions(self.surveys.definitions))
+        yield from _refused(lambda: load_templates(self.broadcasts.templates))
+        yield from _refused(self.escalation.ladders)
+        yield from _refused(self.jma.rules)
+        yield from self.jma.places().problems()
+        if self.mail is None and any(
+            rung.way == "mail" for table in self.escalation.tables().values() for rung in table
+        ):
+            yield str(both("config", "check.no_mail"))
+        if self.jma.folder is not None and not self.jma.folder.is_dir():
+            yield str(both("config", "check.no_folder", key="[jma] folder", folder=shown(self.jma.folder)))
+
+    def warnings(self) -> Iterator[str]:
+        """A sentence for each thing with which the bot starts, and of which the operator should know."""
         if self.storage.durability != "full":
-            yield (
-                "[storage] durability が full ではありません。停電で記録が失われます。 "
-                "/ durability is not full: a power cut can lose what was recorded."
-            )
+            yield str(both("config", "check.durability"))
+
+
+def _refused(make: Callable[[], object]) -> Iterator[str]:
+    """What making a part says, if it cannot be made."""
+    try:
+        make()
+    except KairanbanError as error:
+        yield str(error)

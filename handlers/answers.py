@@ -15,6 +15,7 @@ from broadcasts import show_answers
 from broadcasts.questions import Ask
 from broadcasts.service import Broadcasts
 from handlers.kindly import asker, kindly
+from handlers.unslashed import SHOWN_LENGTH, unslashed
 
 LIST = frozenset({"一覧", "list"})
 COMMANDS: dict[tuple[str, str, str], Ask | None] = {
@@ -25,8 +26,8 @@ COMMANDS: dict[tuple[str, str, str], Ask | None] = {
 MAY_SEE = frozenset({HEADQUARTERS, DUTY_OFFICER})
 
 
-def build_router(broadcasts: Broadcasts) -> Router:
-    """What people answer, and how the headquarters follows it."""
+def build_router(broadcasts: Broadcasts, commands: Router) -> Router:
+    """What people answer, and how the headquarters follows it; `commands` knows what would have been a command."""
     router = Router()
     texts = broadcasts.texts
     responses = broadcasts.responses
@@ -49,6 +50,17 @@ def build_router(broadcasts: Broadcasts) -> Router:
         presser = Address(adapter=ctx.event.adapter, kind="person", id=ctx.event.sender)
         await ctx.send(presser, message, topic=message.reference)
 
+    @router.button("distress")
+    @kindly(texts)
+    async def taken(ctx: Context[ButtonPressed]) -> None:
+        """An officer sees to somebody in need."""
+        officer = await asker(ctx, "distress")
+        match [numbered(part) for part in ctx.arguments.split(":")]:
+            case [int(number), int(person)]:
+                await ctx.reply(await broadcasts.distress.take(await ctx.db(), number, person, officer))
+            case _:
+                await ctx.reply(texts("refused.broken_button"))
+
     @router.on(MessageReceived)
     async def heard(ctx: Context[MessageReceived]) -> object:
         """Words or a place that were asked for; anything else is for the next handler."""
@@ -58,6 +70,10 @@ def build_router(broadcasts: Broadcasts) -> Router:
         member = await ctx.member()
         if member is None or not await responses.waits_for(member, event.occurred_at):
             return NEXT
+        if unslashed(commands, event.text):
+            # Somebody who forgot the slash has said nothing about themselves: nothing may be recorded of it.
+            await ctx.reply(texts("plain.command", line=event.text.strip().lstrip("/／ 　")[:SHOWN_LENGTH]))
+            return None
         message = await responses.hear(
             await ctx.db(),
             member,

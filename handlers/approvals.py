@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from bot.context import Context
+from bot.directory import Member
 from bot.errors import Forbidden
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
 from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import show
+from broadcasts.overview import overview
 from broadcasts.requests import open_to
 from broadcasts.rights import APPROVERS, SENDERS, reach
 from broadcasts.service import Broadcasts
@@ -41,18 +43,41 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def listing(ctx: Context[MessageReceived]) -> None:
         member, db = await asker(ctx, "approve"), await ctx.db()
+        own = await reply_own(ctx, member)
         if reach(member, APPROVERS) is None:
+            if own:
+                return
             raise Forbidden(
                 "refused.no_approver_role", actor=member.code, action="broadcast.approve", subject="broadcast"
             )
         found = await open_to(db, member, ctx.clock.now())
         if not found:
-            await ctx.reply(texts("approval.none"))
+            if not own:
+                await ctx.reply(texts("approval.none"))
             return
         if len(found) > 1:
             await ctx.reply(texts("approval.listing", count=len(found), shown=min(len(found), LISTED)))
         for request in found[:LISTED]:
             await show_again(ctx, request)
+
+    async def reply_own(ctx: Context[MessageReceived], member: Member) -> bool:
+        """What this member has asked others to approve, and until when."""
+        waiting = [
+            each for each in (await overview(await ctx.db(), member, "waiting"))[0] if each.author == member.name
+        ]
+        lines = [
+            texts(
+                "approval.own",
+                id=each.id,
+                kind=texts(f"kind.{each.kind}"),
+                until=show.moment(each.at),
+                text=" ".join(each.text.split())[:30],
+            )
+            for each in waiting
+        ]
+        for page in show.pages([texts("approval.own_title"), *lines], broadcasts.text_length) if lines else ():
+            await ctx.reply(page)
+        return bool(lines)
 
     async def show_again(ctx: Asked, request: Row[Any]) -> None:
         """A request or a review as it was asked for, as things stand now."""

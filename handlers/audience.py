@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit, groups
@@ -11,10 +9,10 @@ from bot.context import Context
 from bot.directory import ADMINISTRATOR, HEADQUARTERS, Member
 from bot.errors import Forbidden, Refused
 from bot.events import ButtonPressed, MessageReceived
-from bot.numbers import numbered
+from bot.numbers import numbered, typed_number
 from bot.router import Router
 from broadcasts.audience import select_members
-from broadcasts.naming import AmbiguousName, UnknownName, named
+from broadcasts.naming import AmbiguousName, UnknownName, named, words_in
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
@@ -34,7 +32,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.command("宛先", "recipients", help=texts("help.recipients"), also=("あてさき",), roles=SENDERS)
     @kindly(texts)
     async def recipients(ctx: Context[MessageReceived]) -> None:
-        number = numbered(unicodedata.normalize("NFKC", ctx.arguments).strip())
+        number = typed_number(ctx.arguments)
         if number is None:
             await ctx.reply(texts("audience.usage"))
             return
@@ -58,7 +56,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @kindly(texts)
     async def group(ctx: Context[MessageReceived]) -> None:
         member, db = await asker(ctx, "group"), await ctx.db()
-        words = unicodedata.normalize("NFKC", ctx.arguments).split()
+        words = await words_in(db, ctx.arguments)
         match words:
             case []:
                 found = await groups.all_groups(db)
@@ -66,11 +64,12 @@ def build_router(broadcasts: Broadcasts) -> Router:
                 title = texts("group.title" if found else "group.none")
                 for page in pages([title, *lines, "", texts("group.usage")], broadcasts.text_length):
                     await ctx.reply(page)
-            case [name] if await groups.exists(db, name.removeprefix("@")):
-                await members_of(ctx, member, name.removeprefix("@"))
+            case [word] if (name := await groups.known_as(db, word.lstrip("@＠"))) is not None:
+                await members_of(ctx, member, name)
             case [("追加" | "add") as how, name, *people] if people and len(name) <= GROUP_NAME_LENGTH:
-                if not await groups.exists(db, name):
+                if (known := await groups.known_as(db, name)) is None:
                     await free(db, name)
+                name = known or name
                 count = await groups.add(db, name, await change(db, ctx, member, how, name, people))
                 await ctx.reply(texts("group.added", name=name, members=count))
             case [("除外" | "remove") as how, name, *people] if people:
@@ -109,7 +108,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
             raise Forbidden("refused.not_headquarters", actor=member.code, action="group.change", subject=subject)
         found: list[int] = []
         if people:
-            audience = await named(db, [each.removeprefix("@") for each in people])
+            audience = await named(db, [each.lstrip("@＠") for each in people])
             found = [row.id for row in await db.execute(select_members(audience))]
         action, details = f"group.{ACTIONS.get(how, how)}", {"members": len(found)}
         await audit.append(db, ctx.clock, actor=member.code, action=action, subject=subject, details=details)

@@ -11,19 +11,20 @@ from bot.events import ButtonPressed, MemberJoined, MemberLeft, MessageRead, Mes
 from bot.numbers import numbered
 from bot.router import NEXT, Router
 from broadcasts import seating
-from broadcasts.naming import named
+from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
-from handlers import answers, approvals, files, following, recall, schedules
+from handlers import answers, approvals, composing, files, following, overview, recall, schedules
 from handlers import audience as audience_handlers
+from handlers.composing import compose
 from handlers.kindly import kindly, sender
 from handlers.previewing import is_old, reply_cancelled, reply_confirmation, reply_preview
-from handlers.wishes import Wish, parse
+from handlers.wishes import Wish, names_joined, parse
 
 __all__ = ["Wish", "build_router", "parse"]
 
 
-def build_router(broadcasts: Broadcasts) -> Router:
+def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Router:
     """The commands and buttons of notices, the receipts, and who comes into and goes out of the rooms."""
     router = Router()
     texts = broadcasts.texts
@@ -31,20 +32,13 @@ def build_router(broadcasts: Broadcasts) -> Router:
     @router.command("一斉", "broadcast", help=texts("help.broadcast"), also=("いっせい", "一斉連絡"), roles=SENDERS)
     @kindly(texts)
     async def draft(ctx: Context[MessageReceived]) -> None:
-        member = await sender(ctx, "draft")
-        wish = parse(ctx.arguments)
+        await sender(ctx, "draft")
+        wish = parse(names_joined(ctx.arguments, await name_lengths(await ctx.db(), ctx.arguments)))
         if not wish.text:
             said = ctx.arguments.strip()
             await ctx.reply(texts("broadcast.no_text", said=said) if said else texts("broadcast.usage"))
             return
-        attached = await broadcasts.tray.find(member.id)
-        db = await ctx.db()
-        audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
-        )
-        await broadcasts.tray.clear(db, member.id)
-        await reply_preview(ctx, broadcasts, number, member)
+        await compose(ctx, broadcasts, wish)
 
     @router.button("broadcast")
     @kindly(texts)
@@ -102,6 +96,8 @@ def build_router(broadcasts: Broadcasts) -> Router:
             await seating.joined(await ctx.db(), ctx.event.adapter, ctx.event.conversation, ctx.event.member)
         return NEXT
 
-    for part in (files, following, audience_handlers, approvals, answers, recall, schedules):
+    # First: what somebody in need writes is no file's caption and no reason of an approver.
+    router.include(answers.build_router(broadcasts, commands or router))
+    for part in (composing, files, overview, following, audience_handlers, approvals, recall, schedules):
         router.include(part.build_router(broadcasts))
     return router

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Sequence
 
 from bot.context import Context
 from bot.directory import Member
 from bot.errors import Forbidden, Refused
 from bot.events import MessageReceived
-from bot.numbers import numbered
+from bot.folding import fold
+from bot.numbers import typed_number
 from bot.router import Router
 from broadcasts import show, tree
 from broadcasts.audience import Departments, Everyone
-from broadcasts.naming import UnknownName, named
+from broadcasts.naming import UnknownName, named, words_in
 from broadcasts.report import Status
 from broadcasts.rights import READERS, reach
 from broadcasts.service import Broadcasts
 from broadcasts.tree import Branch
 from handlers.kindly import asker, kindly
+from handlers.overview import reply_overview
 
-UNREAD = frozenset({"未読", "unread"})
+UNREAD = frozenset(map(fold, ("未読", "みどく", "ミドク", "未読者", "未読の人", "未読一覧", "unread")))
+LISTING = frozenset(map(fold, ("一覧", "いちらん", "リスト", "list")))
+_RUN_TOGETHER = re.compile(r"([#＃]?(?:No\.?|番号)?\d+(?:番|号)?)の?(未読|みどく|ミドク|ﾐﾄﾞｸ)", re.IGNORECASE)
 
 
 def build_router(broadcasts: Broadcasts) -> Router:
@@ -34,10 +38,14 @@ def build_router(broadcasts: Broadcasts) -> Router:
         member = await asker(ctx, "read")
         if reach(member, READERS) is None:
             raise _forbidden("refused.not_reader", member, 0)
-        words = unicodedata.normalize("NFKC", ctx.arguments).split()
-        numbers = [number for word in words if (number := numbered(word)) is not None]
-        names_wanted = any(word.casefold() in UNREAD for word in words)
-        places = [word.lstrip("@") for word in words if numbered(word) is None and word.casefold() not in UNREAD]
+        said = _RUN_TOGETHER.sub(r"\1 \2", ctx.arguments)
+        words = [word for word in await words_in(await ctx.db(), said) if word not in ("番", "番号", "の", "#")]
+        if len(words) == 1 and fold(words[0]) in LISTING:
+            await reply_overview(ctx, broadcasts, member, "sent", 0)
+            return
+        numbers = [number for word in words if (number := typed_number(word)) is not None]
+        names_wanted = any(fold(word) in UNREAD for word in words)
+        places = [word.lstrip("@＠") for word in words if typed_number(word) is None and fold(word) not in UNREAD]
         if len(numbers) > 1 or len(places) > 1:
             await ctx.reply(texts("read.usage"))
             return

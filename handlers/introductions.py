@@ -9,7 +9,7 @@ from bot.context import Context
 from bot.events import MemberJoined, MemberLeft, MessageReceived
 from bot.router import NEXT, Router
 from bot.texts import Texts
-from bot.unreachable import mark_reachable, mark_unreachable
+from bot.unreachable import note_coming, note_going
 
 
 def build_router(texts: Texts) -> Router:
@@ -30,13 +30,14 @@ def build_router(texts: Texts) -> Router:
             if await ctx.member() is None:
                 await ctx.reply(texts("who.stranger", id=ctx.event.member))
             else:
-                await mark_reachable(await ctx.db(), ctx.event.adapter, ctx.event.member)
+                await note_coming(await ctx.db(), ctx.event.adapter, ctx.event.member, ctx.event.occurred_at)
         return NEXT
 
     @router.on(MemberLeft)
     async def went(ctx: Context[MemberLeft]) -> object:
         if ctx.event.direct:
-            await mark_unreachable(await ctx.db(), ctx.event.adapter, ctx.event.member, ctx.clock.now())
+            event = ctx.event
+            await note_going(await ctx.db(), event.adapter, event.member, event.occurred_at, ctx.clock.now())
         return NEXT
 
     return router

@@ -5,6 +5,7 @@ Taking one makes an ordinary draft of a notice with its preview; it goes the way
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from sqlalchemy import select
@@ -26,6 +27,7 @@ from bot.texts import Texts, repeated
 from broadcasts import rights
 from broadcasts.audience import EVERYONE
 from broadcasts.jma import Decision, Draft, Jma
+from broadcasts.jma.reading import CONCERNING
 from broadcasts.jma.tables import drafts
 from broadcasts.jma.wording import CATALOGUE
 from broadcasts.kinds import Kind
@@ -72,9 +74,13 @@ class Desk:
     async def report(self, name: str, decision: Decision) -> None:
         """Tell the officers and the administrators of a file that is broken: it may have been the warning of the night.
 
-        Once an hour: a receiver that breaks one telegram breaks them all. A kind that nobody reads is no such thing.
+        Once an hour: a receiver that breaks one telegram breaks them all. Of a kind that is not read the officers are
+        told once, if by its title it could concern a city.
         """
-        if decision.action != "unreadable" or decision.reason.key == "unknown_kind":
+        if decision.action != "unreadable":
+            return
+        if decision.reason.key == "unknown_kind":
+            await self._came_unread(str(decision.reason.values["title"]), drill=decision.source.drill)
             return
         now = self._clock.now()
         key = f"jma-unreadable:{now:%Y-%m-%dT%H}"
@@ -95,6 +101,18 @@ class Desk:
                 priority=Priority.EMERGENCY,
             )
 
+    async def _came_unread(self, title: str, *, drill: bool) -> None:
+        if drill or not any(word in title for word in CONCERNING):
+            return
+        key = f"jma-not-read:{hashlib.sha256(title.encode()).hexdigest()[:16]}"
+        async with self._database.transaction() as db:
+            if await self._told(db, key):
+                return
+            people = await rights.holders(db, OFFICERS, EVERYONE)
+            said = [Message(text=self._texts("desk.not_read", title=repeated(title, 100)))]
+            now = self._clock.now()
+            await tell(db, self._outbox, self._adapters, people, said, key=key, now=now, priority=Priority.NOTICE)
+
     async def _told(self, db: AsyncConnection, key: str) -> bool:
         found = select(deliveries.c.id).where(deliveries.c.key.startswith(f"{key}:")).limit(1)
         return await db.scalar(found) is not None
@@ -105,7 +123,7 @@ def build_router(broadcasts: Broadcasts, jma: Jma) -> Router:
     router = Router()
     texts = Texts("broadcasts", CATALOGUE, language=broadcasts.texts.language)
 
-    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう", "下書き"), roles=OFFICERS)
+    @router.command("気象", "weather", help=texts("desk.help"), also=("きしょう",), roles=OFFICERS)
     @kindly(texts)
     async def listing(ctx: Context[MessageReceived]) -> None:
         await officer(ctx, "jma_list")

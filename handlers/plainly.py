@@ -5,18 +5,13 @@ Silence would let people believe that somebody has read them. Include this route
 
 from __future__ import annotations
 
-import unicodedata
-
-from bot import help as help_command
 from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
 from broadcasts.service import Broadcasts
+from handlers.unslashed import SHOWN_LENGTH, unslashed
 from surveys.answering import normal
 from surveys.service import Surveys
-
-SHOWN_LENGTH = 200
-"""Characters of what somebody wrote that are repeated to them."""
 
 
 def build_router(broadcasts: Broadcasts, surveys: Surveys, commands: Router) -> Router:
@@ -35,8 +30,7 @@ def build_router(broadcasts: Broadcasts, surveys: Surveys, commands: Router) -> 
         if (member := await ctx.member()) is None:
             return NEXT
         line = words.lstrip("/／ 　")
-        first = unicodedata.normalize("NFKC", line.partition("\n")[0]).split(maxsplit=1)[:1]
-        if first and (commands.has_command(first[0]) or first[0] in help_command.NAMES):
+        if unslashed(commands, words):
             await ctx.reply(texts("plain.command", line=line[:SHOWN_LENGTH]))
             return None
         db = await ctx.db()

@@ -8,7 +8,7 @@ from bot.context import Context
 from bot.errors import Refused
 from bot.events import ButtonPressed, MessageReceived
 from bot.messages import Button
-from bot.numbers import numbered
+from bot.numbers import numbered, typed_number
 from bot.router import Router
 from broadcasts import show_answers, show_people
 from broadcasts.recall import Recall
@@ -30,7 +30,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     async def look(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "recall")
         word, *more = unicodedata.normalize("NFKC", ctx.arguments).split() or [""]
-        number = numbered(word)
+        number = typed_number(word)
         by_name = [word.casefold() for word in more if word.casefold() in LIST]
         if number is None or len(by_name) != len(more):
             await ctx.reply(texts("recall.usage"))
@@ -58,7 +58,7 @@ def build_router(broadcasts: Broadcasts) -> Router:
     async def correct(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "correct")
         word, *rest = ctx.arguments.split(maxsplit=1) or [""]
-        number = numbered(unicodedata.normalize("NFKC", word))
+        number = typed_number(word)
         if number is None or not rest:
             await ctx.reply(texts("correction.usage"))
             return

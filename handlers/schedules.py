@@ -8,15 +8,16 @@ from bot import recurrence
 from bot.context import Context
 from bot.errors import Refused
 from bot.events import MessageReceived
-from bot.numbers import numbered
+from bot.numbers import typed_number
 from bot.router import Router
-from broadcasts.naming import named
+from broadcasts.naming import name_lengths
 from broadcasts.rights import SENDERS
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
+from handlers.composing import compose
 from handlers.kindly import kindly, sender
-from handlers.previewing import reply_cancelled, reply_preview
-from handlers.wishes import parse
+from handlers.previewing import reply_cancelled
+from handlers.wishes import names_joined, parse
 
 CANCEL = frozenset({"取消", "取り消し", "cancel"})
 LISTED_LENGTH = 40
@@ -35,27 +36,19 @@ def build_router(broadcasts: Broadcasts) -> Router:
         match words:
             case []:
                 await listing(ctx)
-            case [how, word] if how.casefold() in CANCEL and (number := numbered(word)) is not None:
+            case [how, word] if how.casefold() in CANCEL and (number := typed_number(word)) is not None:
                 await cancel(ctx, number)
             case _:
                 await plan(ctx)
 
     async def plan(ctx: Context[MessageReceived]) -> None:
-        member = await sender(ctx, "schedule")
+        await sender(ctx, "schedule")
         rule, rest = recurrence.read(ctx.arguments, ctx.clock.now())
-        wish = parse(rest)
+        wish = parse(names_joined(rest, await name_lengths(await ctx.db(), rest)))
         if not wish.text:
             await ctx.reply(texts("schedule.no_text"))
             return
-        attached = await broadcasts.tray.find(member.id)
-        db = await ctx.db()
-        audience = await named(db, wish.included, wish.excluded)
-        number = await broadcasts.draft(
-            db, member, wish.text, kind=wish.kind, audience=audience, question=wish.question, attachments=attached
-        )
-        await broadcasts.tray.clear(db, member.id)
-        await broadcasts.schedules.plan(db, number, rule)
-        await reply_preview(ctx, broadcasts, number, member)
+        await compose(ctx, broadcasts, wish, rule)
 
     async def listing(ctx: Context[MessageReceived]) -> None:
         member = await sender(ctx, "schedules")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from bot.router import NEXT, Router
 from bot.tables import departments
 from bot.texts import Texts
 from broadcasts.audience import Departments, Everyone
-from broadcasts.naming import named
+from broadcasts.naming import named, words_in
 from broadcasts.rights import SENDERS, reach
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
@@ -123,9 +124,27 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
             found = [listed[int(wanted) - 1]]
         if not found:
             found = [each for each in listed if _fold(wanted) in _fold(each.name)]
-        if len(found) != 1:
-            raise Refused("template.no_such", name=wanted)
+        if not found:
+            names = {_fold(each.name): each for each in listed}
+            near = difflib.get_close_matches(_fold(wanted), names, n=ON_A_PAGE - 1, cutoff=0.3)
+            found = [names[name] for name in near]
+            if not found:
+                raise Refused("template.no_such", name=wanted)
+            await offer(ctx, texts("template.near", name=wanted), found, drill=drill)
+            return
+        if len(found) > 1:
+            await offer(ctx, texts("template.several", name=wanted), found[:ON_A_PAGE], drill=drill)
+            return
         await start(ctx, member, found[0], drill=drill)
+
+    async def offer(ctx: Asked, said: str, found: Sequence[Template], *, drill: bool) -> None:
+        """Templates that may be meant, each with its button."""
+        as_what = "drill" if drill else "own"
+        buttons = [
+            Button(label=each.name[:LABEL_LENGTH], data=f"template:start:{each.key}:{as_what}") for each in found
+        ]
+        buttons.append(Button(label=texts("template.cancel"), data="template:cancel"))
+        await ctx.reply(said, buttons)
 
     async def show_list(ctx: Asked, member: Member, page: int, *, drill: bool) -> None:
         if not listed:
@@ -195,7 +214,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         attached = await broadcasts.tray.find(member.id)
         db = await ctx.db()
         if asks_audience(template, member):
-            included, excluded = _names(state.values[-1])
+            included, excluded = _names(await words_in(db, state.values[-1].replace("、", " ")))
         else:
             included, excluded = list(template.audience), list(template.without)
         number = await broadcasts.draft(
@@ -252,7 +271,7 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
         return not template.audience or not isinstance(reach(member, SENDERS), Everyone)
 
     async def audience(ctx: Asked, member: Member, words: str) -> None:
-        included, excluded = _names(words)
+        included, excluded = _names(await words_in(await ctx.db(), words.replace("、", " ")))
         if not included:
             raise Refused("template.bad_text", label=texts("template.ask_audience"))
         await named(await ctx.db(), included, excluded)
@@ -281,11 +300,11 @@ def build_router(broadcasts: Broadcasts, templates: Mapping[str, Template]) -> R
     return router
 
 
-def _names(words: str) -> tuple[list[str], list[str]]:
+def _names(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """「@総務部 税務課 -@収納係」 as names that are meant and names that are not."""
-    split = unicodedata.normalize("NFKC", words).replace("、", " ").split()
-    excluded = [word[2:] for word in split if word.startswith("-@")]
-    return [word.removeprefix("@") for word in split if not word.startswith("-@")], excluded
+    excluded = [word[2:] for word in words if unicodedata.normalize("NFKC", word[:2]) == "-@"]
+    included = [word.lstrip("@＠") for word in words if unicodedata.normalize("NFKC", word[:2]) != "-@"]
+    return included, excluded
 
 
 def _fold(words: Any) -> str:

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from bot.errors import Refused
 from broadcasts.kinds import Kind
@@ -44,6 +45,7 @@ CHOICE_LENGTH = 20
 _STAGE = re.compile(r"第([1-3])配備|stage([1-3])", re.IGNORECASE)
 _FREE = re.compile(r"(?:選択|choice)\s*[(（]([^)）\n]+)[)）]", re.IGNORECASE)
 _RUN_TOGETHER = re.compile(rf"({'|'.join(KINDS)})(?={'|'.join((*KINDS, *ASKS, '第[1-3]配備'))})", re.IGNORECASE)
+_MARK = re.compile(r"(?:^|(?<=\s))[-−－ー‐–]?[@＠]")
 _EMPTY_LINE = re.compile(r"\s*\n[^\S\n]*\n")
 _BETWEEN = re.compile(r"[/／、]")
 
@@ -57,12 +59,33 @@ class Wish:
     excluded: tuple[str, ...]
     text: str
     question: Question | None = None
+    kind_given: bool = field(default=False, compare=False)
+    """Whether they said which kind it is."""
 
 
 def parse(arguments: str) -> Wish:
     """Take it apart. Raises `Refused` for free choices that make no question."""
     wish = _parse(arguments.strip(), stages=True)
     return wish if wish is not None else _parse(arguments.strip(), stages=False) or Wish("notice", (), (), arguments)
+
+
+def names_joined(arguments: str, length: Callable[[str], int]) -> str:
+    """The words with the names of the audience as one word each: of 「@青木 一郎 本文」 「@青木一郎 本文」.
+
+    `length` tells how many characters at a text's start are a name with blanks (`broadcasts.naming.name_lengths`). What
+    is no audience any more, the text, stays as it is.
+    """
+    done, at = "", 0
+    for mark in _MARK.finditer(arguments):
+        before = arguments[at : mark.start()]
+        if mark.start() < at:
+            continue
+        if _EMPTY_LINE.search(arguments[: mark.end()]) or parse(done + before).text:
+            break
+        end = mark.end() + length(arguments[mark.end() :])
+        done += before + arguments[mark.start() : mark.end()] + "".join(arguments[mark.end() : end].split())
+        at = end
+    return done + arguments[at:]
 
 
 def _parse(rest: str, *, stages: bool) -> Wish | None:
@@ -79,9 +102,9 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
             word = together[0]
         plain = unicodedata.normalize("NFKC", word)
         if plain.startswith("@") and len(plain) > 1:
-            included.append(plain[1:])
+            included.append(word[1:])
         elif plain.startswith("-@") and len(plain) > 2:
-            excluded.append(plain[2:])
+            excluded.append(word[2:])
         elif kind is None and plain.casefold() in KINDS:
             kind = KINDS[plain.casefold()]
         elif {kind, KINDS.get(plain.casefold())} == {"emergency", "drill"}:
@@ -102,7 +125,7 @@ def _parse(rest: str, *, stages: bool) -> Wish | None:
     if stage is not None and asks != "muster":
         return None
     question = None if asks is None else Question(asks=asks, stage=stage, choices=choices)
-    return Wish(kind or "notice", tuple(included), tuple(excluded), rest, question)
+    return Wish(kind or "notice", tuple(included), tuple(excluded), rest, question, kind_given=kind is not None)
 
 
 def _is_wish(word: str) -> bool:

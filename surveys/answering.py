@@ -128,7 +128,7 @@ def _several(step: Step, question: Multiple, text: str, order: Sequence[int]) ->
         picked = [order[position - 1] for position in positions]
         if not rest or any(question.options[code - 1].other for code in picked):
             return chosen(step, picked, rest)
-    by_label = [_labelled(question.options, part) for part in re.split(r"\s*[\n,、;]+\s*", typed)]
+    by_label = [_labelled(question.options, part.strip()) for part in re.split(r"[\n,、;]+", typed.strip("\n,、; "))]
     if all(code is not None for code in by_label):
         return chosen(step, [code for code in by_label if code is not None])
     if (other := _other(question.options, typed)) is not None:
@@ -172,7 +172,8 @@ def _scale(question: Scale, typed: str) -> int:
 
 
 def _number(question: Number, typed: str) -> int | float:
-    typed = typed.removesuffix(question.unit).replace(",", "").strip()
+    typed = typed.removesuffix(normal(question.unit)).replace(",", "").strip()
+    typed = typed.replace("\u2212", "-", 1)  # the minus sign of mathematics, which NFKC leaves
     try:
         number = Decimal(typed) if _NUMBER.match(typed) else None
     except InvalidOperation:  # pragma: no cover - the pattern lets nothing through that Decimal refuses

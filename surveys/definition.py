@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from bot.bilingual import Both, both
 from surveys.model import Model
 from surveys.opening import Opening
 
@@ -74,7 +75,7 @@ class WithOptions(BaseQuestion):
         labels = [option.label for option in options]
         for label in labels:
             if labels.count(label) > 1:
-                raise ValueError(f"the option {label!r} stands there twice; give each option its own words")
+                raise ValueError(both("surveys", "definition.option_twice", label=label))
         return options
 
 
@@ -95,7 +96,7 @@ class Multiple(WithOptions):
     def _bounds(self) -> Multiple:
         highest = len(self.options) if self.at_most is None else self.at_most
         if not self.at_least <= highest <= len(self.options):
-            raise ValueError("at_least must not exceed at_most, nor at_most the number of options")
+            raise ValueError(both("surveys", "definition.choices"))
         return self
 
 
@@ -128,7 +129,7 @@ class Number(BaseQuestion):
     @model_validator(mode="after")
     def _bounds(self) -> Number:
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError("minimum must not exceed maximum")
+            raise ValueError(both("surveys", "definition.minimum"))
         return self
 
 
@@ -142,7 +143,7 @@ class Day(BaseQuestion):
     @model_validator(mode="after")
     def _bounds(self) -> Day:
         if self.earliest and self.latest and self.earliest > self.latest:
-            raise ValueError("earliest must not be after latest")
+            raise ValueError(both("surveys", "definition.earliest"))
         return self
 
 
@@ -199,7 +200,7 @@ class Definition(Opening):
         earlier: dict[str, Question] = {}
         for index, question in enumerate(questions):
             if question.key in earlier:
-                raise _fault(index, "key", f"the key {question.key!r} stands there twice; give each question its own")
+                raise _fault(index, "key", both("surveys", "definition.key_twice", key=question.key))
             if question.when is not None and (fault := _branch_fault(question.when, earlier)):
                 raise _fault(index, "when", fault)
             earlier[question.key] = question
@@ -209,7 +210,7 @@ class Definition(Opening):
     @classmethod
     def _keeps_confidence(cls, smallest_cell: int | None, info: ValidationInfo) -> int | None:
         if info.data.get("anonymity") == "confidential" and smallest_cell is not None and smallest_cell < SMALLEST:
-            raise ValueError(f"a confidential survey shows no count below {SMALLEST}; leave it out, or say more")
+            raise ValueError(both("surveys", "definition.smallest", least=SMALLEST))
         return smallest_cell
 
     @property
@@ -290,21 +291,23 @@ def accepted(question: Question, when: When) -> frozenset[int]:
     return frozenset(int(answer) for answer in when.answers)
 
 
-def _branch_fault(when: When, earlier: Mapping[str, Question]) -> str | None:
+def _branch_fault(when: When, earlier: Mapping[str, Question]) -> Both | None:
     """What is wrong with a branch that nobody could ever take, while the person who wrote it is still looking."""
     asked = earlier.get(when.question)
     if asked is None:
-        return f"depends on {when.question!r}, which no earlier question is called"
+        return both("surveys", "definition.no_earlier", key=when.question)
     if isinstance(asked, Choice | Multiple):
         possible = {option.label for option in asked.options}
     elif isinstance(asked, Scale):
         possible = {str(value) for value in range(asked.low, asked.high + 1)}
     else:
-        return f"depends on {when.question!r}, but only choices and scales can branch"
+        return both("surveys", "definition.no_branch", key=when.question)
     unknown = [answer for answer in when.answers if str(answer) not in possible]
-    return f"waits for {unknown[0]!r}, which {when.question!r} does not offer" if unknown else None
+    if not unknown:
+        return None
+    return both("surveys", "definition.not_offered", answer=unknown[0], key=when.question)
 
 
-def _fault(index: int, field: str, message: str) -> PydanticCustomError:
+def _fault(index: int, field: str, message: Both) -> PydanticCustomError:
     """A fault between questions; `at` tells the reader of files where to look for the line."""
-    return PydanticCustomError("definition", "{message}", {"message": message, "at": (index, field)})
+    return PydanticCustomError("definition", "{message}", {"message": str(message), "at": (index, field)})

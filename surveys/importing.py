@@ -6,13 +6,10 @@ behind, and so is the order of the lines. A cell is read like an answer in the c
 
 from __future__ import annotations
 
-import csv
-import io
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from zipfile import BadZipFile
 
 import orjson
 from sqlalchemy import insert
@@ -20,14 +17,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.clock import Clock
 from bot.errors import KairanbanError, Refused
+from bot.office import Sheet, read_office_file, read_sheets
+from bot.roster.cells import soften
+from bot.texts import Texts
 from surveys import answering
-from surveys.definition import OTHER, Answer, Definition, FreeText, Matrix, Step, WithOptions
+from surveys.columns import Column, columns_of, letters
+from surveys.definition import Answer, Day, Definition, FreeText, Multiple, Number, Step, WithOptions
 from surveys.sheets import store
 from surveys.tables import surveys
+from surveys.ticked import read_ticked
 
 FAULTS_NAMED = 20
-SIZE_LIMIT = 200_000_000
-"""Bytes in one file of answers."""
 
 
 class ImportFault(KairanbanError):
@@ -35,14 +35,16 @@ class ImportFault(KairanbanError):
 
 
 def read_answers(path: Path, definition: Definition) -> list[dict[str, Answer]]:
-    """The sheets in a `.csv` (UTF-8 or CP932) or `.xlsx` file; raises `ImportFault`."""
+    """The sheets in a CSV or XLSX file, its first visible table; raises `ImportFault`."""
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise ImportFault(f"{path.name}: larger than {SIZE_LIMIT:,} bytes; split it.")
-        lines = _workbook(path) if path.suffix.lower() == ".xlsx" else _csv(path)
-        return list(_sheets(lines, definition, path.name))
+        found = next((sheet for sheet in read_sheets(read_office_file(path)) if not sheet.hidden and sheet.rows), None)
     except OSError as error:
-        raise ImportFault(f"{path.name}: cannot be read: {error.strerror or error}.") from error
+        raise ImportFault(_said("unopened", name=path.name, reason=error.strerror or error)) from error
+    except Refused as error:
+        raise ImportFault(f"{path.name}: {_both(error.key, **error.values)}") from error
+    if found is None:
+        raise ImportFault(_said("empty", name=path.name))
+    return _sheets(found, definition, path.name)
 
 
 async def import_answers(
@@ -85,104 +87,64 @@ async def import_answers(
     return survey_id
 
 
-def _sheets(lines: Iterator[list[str]], definition: Definition, name: str) -> Iterator[dict[str, Answer]]:
-    header = next(lines, None)
-    if header is None:
-        raise ImportFault(f"{name}: is empty; the first line must name the questions.")
-    columns = _columns(header, definition, name)
-    known: dict[tuple[str, str], dict[str, Answer]] = {}
+def _sheets(table: Sheet, definition: Definition, name: str) -> list[dict[str, Answer]]:
+    top = next((row for row, cells in enumerate(table.rows, 1) if any(map(str.strip, cells))), 1)
+    try:
+        columns = columns_of(table.rows[top - 1], definition)
+    except Refused as error:
+        raise ImportFault(f"{name}: {_both(error.key, row=top, **error.values)}") from error
+    sheets: list[dict[str, Answer]] = []
     faults: list[str] = []
-    for number, line in enumerate(lines, start=2):
-        if not any(cell.strip() for cell in line):
+    for row, cells in enumerate(table.rows[top:], start=top + 1):
+        if not any(cell.strip() for cell in cells):
             continue
         sheet: dict[str, Answer] = {}
-        for step, column in columns:
-            cell = line[column].strip() if column < len(line) else ""
+        for column in columns:
             try:
-                if (step.key, cell) not in known:
-                    known[step.key, cell] = _read(step, cell)
-                sheet |= known[step.key, cell]
-                if isinstance(step.question, FreeText):
-                    del known[step.key, cell]  # hardly anybody writes the same
-            except Refused:
-                faults.append(f"{name}: line {number}, {step.key}: {cell[:60]!r} is no answer to this question.")
+                if (row, column.place) in table.broken:
+                    raise Refused("survey.import.unreadable")
+                sheet |= _read(table, row, column)
+            except Refused as error:
+                faults.append(_fault(table, row, column, error, name))
         if len(faults) >= FAULTS_NAMED:
             break
-        yield sheet
+        sheets.append(sheet)
     if faults:
-        raise ImportFault("\n".join(faults))
+        raise ImportFault("\n".join(faults[:FAULTS_NAMED]))
+    return sheets
 
 
-def _read(step: Step, cell: str) -> dict[str, Answer]:
+def _fault(table: Sheet, row: int, column: Column, error: Refused, name: str) -> str:
+    cell = soften(table.shown(row, column.place)).strip()
+    reason = "ambiguous" if error.key.endswith("ambiguous") else "unreadable"
+    values = {"name": name, "row": row, "column": letters(column.place), "step": column.step.key}
+    return _said(reason, **values, cell=repr(cell[:60]))
+
+
+def _read(table: Sheet, row: int, column: Column) -> dict[str, Answer]:
+    step, question = column.step, column.step.question
+    cell = soften(table.shown(row, column.place)).strip()
+    if isinstance(question, Day) or (isinstance(question, Number) and not cell.endswith(("%", "％"))):
+        cell = soften(table.plain(row, column.place)).strip()
     if not cell:
         return {step.key: None}
-    question = step.question
-    if not isinstance(question, WithOptions):
+    if isinstance(question, WithOptions):
+        words = "" if column.words is None else soften(table.shown(row, column.words)).strip()
+        return _ticked(step, question, cell, words)
+    if isinstance(question, FreeText):
         return answering.read(step, cell, ())
-    codes = range(1, len(question.options) + 1)
-    try:
-        return answering.read(step, cell, codes)
-    except Refused:
-        # Form services export only the words that were written to "other".
-        other = [code for code in codes if question.options[code - 1].other]
-        if not other:
-            raise
-        return {**answering.read(step, str(other[0]), codes), step.key + OTHER: cell[: answering.OTHER_LENGTH]}
+    return answering.read(step, " ".join(cell.split()), ())
 
 
-def _columns(header: Sequence[str], definition: Definition, name: str) -> list[tuple[Step, int]]:
-    places: dict[str, int] = {}
-    for place, title in enumerate(header):
-        places.setdefault(answering.normal(title), place)
-    found: list[tuple[Step, int]] = []
-    missing: list[str] = []
-    for step in definition.steps:
-        wanted = [step.key, step.question.text]
-        if isinstance(step.question, Matrix) and step.row is not None:
-            row = step.question.rows[step.row]
-            wanted = [step.key, f"{step.question.text} [{row}]", step.text.replace("\n", " "), row]
-        column = next((places[name] for name in map(answering.normal, wanted) if name in places), None)
-        if column is None:
-            missing.append(f"{step.key} ({step.text[:40]})")
-        else:
-            found.append((step, column))
-    if missing:
-        raise ImportFault(f"{name}: line 1 has no column for {', '.join(missing)}; name it by its text or its key.")
-    return found
+def _ticked(step: Step, question: WithOptions, cell: str, words: str) -> dict[str, Answer]:
+    ticked = read_ticked(question, cell, several=isinstance(question, Multiple))
+    return answering.chosen(step, ticked.codes, words or ticked.words)
 
 
-def _csv(path: Path) -> Iterator[list[str]]:
-    data = path.read_bytes()
-    for encoding in ("utf-8-sig", "cp932"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        yield from csv.reader(io.StringIO(text, newline=""))
-        return
-    raise ImportFault(f"{path.name}: neither UTF-8 nor CP932; save it as UTF-8 and try again.")
+def _said(key: str, **values: object) -> str:
+    return _both(f"survey.import.{key}", **values)
 
 
-def _workbook(path: Path) -> Iterator[list[str]]:
-    import openpyxl  # noqa: PLC0415 - only who needs it waits a second for it
-    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (BadZipFile, InvalidFileException, KeyError, ValueError) as error:
-        raise ImportFault(f"{path.name}: no XLSX workbook; save it as one, or as CSV.") from error
-    try:
-        for row in book.worksheets[0].iter_rows(values_only=True):
-            yield [_text(value) for value in row]
-    finally:
-        book.close()
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime | date):
-        return f"{value:%Y-%m-%d}"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def _both(key: str, **values: object) -> str:
+    ja, en = (Texts("bot", "surveys", language=language)(key, **values) for language in ("ja", "en"))
+    return f"{ja} / {en}"

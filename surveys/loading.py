@@ -14,14 +14,21 @@ from typing import Literal
 import yaml
 from pydantic import ValidationError
 
-from bot.documents import read_toml, read_yaml
+from bot.bilingual import Both, apart, both, reason, shown
+from bot.documents import DocumentError, read_toml, read_yaml, text_in, toml_problem
 from bot.errors import KairanbanError
+from bot.mistakes import field, mistakes
 from surveys.definition import KINDS, Definition
 
 Format = Literal["toml", "yaml"]
 Location = Sequence[int | str]
 SIZE_LIMIT = 1_000_000
 """Bytes in one definition file; a questionnaire of a hundred questions has fifty thousand."""
+
+
+FAULTS_NAMED = 20
+_LONGEST_LINE = 500
+"""A line that names a table or a field is not longer; others are passed over when a fault's line is looked up."""
 
 
 class DefinitionError(KairanbanError):
@@ -31,30 +38,32 @@ class DefinitionError(KairanbanError):
 def load_definition(path: Path) -> Definition:
     """The questionnaire in a `.toml`, `.yaml` or `.yml` file; raises `DefinitionError`."""
     suffix = path.suffix.lower()
+    name = shown(path.name)
     if suffix not in {".toml", ".yaml", ".yml"}:
-        raise DefinitionError(f"{path.name}: a definition ends in .toml, .yaml or .yml.")
+        raise DefinitionError(_line(name, both("surveys", "definition.name")))
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise DefinitionError(f"{path.name}: larger than {SIZE_LIMIT:,} bytes; this is no questionnaire.")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DefinitionError(f"{path.name}: cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise DefinitionError(f"{path.name}: not in UTF-8; save it as UTF-8 and try again.") from error
+        text = text_in(path, SIZE_LIMIT, name)
+    except DocumentError as error:
+        raise DefinitionError(str(error)) from error
     try:
         return parse_definition(text, "toml" if suffix == ".toml" else "yaml")
     except DefinitionError as error:
-        raise DefinitionError("\n".join(f"{path.name}: {line}" for line in str(error).splitlines())) from error
+        raise DefinitionError("\n".join(_line(name, apart(line)) for line in str(error).splitlines())) from error
 
 
 def load_definitions(folder: Path) -> dict[str, Definition]:
     """Every definition in a folder, by its key; raises `DefinitionError`, also if two files share a key."""
     found: dict[str, Definition] = {}
-    for path in sorted(folder.iterdir()):
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        sentence = both("bot", "document.unreadable", name=shown(folder), reason=reason(error))
+        raise DefinitionError(sentence) from error
+    for path in paths:
         if path.suffix.lower() in {".toml", ".yaml", ".yml"}:
             definition = load_definition(path)
             if definition.key in found:
-                raise DefinitionError(f"{path.name}: the key {definition.key!r} is taken by another file.")
+                raise DefinitionError(_line(path.name, both("surveys", "definition.taken", key=definition.key)))
             found[definition.key] = definition
     return found
 
@@ -64,20 +73,38 @@ def parse_definition(text: str, format: Format = "toml") -> Definition:
     try:
         data: object = read_toml(text) if format == "toml" else read_yaml(text)
     except ValueError as error:
-        raise DefinitionError(f"not valid TOML: {error}" if format == "toml" else str(error)) from error
+        problem = toml_problem(error)
+        raise DefinitionError(
+            str(both("surveys", "definition.toml", problem=problem) if format == "toml" else problem)
+        ) from error
     if not isinstance(data, Mapping):
-        raise DefinitionError("line 1: a definition is a table that begins with key, title and questions")
+        raise DefinitionError(both("surveys", "definition.table"))
     try:
         return Definition.model_validate(data)
     except ValidationError as error:
-        faults = [
-            ((*_without_kind(found["loc"]), *found.get("ctx", {}).get("at", ())), found["msg"])
-            for found in error.errors()
-        ]
         find = _toml_line if format == "toml" else _yaml_line
-        raise DefinitionError(
-            "\n".join(f"line {find(text, where)}, {_field(where)}: {_sentence(what)}" for where, what in faults)
-        ) from error
+        faults = [(_without_kind(each.place), each.what) for each in mistakes(error)]
+        # Each line is looked up in the whole text: only those that anybody reads.
+        lines = [_fault(find(text, where), where, what) for where, what in faults[:FAULTS_NAMED]]
+        if len(faults) > FAULTS_NAMED:
+            lines.append(str(both("surveys", "definition.more", count=len(faults) - FAULTS_NAMED)))
+        raise DefinitionError("\n".join(lines)) from error
+
+
+def _line(name: str, what: Both) -> str:
+    return str(Both(f"{name}: {what.ja}", f"{name}: {what.en}"))
+
+
+def _fault(line: int, where: Location, what: Both) -> str:
+    place = both("surveys", "definition.line", line=line)
+    whole = both("surveys", "definition.whole")
+    named = field(tuple(where))
+    return str(
+        Both(
+            f"{place.ja}, {named or whole.ja}: {what.ja}",
+            f"{place.en}, {named or whole.en}: {what.en}",
+        )
+    )
 
 
 def _without_kind(location: Location) -> Location:
@@ -85,18 +112,6 @@ def _without_kind(location: Location) -> Location:
     if len(location) > 2 and location[0] == "questions" and location[2] in KINDS:
         return (*location[:2], *location[3:])
     return location
-
-
-def _field(location: Location) -> str:
-    """`("questions", 1, "options", 0)` as `questions[2].options[1]`, counted as people count."""
-    name = ""
-    for part in location:
-        name += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if name else str(part)
-    return name or "definition"
-
-
-def _sentence(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _yaml_line(text: str, location: Location) -> int:
@@ -120,21 +135,24 @@ _ASSIGNMENT = re.compile(r"^\s*([\w.\-\"']+)\s*=")
 
 def _toml_line(text: str, location: Location) -> int:
     """The line that names as much of `location` as the file names."""
-    wanted = _field(location)
+    wanted = field(tuple(location)) or "definition"
     counts: dict[str, int] = {}
     table, best, best_length, inside_string = "", 1, 0, False
     for number, line in enumerate(text.splitlines(), start=1):
         was_inside = inside_string
         if (line.count('"""') + line.count("'''")) % 2:
             inside_string = not inside_string
-        if was_inside:
+        if was_inside or len(line) > _LONGEST_LINE:
             continue
         if header := _HEADER.match(line):
             table = header[2].replace(" ", "")
             if header[1] == "[[":
                 counts[table] = counts.get(table, 0) + 1
-            for parent, count in counts.items():
-                if table == parent or table.startswith(parent + "."):
+            names = table.split(".")
+            for length in range(1, len(names) + 1):
+                parent = ".".join(names[:length])
+                count = counts.get(parent)
+                if count is not None and (table == parent or table.startswith(parent + ".")):
                     table = f"{parent}[{count}]{table[len(parent) :]}"
             path = table
         elif assignment := _ASSIGNMENT.match(line):

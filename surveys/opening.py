@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from pydantic import Field, field_validator
 
 from bot import recurrence
+from bot.bilingual import both
 from bot.clock import TOKYO
 from bot.recurrence import Rule
 from surveys.model import Model
@@ -35,9 +36,7 @@ class Opening(Model):
     def _says_when(cls, opens: str) -> str:
         found = recurrence.parse(opens)
         if opens and (found is None or found[1]):
-            raise ValueError(
-                f"{opens!r} is no time to open at; write 2023-10-02 09:00, 毎月20日 09:00 or monthly:20 09:00"
-            )
+            raise ValueError(both("surveys", "definition.opens", opens=opens))
         return opens
 
     @property

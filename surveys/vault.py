@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.errors import KairanbanError
+from bot.folders import sync_folder
 from surveys.definition import Answer, Definition, FreeText, Multiple, Sheet, WithOptions
 
 _NONCE = 12
@@ -43,6 +44,7 @@ class Vault:
             file.write(AESGCM.generate_key(256))
             file.flush()
             os.fsync(file.fileno())
+        sync_folder(self._folder)
         return name
 
     def destroy(self, name: str) -> None:

@@ -51,3 +51,22 @@ def locked(database: Database) -> Iterator[None]:
         other.execute("BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def read_only_postgresql(database: Database) -> AsyncIterator[None]:
+    """Every transaction that begins is read-only, as on a server that another one has taken over from."""
+
+    async def make(value: str) -> None:
+        async with database.engine.connect() as connection:
+            session = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await session.exec_driver_sql("SET default_transaction_read_only = off")
+            name = database.engine.url.database
+            await session.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {value}')
+        await database.engine.dispose()  # a setting of a database holds for new connections
+
+    await make("on")
+    try:
+        yield
+    finally:
+        await make("off")

@@ -15,7 +15,17 @@ MAY_IMPORT = {
     "trial": {"bot"},
     "config": {"bot", "broadcasts", "surveys", "handlers", "trial"},
 }
-TRIAL_MAY_IMPORT = {"bot.clock", "bot.activity", "bot.adapters.logochat_wire", "bot.serving", "bot.texts"}
+TRIAL_MAY_IMPORT = {
+    "bot.clock",
+    "bot.activity",
+    "bot.adapters.logochat_wire",
+    "bot.serving",
+    "bot.texts",
+    "bot.bilingual",
+    "bot.documents",
+    "bot.errors",
+    "bot.mistakes",
+}
 
 
 @pytest.fixture(scope="module")

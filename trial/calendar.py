@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 
 import jpholiday
 
+from bot.bilingual import both
 from bot.clock import TOKYO, to_tokyo
 
 TURN_OF_THE_YEAR = ((12, 29), (1, 3))
@@ -25,7 +26,7 @@ class WorkingHours:
 
     def __post_init__(self) -> None:
         if not self.opens < self.lunch_from <= self.lunch_until < self.closes:
-            raise ValueError("Working hours must run: opens, lunch_from, lunch_until, closes.")
+            raise ValueError(both("trial", "mend.hours"))
 
 
 def is_working_day(day: date) -> bool:

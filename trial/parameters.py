@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bot.bilingual import both, shown
+from bot.documents import toml_in
+from bot.errors import ConfigurationError
+from bot.mistakes import listed
 from trial import cost
 from trial.calendar import WorkingHours
 
@@ -151,7 +154,7 @@ class Storyline(Section):
     @model_validator(mode="after")
     def _typhoon_in_order(self) -> Self:
         if self.typhoon_days[0] > self.typhoon_days[1]:
-            raise ValueError("typhoon_days must run from an earlier day to a later one.")
+            raise ValueError(both("trial", "mend.typhoon"))
         return self
 
 
@@ -172,7 +175,7 @@ class Cost(Section):
     def _tiers_in_order(self) -> Self:
         firsts = [tier.first for tier in self.tiers]
         if firsts[0] != 1 or firsts != sorted(set(firsts)):
-            raise ValueError("The tiers must begin with 1 account and rise.")
+            raise ValueError(both("trial", "mend.tiers"))
         return self
 
 
@@ -191,11 +194,10 @@ class Parameters(Section):
 
 
 def load_parameters(path: Path) -> Parameters:
-    """The parameters in a TOML file; ValueError names the file and everything in it that is wrong."""
+    """The parameters in a TOML file; ConfigurationError names the file and everything in it that is wrong."""
+    table = toml_in(path)
     try:
-        return Parameters.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Parameters.model_validate(table)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ValueError(f"The trial's parameters in {path} need mending: {faults}") from None
-    except (OSError, ValueError, RecursionError) as error:  # tomllib lets more out than its own errors
-        raise ValueError(f"The trial's parameters in {path} cannot be read: {error}.") from error
+        sentence = both("bot", "document.needs_mending", name=shown(path), faults=listed(error))
+        raise ConfigurationError(sentence) from None

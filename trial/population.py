@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.bilingual import both
 from trial import data
 from trial.chance import share_out, spread_labels, stream
 
@@ -51,9 +52,7 @@ def populate(staff: int, seed: int) -> list[Person]:
     is too small for that, colleagues of other departments help out.
     """
     if not 4 <= staff <= LARGEST_STAFF:
-        raise ValueError(
-            f"Choose 4 to {LARGEST_STAFF:,} staff: two officers, two administrators, and their colleagues."
-        )
+        raise ValueError(both("trial", "mend.staff", most=f"{LARGEST_STAFF:,}"))
     tables = data.load("staff")
     traits = _joint(staff)
     stream(seed, "traits").shuffle(traits)

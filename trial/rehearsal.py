@@ -17,6 +17,7 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from bot.adapters.logochat_wire import ROOM_SIZE
+from bot.bilingual import both
 from bot.clock import ManualClock, to_tokyo
 from trial import data
 from trial.actor import Actor
@@ -82,7 +83,7 @@ class Rehearsal:
         wires: Network | None = None,
     ) -> None:
         if months < 1:
-            raise ValueError("A trial lasts 1 month or more.")
+            raise ValueError(both("trial", "mend.months"))
         self.people = populate(staff, seed)
         self._start = start
         self._end = months_later(start, months)

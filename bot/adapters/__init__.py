@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
 from bot.adapter import Adapter
+from bot.bilingual import both
 from bot.errors import ConfigurationError
 
 GROUP = "kairanban.adapters"
@@ -32,12 +33,10 @@ def find(name: str) -> AdapterFactory:
     """
     found = {entry.value: entry for entry in entry_points(group=GROUP, name=name)}
     if not found:
-        known = ", ".join(names()) or "none; install the project first"
-        raise ConfigurationError(f"There is no adapter named {name!r}. Installed are: {known}.")
+        known = ", ".join(names())
+        raise ConfigurationError(both("bot", "adapter.none" if known else "adapter.nothing", name=name, known=known))
     if len(found) > 1:
-        raise ConfigurationError(
-            f"The adapter name {name!r} is claimed by {' and '.join(sorted(found))}. Uninstall one of them."
-        )
+        raise ConfigurationError(both("bot", "adapter.claimed", name=name, packages=" and ".join(sorted(found))))
     return _load(*found.values())
 
 
@@ -46,8 +45,10 @@ def _load(entry: EntryPoint) -> AdapterFactory:
         factory = entry.load()
     except Exception as error:
         raise ConfigurationError(
-            f"The adapter {entry.name!r} ({entry.value}) cannot be imported: {type(error).__name__}: {error}."
+            both(
+                "bot", "adapter.broken", name=entry.name, value=entry.value, problem=f"{type(error).__name__}: {error}"
+            )
         ) from error
     if not callable(factory):
-        raise ConfigurationError(f"The adapter {entry.name!r} ({entry.value}) must be a class or a function.")
+        raise ConfigurationError(both("bot", "adapter.no_class", name=entry.name, value=entry.value))
     return cast(AdapterFactory, factory)

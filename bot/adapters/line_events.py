@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from bot.adapters import line_wire as wire
@@ -31,6 +32,8 @@ from bot.events import (
     as_text,
     part,
 )
+
+log = structlog.get_logger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOGETHER = {"memberJoined": "joined", "memberLeft": "left"}
@@ -82,6 +85,8 @@ class _Reader:
         if known.get("mode") == wire.STANDBY:
             return [self._kept(Unused, key, raw, known, "Another service has the word in this chat (mode standby).")]
         if isinstance(kind, str) and kind in wire.UNUSED_TYPES:
+            if kind in wire.ACCOUNT_TYPES:
+                log.warning("line.account", adapter=self.adapter, type=kind)
             return [self._kept(Unused, key, raw, known, f"There is no use for an event of the type {kind!r}.")]
         try:
             event = _KNOWN_EVENT.validate_json(raw)
@@ -158,9 +163,7 @@ class _Reader:
                         sender=person,
                         message_id=content.id,
                         reply_token=token,
-                        text=wire.without_mention(content.text, content.mention)
-                        if isinstance(content, wire.TextContent)
-                        else "",
+                        text=wire.plain_words(content) if isinstance(content, wire.TextContent) else "",
                         location=_location(content),
                         files=int(isinstance(content, wire.FileContent)),
                     )

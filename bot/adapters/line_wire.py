@@ -37,6 +37,11 @@ USER_ID = re.compile(r"U[0-9a-f]{32}")
 ROOM_ID = re.compile(r"[CR][0-9a-f]{32}")
 """A group or a multi-person chat."""
 
+EMOJI_LOOKED_AT = 100
+"""Of LINE's own emoji in one text; LINE's clients send 20 at most."""
+_COMMAND_SIGNS = frozenset({"/", "／"})
+_BLANK = re.compile(r"\s")
+
 LAST_MOMENT = 253_402_300_799_999
 """The end of the year 9999 in milliseconds since 1970: later ones are no moments."""
 
@@ -79,11 +84,19 @@ class Mention(Incoming):
     mentionees: Annotated[tuple[Mentionee, ...], FailFast(), BeforeValidator(few)] = ()
 
 
+class Emoji(Incoming):
+    """Where in the text one of LINE's own emoji stands, in UTF-16 units; there, the text says what it shows: (moon)."""
+
+    index: int = Field(ge=0)
+    length: int = Field(ge=0)
+
+
 class TextContent(Incoming):
     type: Literal["text"]
     id: str
     text: str
     mention: Mention = Mention()
+    emojis: Annotated[tuple[Emoji, ...], FailFast(), BeforeValidator(few)] = ()
 
 
 class FileContent(Incoming):
@@ -175,10 +188,20 @@ KnownEvent = Annotated[
 KNOWN_TYPES = frozenset(
     {"message", "unsend", "postback", "follow", "unfollow", "join", "leave", "memberJoined", "memberLeft"}
 )
-UNUSED_TYPES = frozenset({"accountLink", "beacon", "delivery", "membership", "messageEdited", "videoPlayComplete"})
+ACCOUNT_TYPES = frozenset({"activated", "deactivated", "botSuspended", "botResumed", "module"})
+"""Kinds about the account itself and the services that share it: nothing is to be done, and the log ought to tell."""
+UNUSED_TYPES = ACCOUNT_TYPES | {
+    "accountLink",
+    "beacon",
+    "delivery",
+    "membership",
+    "messageEdited",
+    "things",
+    "videoPlayComplete",
+}
 """Kinds that LINE describes and that mean nothing to us: what is edited was answered when it was said.
 
-Not those about the account itself, such as `botSuspended`: should one come, somebody ought to look at it.
+Source: "Webhook event objects" in LINE's reference, and `webhook.yml` of its public OpenAPI.
 """
 STANDBY = "standby"
 """The mode of an event in a chat in which another service of the account has the word: the bot must not answer."""
@@ -223,16 +246,44 @@ def length(text: str) -> int:
     return len(text) + sum(letter > "\uffff" for letter in text)
 
 
+def plain_words(content: TextContent) -> str:
+    """What was said, without the bot's own name in it, so that `@bot /ping` is the command that was meant.
+
+    LINE's own emoji stay as what LINE writes for them, `(moon)`; but not before a command, at its name, alone behind
+    it, or at a number that ends it: `/ヘルプ(moon)` is `/ヘルプ`.
+    """
+    said = without_mention(content.text, content.mention)
+    emoji = [(each.index, each.length) for each in content.emojis]
+    if not 0 < len(emoji) <= EMOJI_LOOKED_AT:
+        return said
+    units = content.text.encode("utf-16-le", "surrogatepass")
+    names = [(each.index, each.length) for each in content.mention.mentionees if each.is_self]
+    if _without(units, names + emoji).lstrip()[:1] not in _COMMAND_SIGNS:
+        return said
+    spoiling = []
+    for index, size in emoji:
+        before = _without(units[: index * 2], names + emoji).lstrip()
+        is_last = not _without(units, [(0, index), *names, *emoji]).strip()
+        in_its_name = not _BLANK.search(before.rstrip() if is_last else before)
+        if in_its_name or (is_last and before[-1:].isdecimal()):
+            spoiling.append((index, size))
+    return _without(units, names + spoiling).strip()
+
+
 def without_mention(text: str, mention: Mention) -> str:
-    """The text without the bot's own name in it, so that `@bot /ping` is the command that was meant."""
+    """The text without the bot's own name in it."""
     units = text.encode("utf-16-le", "surrogatepass")
+    return _without(units, [(each.index, each.length) for each in mention.mentionees if each.is_self]).strip()
+
+
+def _without(units: bytes, places: Sequence[tuple[int, int]]) -> str:
+    """A text in UTF-16 without what stands at these places, each an index and a length; they may overlap."""
     kept, end = [], len(units)
-    for each in sorted(mention.mentionees, key=lambda each: each.index, reverse=True):
-        if each.is_self:
-            kept.append(units[(each.index + each.length) * 2 : end])
-            end = min(end, each.index * 2)
+    for index, size in sorted(places, reverse=True):
+        kept.append(units[(index + size) * 2 : end])
+        end = min(end, index * 2)
     kept.append(units[:end])
-    return b"".join(reversed(kept)).decode("utf-16-le", "surrogatepass").strip()
+    return b"".join(reversed(kept)).decode("utf-16-le", "surrogatepass")
 
 
 def split(text: str) -> list[str]:

@@ -11,8 +11,9 @@ the token in `lineworks_auth`.
 from __future__ import annotations
 
 import hmac
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -22,9 +23,11 @@ from pydantic import ValidationError
 from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
+from bot.adapters import lineworks_board as board_
 from bot.adapters import lineworks_wire as wire
 from bot.adapters.lineworks_auth import ServiceAccount, TokenProblem, Tokens, read_answer
 from bot.adapters.lineworks_callbacks import Callbacks
+from bot.bilingual import both
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError
 from bot.events import Event
@@ -47,8 +50,9 @@ class LineWorks:
 
     `bot_id` and `bot_secret` are the bot's, `account` is the app's. `requests_per_minute` is the plan's limit for one
     operation: 240, or 60 on the free plan; it holds for all processes on one database together. With `staff_numbers`,
-    users' external keys are staff numbers, and the app has the scope `user.read`. `api` and `token_url` are other than
-    the platform's own in tests.
+    users' external keys are staff numbers, and the app has the scope `user.read`. With `board`, the number of a board,
+    notices to `board_from` people or more stand there as must-read posts, and who reads them is told; the app has the
+    scope `board`. `api` and `token_url` are other than the platform's own in tests.
     """
 
     def __init__(
@@ -62,16 +66,18 @@ class LineWorks:
         texts: Texts | None = None,
         requests_per_minute: int = wire.REQUESTS_PER_MINUTE,
         staff_numbers: bool = False,
+        board: int | None = None,
+        board_from: int = board_.FROM,
         timeout: timedelta = timedelta(seconds=15),
         api: str = wire.API,
         token_url: str = wire.TOKEN_URL,
     ) -> None:
         if not bot_id.isascii() or not bot_id.isdigit():
-            raise ConfigurationError("The bot_id of lineworks is the number that the developer console shows.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_id"))
         if not bot_secret or any(letter.isspace() for letter in bot_secret):
-            raise ConfigurationError("Copy the bot_secret of lineworks unchanged from the developer console.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_secret"))
         if requests_per_minute < 1:
-            raise ConfigurationError("requests_per_minute of lineworks is the plan's limit: 240, or 60 on a free one.")
+            raise ConfigurationError(both("bot", "adapter.lineworks_rate"))
         self.name = name
         self._clock = clock or SystemClock()
         self._again = (texts or Texts("bot"))("delivery.perhaps_again", text="")
@@ -87,8 +93,15 @@ class LineWorks:
         self._secret = bot_secret
         self._callbacks = Callbacks(name, bot_id, self._clock)
         self._staff_numbers = staff_numbers
-        scope = f"{wire.SCOPE} {wire.PEOPLE_SCOPE}" if staff_numbers else wire.SCOPE
-        self._tokens = Tokens(account, self._clock, token_url, scope)
+        scopes = [wire.SCOPE, *([wire.PEOPLE_SCOPE] if staff_numbers else []), *([board_.SCOPE] if board else [])]
+        self._tokens = Tokens(account, self._clock, token_url, " ".join(scopes))
+        self._board = None
+        if board is not None:
+            if board < 1 or board_from < 1:
+                raise ConfigurationError("board of lineworks is the number of a board, and board_from is 1 or more.")
+            self._board = board_.Board(
+                name, board, self._clock, partial(self._call, "POST"), self._pages, at_least=board_from
+            )
         self._api = api.rstrip("/")
         self._bot = f"/bots/{bot_id}"
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds(), sock_connect=timeout.total_seconds() / 2)
@@ -148,7 +161,13 @@ class LineWorks:
             await self._call("POST", f"{self._bot}/{kind}/{_segment(address.id)}/messages", body)
         except _Declined as declined:
             return declined.outcome
-        return Sent(delivery.key)  # messages have no ids here
+        # Messages have no ids here; what may come to stand on the board goes by that.
+        return Sent((self._board and self._board.note(delivery)) or delivery.key)
+
+    async def listen(self, take: Callable[[Sequence[Event]], Awaitable[None]]) -> None:
+        """Tell who has read what stands on the board, where the settings name one."""
+        if self._board is not None:
+            await self._board.listen(take)
 
     async def room_members(self, room: str) -> Sequence[str]:
         """Who is in a room in which the bot is. Raises KairanbanError if the platform does not say."""
@@ -166,7 +185,9 @@ class LineWorks:
         return {key: user.user_id for user in users if (key := user.user_external_key) and not user.is_deleted}
 
     async def _pages(self, path: str, shape: type[_Page]) -> AsyncIterator[_Page]:
-        query, seen = f"?count={wire.PAGE}", set[str]()
+        # Of the readers of a post, the platform chooses how many come at once.
+        count = "" if shape is wire.ReadersPage else f"count={wire.PAGE}"
+        query, seen = f"?{count}" if count else "", set[str]()
         while True:
             answer = await self._call("GET", path + query)
             try:
@@ -178,7 +199,7 @@ class LineWorks:
             if not cursor or cursor in seen:
                 return
             seen.add(cursor)
-            query = f"?count={wire.PAGE}&cursor={_segment(cursor)}"
+            query = "?" + "&".join(filter(None, (count, f"cursor={_segment(cursor)}")))
 
     async def _is_quiet(self, room: str) -> bool:
         """Whether a message into this room makes no telephone ring."""
@@ -201,7 +222,7 @@ class LineWorks:
             status, answer, reset = await self._request(self._session, method, path, body, token)
             if status != 401:
                 break
-        if 200 <= status < 300:
+        if _is_success(method, status, answer):
             return answer
         raise _Declined(_outcome(status, answer, reset, acts=method != "GET"))
 
@@ -232,27 +253,40 @@ class _Declined(KairanbanError):
         super().__init__(outcome.reason)
 
 
+def _is_success(method: str, status: int, answer: bytes) -> bool:
+    """Whether LINE WORKS has done it: what is made is answered 201, what was asked is answered in JSON."""
+    if not 200 <= status < 300:
+        return False
+    if method == "GET":
+        return answer.startswith(b"{")
+    return not answer or (status == 201 and answer.startswith(b"{"))
+
+
 def _outcome(status: int, answer: bytes, reset: str | None, *, acts: bool) -> Retry | Rejected:
-    """What an answer other than 2xx means; `acts`: the call would have changed something."""
-    reason = _reason(status, answer)
-    if status == 429:
+    """What an answer other than success means; `acts`: the call would have changed something."""
+    problem = _problem(answer)
+    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400].rstrip("."))))
+    reason = f"LINE WORKS answered {status}{' ' if words else ''}{words}."
+    if 200 <= status < 300:
+        return Retry(f"{reason} It could not be read.", uncertain=acts)
+    if status == 429 and (problem.code or reset is not None):
         return Retry(reason, after=_wait(reset))
-    if status == 401:  # with a new token, too: the app or its scopes are being changed
-        return Retry(reason)
     if status >= 500 or status == 408:
         return Retry(reason, uncertain=acts)
-    if status < 400:
+    if status < 400 or not problem.code:
+        # A proxy, or somebody's login page: what stands there says nothing about the message.
+        return Retry(reason)
+    if status == 401:  # with a new token, too: the app or its scopes are being changed
         return Retry(reason)
     return Rejected(reason, gone=acts and status == 404)
 
 
-def _reason(status: int, answer: bytes) -> str:
+def _problem(answer: bytes) -> wire.Problem:
+    """What LINE WORKS says is wrong; without a code if it was not LINE WORKS that answered."""
     try:
-        problem = wire.Problem.model_validate_json(answer)
+        return wire.Problem.model_validate_json(answer)
     except ValidationError:
-        problem = wire.Problem()
-    words = ": ".join(filter(None, (problem.code[:100], problem.description[:400].rstrip("."))))
-    return f"LINE WORKS answered {status}{' ' if words else ''}{words}."
+        return wire.Problem()
 
 
 def _wait(reset: str | None) -> timedelta:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import ValidationError
 
 from bot.adapters import lineworks_wire as wire
+from bot.bilingual import both
 from bot.clock import Clock
 from bot.errors import ConfigurationError, KairanbanError
 
@@ -60,10 +61,7 @@ class ServiceAccount:
         except (ValueError, TypeError):
             key = None
         if not isinstance(key, RSAPrivateKey):
-            raise ConfigurationError(
-                "The private key of lineworks must be the whole file from the developer console, "
-                "from -----BEGIN PRIVATE KEY----- to -----END PRIVATE KEY-----, without a password."
-            )
+            raise ConfigurationError(both("bot", "adapter.lineworks_key"))
         return key
 
 
@@ -74,9 +72,7 @@ class Tokens:
         for what in ("client_id", "client_secret", "service_account"):
             value: str = getattr(account, what)
             if not value or any(letter.isspace() for letter in value):
-                raise ConfigurationError(
-                    f"The {what} of lineworks must be copied from the developer console unchanged."
-                )
+                raise ConfigurationError(both("bot", "adapter.lineworks_copy", what=what))
         self._account = account
         self._key = account.key()
         self._clock = clock

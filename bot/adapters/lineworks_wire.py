@@ -188,6 +188,32 @@ class UsersPage(Page):
     users: list[User] = Field(default_factory=list)
 
 
+class PostAnswer(Wire):
+    """201 to `POST /boards/{boardId}/posts`, and an entry of the list of posts."""
+
+    post_id: int
+    title: str = ""
+
+
+class PostsPage(Page):
+    """200 to `GET /boards/{boardId}/posts?count=&cursor=`, the latest first."""
+
+    posts: list[PostAnswer] = Field(default_factory=list)
+
+
+class PostReader(Wire):
+    """Somebody who may read a post; `user_id` is missing of those who have left."""
+
+    user_id: str | None = None
+    is_read: bool = False
+
+
+class ReadersPage(Page):
+    """200 to `GET /boards/{boardId}/posts/{postId}/readers?cursor=`, up to 5,000."""
+
+    readers: list[PostReader] = Field(default_factory=list)
+
+
 class Problem(Wire):
     """What stands in an answer that declines."""
 

@@ -18,11 +18,12 @@ from yarl import URL
 
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters import logochat_wire as wire
-from bot.adapters.logochat_answers import ANSWER_LIMIT, NEVER_ARRIVED, declined, describe, read, reason
+from bot.adapters.logochat_answers import ANSWER_LIMIT, NEVER_ARRIVED, declined, describe, is_the_services, read, reason
 from bot.adapters.logochat_callbacks import Callbacks
 from bot.adapters.logochat_files import Files
 from bot.adapters.posting import Poster
 from bot.attachments import Shelf
+from bot.bilingual import both
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, KairanbanError, NotOnShelf
 from bot.events import Event
@@ -75,7 +76,7 @@ class LogoChat:
         root = _checked_root(base_url)
         for what, value in (("token", token), ("secret", secret)):
             if not value or not value.isascii() or any(letter.isspace() for letter in value):
-                raise ConfigurationError(f"The {what} of {name} must be the text that the service gave out, unchanged.")
+                raise ConfigurationError(both("bot", "adapter.logochat_secret", what=what, name=name))
         self._api = root / wire.BOT_PREFIX.strip("/")
         self._messages = self._api / "messages"
         self._token = token
@@ -140,7 +141,8 @@ class LogoChat:
                     return Rejected("There is no message id to take back.")
                 status, answer, wait = await self._call("DELETE", self._messages / delivery.message_id, headers, None)
                 # Taken back already is taken back.
-                return Sent() if status in {204, 404, 410} else self._declined(status, answer, wait)
+                gone = status in {404, 410} and is_the_services(status, answer)
+                return Sent() if status == 204 or gone else self._declined(status, answer, wait)
             message = delivery.message
             if message.attachments and self._files is None:
                 return Rejected("This bot has been given no place from which it could send files.")
@@ -157,7 +159,7 @@ class LogoChat:
                 self._files.forget(delivery.message.attachments)  # the service has dropped one of them
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return Retry(describe(error), uncertain=not isinstance(error, NEVER_ARRIVED))
-        if status == 422 and message is not delivery.message and delivery.uncertain:
+        if status == 422 and message is not delivery.message and delivery.uncertain and is_the_services(status, answer):
             return Sent()  # our key came with other words before: with the files, in a try that had no answer
         if not 200 <= status < 300:
             return self._declined(status, answer, wait, gone=status in {403, 404, 410})
@@ -274,7 +276,8 @@ class LogoChat:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ServiceProblem(f"{method} {url.path}: {describe(error)}") from None
         if not 200 <= status < 300:
-            raise ServiceProblem(f"{method} {url.path}: {reason(status, answer)}", status)
+            own = is_the_services(status, answer) or status >= 500
+            raise ServiceProblem(f"{method} {url.path}: {reason(status, answer)}", status if own else None)
         return answer
 
 
@@ -284,9 +287,7 @@ def _checked_root(base_url: str) -> URL:
     except ValueError:
         root = URL()
     if root.scheme not in {"http", "https"} or not root.host or root.user or root.query_string or root.fragment:
-        raise ConfigurationError(
-            "base_url of a chat service must look like https://chat.example.jp, without a name or a password in it."
-        )
+        raise ConfigurationError(both("bot", "adapter.logochat_url"))
     return root
 
 

@@ -24,18 +24,29 @@ NEVER_ARRIVED = (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificatio
 def declined(status: int, answer: bytes, wait: str | None, now: datetime, *, gone: bool = False) -> Retry | Rejected:
     """What becomes of a delivery that was not taken; `wait` is the answer's `Retry-After`."""
     said = reason(status, answer)
-    if status == 429:
+    if status == 429 and (wait is not None or is_the_services(status, answer)):
         return Retry(said, after=_wait(wait, now))
+    if status < 500 and not is_the_services(status, answer):
+        # A proxy, or somebody's login page: what stands there says nothing about the message.
+        return Retry(said, uncertain=status in {408, 409})
     # 401: the token was reset and the new one is not here yet. 409: an earlier try under this key is still at work.
     if status >= 500 or status in {401, 408, 409, 425}:
         return Retry(said, uncertain=status not in {401, 425, 503})
     return Rejected(said, gone=gone)
 
 
-def _wait(value: str | None, now: datetime) -> timedelta | None:
-    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), at most an hour; 0 if it makes no sense.
+def is_the_services(status: int, answer: bytes) -> bool:
+    """Whether the service itself declines: in a problem document (RFC 9457) of this status."""
+    try:
+        return wire.Problem.model_validate_json(answer).status == status >= 400
+    except ValidationError:
+        return False
 
-    None if there is none. Of a wait of nothing, the outbox makes a pause that grows.
+
+def _wait(value: str | None, now: datetime) -> timedelta | None:
+    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
+
+    None if it says nothing usable.
     """
     if value is None:
         return None
@@ -44,10 +55,10 @@ def _wait(value: str | None, now: datetime) -> timedelta | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except (ValueError, TypeError, OverflowError):
-            return timedelta(0)
+        except ValueError:
+            return None
         seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
-    return timedelta(0) if math.isnan(seconds) or seconds <= 0 else timedelta(seconds=min(max(seconds, 1), 3600))
+    return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:

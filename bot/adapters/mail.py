@@ -20,9 +20,11 @@ import structlog
 from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Retry, Sent
 from bot.adapters.mail_letters import SUBJECT_LENGTH, Letters, subject
 from bot.attachments import FILES, Shelf
+from bot.bilingual import both
 from bot.clock import Clock
 from bot.errors import ConfigurationError, MalformedPayload, NotOnShelf
 from bot.events import Event
+from bot.mailboxes import fault
 from bot.messages import Message
 
 __all__ = ["SUBJECT_LENGTH", "Mail", "subject"]
@@ -40,7 +42,6 @@ SLOWEST = 100_000
 _TOO_LARGE = frozenset({523, 552})
 """RFC 1870, 6: more than the server takes. RFC 3463 names it x.2.3 and x.3.4, under whatever code."""
 _TOO_LARGE_ENHANCED = re.compile(r"5\.(?:2\.3|3\.4)\b")
-_ADDRESS = re.compile(r"[!-?A-~]{1,64}@[0-9A-Za-z.-]{1,253}")
 
 
 class Mail:
@@ -71,12 +72,12 @@ class Mail:
         self.capabilities = Capabilities(batch_size=50, text_length=100_000, concurrency=2)
         self._attachment_bytes = attachment_bytes
         self._shelf: Shelf | None = None
-        if not _ADDRESS.fullmatch(sender):
-            raise ConfigurationError("The sender of e-mail must be an address such as kairanban@city.example.lg.jp.")
+        if fault(sender, host_alone=True) is not None:
+            raise ConfigurationError(both("bot", "adapter.mail_sender"))
         if (username is None) != (password is None):
-            raise ConfigurationError("The mail server needs a user name and a password, or neither.")
+            raise ConfigurationError(both("bot", "adapter.mail_login"))
         if username is not None and security == "none":
-            raise ConfigurationError("A password is not sent in the clear: use security starttls or tls.")
+            raise ConfigurationError(both("bot", "adapter.mail_clear"))
         local, _, domain = sender.rpartition("@")
         self._from = MailAddress(display_name, local, domain)
         self._sender = sender
@@ -144,8 +145,9 @@ class Mail:
     async def _send(self, server: aiosmtplib.SMTP, letters: Letters, delivery: Delivery) -> Outcome:
         if delivery.action == "delete":
             return Rejected("An e-mail cannot be taken back.")
-        if not _ADDRESS.fullmatch(delivery.address.id):
-            return Rejected("This is no e-mail address.")
+        # The library would take what it can read out of anything else, and a stranger would get the mail.
+        if (wrong := fault(delivery.address.id, host_alone=True)) is not None:
+            return Rejected(f"No server takes this e-mail address: {wrong}.", gone=True)
         try:
             return await self._with_or_without_files(server, letters, delivery)
         except aiosmtplib.SMTPRecipientsRefused as error:

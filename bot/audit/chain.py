@@ -13,6 +13,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.audit.tables import audit_head, audit_log
+from bot.bilingual import both
 from bot.clock import Clock
 from bot.storage import UtcDateTime
 
@@ -37,7 +38,7 @@ class Head:
         """The head that `str()` wrote; ValueError if it is none."""
         found = re.fullmatch(r"([0-9]{1,18}):([0-9a-f]{64})", text.strip())
         if found is None:
-            raise ValueError("A noted head looks like 1234:9f86d0…, a number, a colon and 64 hexadecimal digits.")
+            raise ValueError(both("bot", "audit.head"))
         return cls(int(found[1]), found[2])
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 from bot.errors import ConfigurationError
+from bot.folders import sync_folder
 from bot.storage import Durability
+
+log = structlog.get_logger(__name__)
 
 _VERSION = 1
 _ROWS_PER_STATEMENT = 1_000
@@ -59,13 +65,17 @@ class EventFile:
     """An open file. Every method is one transaction; raises `sqlite3.Error` with nothing changed."""
 
     def __init__(self, path: Path, durability: Durability) -> None:
+        self._path = path
+        self._log_path = path.with_name(f"{path.name}-wal")
+        self._synchronous = "FULL" if durability == "full" else "OFF"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=512)
+            self._connection = self._connect()
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(f"The inbox {path} cannot be opened: {error}. Name a file that can.") from error
         try:
-            self._prepare("FULL" if durability == "full" else "OFF")
+            self._prepare(self._synchronous)
+            found = self._connection.execute("SELECT max(id) FROM events").fetchone()[0]
         except sqlite3.Error as error:
             self._connection.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
@@ -73,8 +83,9 @@ class EventFile:
             else:
                 reason = f"cannot be used: {error}. Mend it, or move it away to begin with an empty one"
             raise ConfigurationError(f"The inbox {path} {reason}.") from error
-        found = self._connection.execute("SELECT max(id) FROM events").fetchone()[0]
         self._next_id = (found or 0) + 1
+        if durability == "full":
+            sync_folder(path.parent)
 
     def _prepare(self, synchronous: str) -> None:
         # A damaged row must be readable enough to be shown, so bytes that are no UTF-8 do not raise.
@@ -90,9 +101,44 @@ class EventFile:
         if version not in {0, _VERSION}:
             raise sqlite3.NotSupportedError(f"it has format {version}, and this program knows {_VERSION}")
         self._connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT")
+        self._identity, self._log_identity = _identity(self._path), _identity(self._log_path)
+
+    def _connect(self) -> sqlite3.Connection:
+        return sqlite3.connect(self._path, timeout=0, isolation_level=None, cached_statements=512)
+
+    def _keep_in_place(self) -> None:
+        """See that what is written can be found again: a file that was deleted goes on without a name, and is lost.
+
+        Deleted, it is written anew from what is open here. Another file in its place is for people to look at: raises
+        OperationalError. Costs two questions to the system.
+        """
+        there, log_there = _identity(self._path), _identity(self._log_path)
+        if there == self._identity and log_there == self._log_identity:
+            return
+        if there is not None and there != self._identity:
+            raise sqlite3.OperationalError(
+                f"another file was put in the place of {self._path}. Stop the bot, put the right one back, and start it"
+            )
+        if there is None:
+            draft = self._path.with_name(f"{self._path.name}.anew")
+            draft.unlink(missing_ok=True)
+            with closing(sqlite3.connect(draft)) as copy:
+                self._connection.backup(copy)
+            self._connection.close()
+            for left in (self._log_path, self._path.with_name(f"{self._path.name}-shm")):
+                left.unlink(missing_ok=True)  # it belongs to the file that is gone
+            draft.replace(self._path)
+        else:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._connection.close()
+        log.error("inbox_file_was_deleted", file=str(self._path), done="it was written anew, with everything in it")
+        self._connection = self._connect()
+        self._prepare(self._synchronous)
+        sync_folder(self._path.parent)
 
     def append(self, rows: Sequence[NewRow]) -> list[int | None]:
         """Add rows; the id of each, or None where adapter and key were there before."""
+        self._keep_in_place()
         first = self._next_id
         added = 0
         if len(rows) <= _ROWS_PER_STATEMENT:
@@ -169,12 +215,26 @@ class EventFile:
             (before, self._next_id),
         ).rowcount
 
+    def beat(self) -> None:
+        """Write something that changes nothing, to find out whether the file can be written."""
+        self._keep_in_place()
+        self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
     def close(self) -> None:
         self._connection.close()
 
     def _rows(self, condition: str, *values: object, columns: str = _COLUMNS) -> list[Row]:
         found = self._connection.execute(f"SELECT {columns} FROM events WHERE {condition}", values)  # noqa: S608 - our own words only
         return [Row(*row) for row in found]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells one file from another of the same name; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @cache

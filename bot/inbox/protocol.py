@@ -83,6 +83,9 @@ class Inbox(Protocol):
     def backlog(self) -> int:
         """Events pending, handed out or not."""
 
+    async def readiness(self) -> str | None:
+        """Why `append` would not work now, None if it would; asks for no more than a glance."""
+
     @property
     def is_open(self) -> bool:
         """Whether `append` can work."""

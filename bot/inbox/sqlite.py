@@ -27,7 +27,7 @@ import orjson
 import structlog
 
 from bot.clock import Clock
-from bot.errors import InboxUnavailable
+from bot.errors import ConfigurationError, InboxUnavailable
 from bot.events import Event, has_possible_moment, storable
 from bot.inbox import rows
 from bot.inbox.file import EventFile, NewRow
@@ -97,7 +97,16 @@ class SqliteInbox:
         writer = (LoopWriter if self._on_loop else Writer)(asyncio.get_running_loop())
         await writer.open(lambda: EventFile(self.path, self._durability))
         self._writer = writer
-        for row in await self._call(EventFile.pending):
+        try:
+            pending = await self._call(EventFile.pending)
+        except InboxUnavailable as error:
+            self._writer = None
+            await writer.close()
+            raise ConfigurationError(
+                f"受信ログ {self.path} が壊れていて読めません。消さずに別の名前に変えてから起動してください。 "
+                f"/ The inbox {self.path} is damaged: {error} Give it another name, without deleting it, and start."
+            ) from error
+        for row in pending:
             event = rows.event_in(row)
             if event is None:
                 log.error("inbox_row_unreadable", id=row.id, adapter=row.adapter, key=row.key)
@@ -127,6 +136,17 @@ class SqliteInbox:
     @property
     def is_open(self) -> bool:
         return self._writer is not None
+
+    async def readiness(self) -> str | None:
+        if self._writer is None:
+            return "it is closed"
+        if self.backlog >= self._backlog_limit or self._size >= self._backlog_bytes:
+            return f"it holds {self.backlog} unhandled events and takes no more for now"
+        try:
+            await self._writer.call(EventFile.beat)
+        except InboxUnavailable as error:
+            return str(error)
+        return None
 
     @property
     def backlog(self) -> int:

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, TypeVar
 
 import structlog
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _DONE_AT_ONCE = 500
+_AFTER_TROUBLE = 5.0
+"""Seconds until rows are noted again that could not be."""
 _LINGER = 0.2
 """Seconds without other work after which rows are noted as handled. Lost in a crash, the note costs a repetition that
 the event's key in the main database stops."""
@@ -57,6 +60,7 @@ class Writer:
         self._loop = loop
         self._queue: queue.SimpleQueue[Call | Done | None] = queue.SimpleQueue()
         self._done: list[int] = []
+        self._flush_at = 0.0
         self._thread: threading.Thread | None = None
 
     async def open(self, opener: Callable[[], EventFile]) -> None:
@@ -110,14 +114,16 @@ class Writer:
             case Call(function, _):
                 self._loop.call_soon_threadsafe(item.settle, _attempt(function, file))
             case None:
-                self._flush(file)
+                self._flush(file, at_last=True)
         return item is not None
 
-    def _flush(self, file: EventFile) -> None:
-        if self._done:
+    def _flush(self, file: EventFile, *, at_last: bool = False) -> None:
+        if self._done and (monotonic() >= self._flush_at or at_last):
             ids, self._done = self._done, []
             if isinstance(error := _attempt(lambda file: file.finish(ids), file), Exception):
                 log.error("inbox_acknowledge_failed", error=str(error), events=len(ids))
+                self._done = ids  # a full disk passes
+                self._flush_at = monotonic() + _AFTER_TROUBLE
 
 
 class LoopWriter:

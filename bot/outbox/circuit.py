@@ -86,6 +86,7 @@ class Circuit:
         self._clock = clock
         self._policy = policy
         self._failures = 0
+        self._row = 0  # failed calls without a success between them, however far apart
         self._since: datetime | None = None
         self._failed_at: datetime | None = None
         self._probe_at: datetime | None = None
@@ -99,6 +100,17 @@ class Circuit:
     def probes(self) -> bool:
         """Whether calls go out one at a time."""
         return self.state != "working"
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether a failed call tells of the platform and nothing of what it carried."""
+        return self.state != "working" or self._row >= self._policy.failures
+
+    def resume(self, failed_at: datetime) -> None:
+        """An earlier process left this platform ill: its last call failed then, as others had before."""
+        self._failures = self._row = self._policy.failures
+        self._since = self._failed_at = min(failed_at, self._clock.now())
+        self.state = "down"
 
     @property
     def next_at(self) -> datetime | None:
@@ -135,15 +147,17 @@ class Circuit:
 
     def _work_again(self) -> None:
         self.state = "working"
-        self._failures = 0
+        self._failures = self._row = 0
         self._since = self._failed_at = self._probe_at = None
 
     def _fail(self, started_at: datetime) -> None:
         stale = self.state != "down" and self._failed_at is not None and started_at - self._failed_at > STALE
+        row = self._row
         if self._since is None or stale:
             self._work_again()
             self._since = started_at
         self._failures += 1
+        self._row = row + 1
         self._failed_at = started_at if self._failed_at is None else max(self._failed_at, started_at)
         if self._failures < self._policy.failures:
             return

@@ -35,6 +35,9 @@ GivenUpHook = Callable[[str], None]
 It must return at once; it rings whoever has work to do. What that is stands in the rows.
 """
 
+TroubleHook = Callable[[Exception], object]
+"""Called with what hindered the outbox from writing something down. It must return at once."""
+
 
 Listener = tuple[SentHook, tuple[str, ...]]
 """A hook and the beginnings of the topics that it is called for; none for whatever is sent."""

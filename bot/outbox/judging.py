@@ -30,7 +30,8 @@ def judge(
     failed = Result(claimed, "queued", "retry", started_at, now, reason=outcome.reason, uncertain=outcome.uncertain)
     failed.plainly = outcome.plainly
     if down and wait is not None:
-        failed.outcome, failed.due_at = "down", now + wait
+        failed.outcome = "down" if outcome.after is None else "snooze"
+        failed.due_at = now + wait
     elif outcome.after is not None:
         failed.outcome, failed.due_at = "snooze", now + outcome.after
     elif wait is not None:

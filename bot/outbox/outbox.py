@@ -19,7 +19,7 @@ from bot.errors import ConfigurationError
 from bot.messages import Address, Message, Priority
 from bot.outbox.circuit import Circuit, CircuitHook, CircuitPolicy, Standing
 from bot.outbox.enqueueing import Outgoing, store_all, store_one
-from bot.outbox.hooks import GivenUpHook, Listener, SentHook
+from bot.outbox.hooks import GivenUpHook, Listener, SentHook, TroubleHook
 from bot.outbox.retry import RetryPolicy
 from bot.outbox.sender import LEASE, POLL, Sender
 from bot.outbox.store import rescue
@@ -82,6 +82,7 @@ class Outbox:
         self._circuits = {name: Circuit(clock, circuit) for name in self._adapters}
         self._circuit_hooks: list[CircuitHook] = []
         self._given_up_hooks: list[GivenUpHook] = []
+        self._trouble_hooks: list[TroubleHook] = []
         self._senders: dict[str, Sender] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -144,6 +145,10 @@ class Outbox:
         """Call `hook(adapter)` after deliveries have been recorded as dead."""
         self._given_up_hooks.append(hook)
 
+    def on_trouble(self, hook: TroubleHook) -> None:
+        """Call `hook(error)` when something could not be written down; it is tried again until it can."""
+        self._trouble_hooks.append(hook)
+
     # ------------------------------------------------------------ platforms
 
     @property
@@ -155,6 +160,15 @@ class Outbox:
     def down(self) -> frozenset[str]:
         """The platforms that are down."""
         return frozenset(name for name, circuit in self._circuits.items() if circuit.state == "down")
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether every loop runs."""
+        return bool(self._tasks) and not any(task.done() for task in self._tasks)
+
+    def called_at(self, adapter: str) -> datetime | None:
+        """When a platform was last sent something by this process; before its first call, when sending began."""
+        return self._senders[adapter].called_at if adapter in self._senders else None
 
     def on_circuit(self, hook: CircuitHook) -> None:
         """Call `hook(adapter, standing)` when a platform goes down, after each failed probe, and when it is back."""
@@ -183,6 +197,7 @@ class Outbox:
                 circuit=self._circuits[name],
                 circuit_hooks=self._circuit_hooks,
                 given_up_hooks=self._given_up_hooks,
+                trouble_hooks=self._trouble_hooks,
                 poll=self._poll,
             )
             self._tasks.append(asyncio.create_task(sender.run(), name=f"outbox {name}"))
@@ -265,6 +280,30 @@ class Outbox:
             )
             self.ring_after_commit(db)
             return int(revived.rowcount)
+
+    async def dead_ids(
+        self,
+        *,
+        adapter: str | None = None,
+        topic: str | None = None,
+        since: datetime | None = None,
+        reason: str | None = None,
+    ) -> list[int]:
+        """Everything that was given up: on a platform, of topics that begin so, since then, for a reason with these
+        words in it; all of these where several are named."""
+        last = select(attempts.c.reason).where(attempts.c.delivery_id == deliveries.c.id)
+        query = select(deliveries.c.id).where(deliveries.c.state == "dead").order_by(deliveries.c.id)
+        if adapter is not None:
+            query = query.where(deliveries.c.adapter == adapter)
+        if topic is not None:
+            query = query.where(deliveries.c.topic.startswith(topic, autoescape=True))
+        if since is not None:
+            query = query.where(deliveries.c.finished_at >= since)
+        if reason is not None:
+            words = last.order_by(attempts.c.id.desc()).limit(1).scalar_subquery()
+            query = query.where(words.icontains(reason, autoescape=True))
+        async with self._database.snapshot() as db:
+            return list(await db.scalars(query))
 
     async def attempts(self, delivery_id: int) -> list[Attempt]:
         """Every try of one delivery, in their order."""

@@ -24,7 +24,7 @@ from bot.activity import Activity, Alarm
 from bot.adapter import Adapter, Outcome, Retry, Sent
 from bot.clock import Clock, JumpWatch
 from bot.outbox.circuit import Circuit, CircuitHook
-from bot.outbox.hooks import GivenUpHook, Listener, run_hooks
+from bot.outbox.hooks import GivenUpHook, Listener, TroubleHook, run_hooks
 from bot.outbox.judging import judge
 from bot.outbox.pacing import pacer_for
 from bot.outbox.ready import Ready
@@ -69,6 +69,7 @@ class Sender:
         circuit: Circuit,
         circuit_hooks: Sequence[CircuitHook] = (),
         given_up_hooks: Sequence[GivenUpHook] = (),
+        trouble_hooks: Sequence[TroubleHook] = (),
         poll: timedelta = POLL,
     ) -> None:
         self._database = database
@@ -82,6 +83,10 @@ class Sender:
         self._circuit_hooks = circuit_hooks
         self._told_down = False
         self._given_up_hooks = given_up_hooks
+        self._trouble_hooks = trouble_hooks
+        self._in_trouble = False
+        self.called_at = clock.now()
+        """When the last call ended; before the first, when this began."""
         self._gave_up = False  # among the results is something dead
         self._poll = poll
         capabilities = adapter.capabilities
@@ -146,12 +151,13 @@ class Sender:
                 await self._turn()
             await self._keep_claims()
             await self._pacer.prepare(len(self._ready.all), urgent=self._ready.is_urgent)
-        except Exception:
-            log.exception("outbox.turn_failed", adapter=self._adapter.name)
+        except Exception as error:
+            self._note_trouble(error)
             if self._stopping:
                 raise  # the rows stay claimed; the next process queues them again
             self._start_calls()
             return self._clock.now() + AFTER_TROUBLE
+        self._in_trouble = False
         self._start_calls()
         return self._next_look()
 
@@ -167,10 +173,20 @@ class Sender:
 
     async def _put_right(self) -> None:
         async with self._database.transaction() as db:
+            if self._circuit.standing.since is None and (failed_at := await self._store.left_ill(db)) is not None:
+                self._circuit.resume(failed_at)
             mended = await put_right(db, self._clock.now(), LEASE, self._policy.longest)
         self._must_put_right = False
         if mended:
             log.warning("outbox.moments_put_right", deliveries=mended)
+
+    def _note_trouble(self, error: Exception) -> None:
+        """One traceback for a disk that is full for an hour, not one a second."""
+        name = self._adapter.name
+        log.error("outbox.turn_failed", adapter=name, error=repr(error)[:300], exc_info=not self._in_trouble)
+        self._in_trouble = True
+        for hook in self._trouble_hooks:
+            hook(error)
 
     # ------------------------------------------------------------- database
 
@@ -349,9 +365,9 @@ class Sender:
         return outcomes
 
     def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
-        now = self._clock.now()
+        now = self.called_at = self._clock.now()
         outcomes = [self._sensible(outcome) for outcome in outcomes]
-        probed = self._circuit.probes
+        suspect = self._circuit.is_suspect
         self._circuit.note(outcomes, started_at)
         if self._oldest is None:
             self._oldest = now
@@ -360,17 +376,17 @@ class Sender:
             wait = self._policy.wait(batch[0].attempts + 1, self._random)
         # Known to be ill before this call: it says nothing about this message, and does not count.
         rested = all(type(outcome) is Retry and outcome.after is not None for outcome in outcomes)
-        down = (probed and self._circuit.probes) or (self._circuit.state == "down" and rested)
+        down = (suspect and self._circuit.is_suspect) or (self._circuit.state == "down" and rested)
         if down:
             wait = self._wait_while_down(batch)
-        elif not self._circuit.probes and self._vain:
+        elif not self._circuit.is_suspect and self._vain:
             self._vain.clear()
         for claimed, outcome in zip(batch, outcomes, strict=True):
             del self._under_way[claimed.delivery.id]
             result = judge(claimed, outcome, started_at, now, wait, down=down)
             if result.state == "dead":
                 self._gave_up = True
-            elif result.outcome == "snooze" and result.due_at is not None:
+            elif result.outcome == "snooze" and not down and result.due_at is not None:
                 self._pacer.pause(result.due_at)  # the platform is tired of us as a whole, so the others rest as well
             self._results.append(result)
 

@@ -22,16 +22,16 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import and_, bindparam, case, func, select, update
+from sqlalchemy import and_, bindparam, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Delivery
 from bot.clock import JUMP
 from bot.messages import Address, Message
 from bot.outbox.statements import QUEUED, SENDING, STATEMENTS
-from bot.rows import packed, stored
+from bot.rows import moment, packed, stored
 from bot.storage import UtcDateTime
-from bot.tables import deliveries
+from bot.tables import attempts, deliveries
 
 
 @dataclass(slots=True)
@@ -147,6 +147,7 @@ class Store:
                     message_id=platform_id,
                     attempt=tries + 1,
                     uncertain=earlier is not None,
+                    tried_at=None if earlier is None else moment(earlier),
                     priority=priority,
                     reply_token=reply_token,
                     shared_call=shared_call,
@@ -218,11 +219,12 @@ class Store:
     async def release(self, db: AsyncConnection, claimed: Iterable[Claimed]) -> None:
         """Give back what was claimed and not tried; what was uncertain before stays so."""
         given = [each.delivery for each in claimed]
-        uncertain = deliveries.c.id.in_([each.id for each in given if each.uncertain])
+        uncertain = {each.id: literal(each.tried_at, UtcDateTime) for each in given if each.uncertain}
+        since = case(uncertain, value=deliveries.c.id, else_=None) if uncertain else None
         await db.execute(
             update(deliveries)
             .where(deliveries.c.id.in_([each.id for each in given]), deliveries.c.state == SENDING)
-            .values(state="queued", claimed_until=case((uncertain, deliveries.c.claimed_until), else_=None))
+            .values(state="queued", claimed_until=since)
         )
 
     async def renew(self, db: AsyncConnection, ids: Collection[int], until: datetime) -> None:
@@ -238,6 +240,11 @@ class Store:
         found: datetime | None = await db.scalar(_NEXT_DUE, {"for_adapter": self._adapter, "now": now})
         return found
 
+    async def left_ill(self, db: AsyncConnection) -> datetime | None:
+        """When the last try of what waits was made, if it failed at a platform that was down; else None."""
+        last = (await db.execute(_LAST_TRY, {"for_adapter": self._adapter})).one_or_none()
+        return last.started_at if last is not None and last.outcome == "down" else None
+
 
 def _sent_row(result: Result) -> tuple[object, ...]:
     return (
@@ -248,15 +255,17 @@ def _sent_row(result: Result) -> tuple[object, ...]:
 
 
 def _row(result: Result) -> tuple[object, ...]:
-    uncertain = result.uncertain or result.claimed.delivery.uncertain
+    delivery = result.claimed.delivery
+    uncertain = result.uncertain or delivery.uncertain
     return (
-        result.claimed.delivery.id,
+        delivery.id,
         result.state,
         result.claimed.due_at if result.due_at is None else stored(result.due_at),
         _tries(result),
-        result.platform_id or result.claimed.delivery.message_id,
+        result.platform_id or delivery.message_id,
         None if result.state == "queued" else stored(result.finished_at),
-        stored(result.finished_at) if uncertain else None,
+        # The first of them stays: it is the one whose key a platform forgets first.
+        stored(delivery.tried_at or result.finished_at) if uncertain else None,
     )
 
 
@@ -272,6 +281,14 @@ _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
     deliveries.c.adapter == bindparam("for_adapter"),
     deliveries.c.state == QUEUED,
     deliveries.c.due_at > bindparam("now", type_=UtcDateTime),
+)
+
+_LAST_TRY = (
+    select(attempts.c.outcome, attempts.c.started_at)
+    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    .where(deliveries.c.adapter == bindparam("for_adapter"), deliveries.c.state == QUEUED, deliveries.c.attempts > 0)
+    .order_by(attempts.c.id.desc())
+    .limit(1)
 )
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.folding import fold
 from bot.roster.headings import heading_of
-from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Roster, Source
+from bot.roster.model import BrokenRoster, DepartmentPath, Person, Problem, Remark, Roster, Source
+from bot.roster.ranks import Title, derive
+from bot.roster.spelling import agreed
 from bot.roster.state import Directory, Known, load
 
 MOST_LEAVE = 0.2
@@ -50,6 +53,10 @@ class Plan:
     fingerprint: str
     ignored: tuple[str, ...] = ()
     released: Mapping[str, frozenset[str]] = field(default_factory=dict)  # leavers' addresses that others now have
+    titles: tuple[Title, ...] = ()  # where the file has titles and no ranks: the titles, from the highest
+    remarks: tuple[Remark, ...] = ()
+    sheets: tuple[tuple[str, int], ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -65,6 +72,7 @@ class Plan:
 async def plan(db: AsyncConnection, roster: Roster) -> Plan:
     """Compare a roster with the directory; BrokenRoster for what can only be seen with both before us."""
     directory = await load(db)
+    roster, remarks, titles = _settled(roster, directory)
     listed = {person.code for person in roster.people}
     joins: list[Person] = []
     returns: list[Change] = []
@@ -88,6 +96,8 @@ async def plan(db: AsyncConnection, roster: Roster) -> Plan:
     if problems:
         raise BrokenRoster(sorted(problems, key=lambda problem: problem.row))
     made, emptied = _departments(roster.people, active.values(), directory)
+    if (left := _left_behind(roster.people, directory, emptied)) is not None:
+        remarks = (*remarks, left)
     return Plan(
         source=roster.source,
         staff=len(active),
@@ -102,7 +112,23 @@ async def plan(db: AsyncConnection, roster: Roster) -> Plan:
         fingerprint=directory.fingerprint,
         ignored=roster.ignored,
         released=_released(roster, directory),
+        titles=titles,
+        remarks=remarks,
+        sheets=roster.sheets,
+        unread=roster.unread,
     )
+
+
+def _settled(roster: Roster, directory: Directory) -> tuple[Roster, tuple[Remark, ...], tuple[Title, ...]]:
+    """The roster in the directory's spelling and with the ranks of its titles; what is to be said about both."""
+    people, remarks = agreed(roster.people, directory)
+    known = {code: (each.person.post or "", each.person.rank or 0) for code, each in directory.members.items()}
+    before: dict[str, int] = {}
+    for each in directory.members.values():
+        if each.active and each.person.post and each.person.rank:
+            before[fold(each.person.post)] = min(each.person.rank, before.get(fold(each.person.post), each.person.rank))
+    people, titles = derive(people, known, before)
+    return replace(roster, people=tuple(people)), (*roster.remarks, *remarks), tuple(titles)
 
 
 def _differences(before: Person, after: Person) -> Iterable[FieldChange]:
@@ -125,6 +151,21 @@ def _departments(
     made = tuple(path for path in after if path not in directory.departments)
     emptied = tuple(sorted(path for path in before if path not in after))
     return made, emptied
+
+
+def _left_behind(people: Iterable[Person], directory: Directory, emptied: Iterable[DepartmentPath]) -> Remark | None:
+    """Roles that hold only in a department where nobody is left: whoever has one decides about nobody."""
+    gone = set(emptied)
+    items = []
+    for person in people:
+        known = directory.members.get(person.code)
+        roles = person.roles if person.roles is not None else (known.person.roles if known is not None else None)
+        items += [
+            f"{person.code} {person.name}: {role}"
+            for role in sorted(roles or ())
+            if tuple(role.partition("@")[2].split("/")) in gone
+        ]
+    return Remark("roster.remark.left_behind", {"count": len(items)}, tuple(items)) if items else None
 
 
 def _released(roster: Roster, directory: Directory) -> dict[str, frozenset[str]]:
@@ -172,4 +213,5 @@ def _unknown_limits(roster: Roster, directory: Directory) -> list[Problem]:
 
 def _problem(roster: Roster, row: int, name: str, key: str, value: str, **values: object) -> Problem:
     heading = (roster.columns or {}).get(name, heading_of(name))
-    return Problem(row, heading, key, {"value": value, **values})
+    sheet = next((person.sheet for person in roster.people if person.row == row and person.sheet), "")
+    return Problem(row, heading, key, {"value": value, **values}, sheet)

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.roster.cells import harden
 from bot.roster.grouping import show_groups
 from bot.roster.headings import heading_of
-from bot.roster.model import FIELDS, Person, shown
+from bot.roster.model import FIELDS, Person
+from bot.roster.places import written
 from bot.roster.roles import show_roles
 from bot.roster.state import load
 
@@ -55,7 +56,7 @@ def _table(people: Sequence[Person]) -> list[list[str]]:
             person.code,
             person.name,
             person.kana or "",
-            shown(person.department),
+            written(person.department),
             person.post or "",
             str(person.rank or ""),
             person.email or "",

@@ -17,7 +17,9 @@ Field = Literal["name", "kana", "department", "post", "rank", "email", "roles", 
 FIELDS: tuple[Field, ...] = ("name", "kana", "department", "post", "rank", "email", "roles", "groups")
 """What can be said about a member besides the staff number, in the order of the columns."""
 
-_SEPARATORS = re.compile(r"[/／>＞]")
+SEPARATORS = re.compile(r"[-=]>|[/／∕⁄>＞→⇒➡➔▶▸»｜|]")
+"""Between the levels of a department in one cell."""
+
 _BREAKS = re.compile(r"\s*[\r\n\t]+\s*")
 
 
@@ -41,6 +43,8 @@ class Person:
     groups: frozenset[str] | None = None
     addresses: Mapping[str, str] | None = None
     row: int = 0  # where it stands in the file, as Excel numbers rows
+    sheet: str = ""  # on which of several sheets
+    written: str = ""  # the department as its cells have it, where it was not written level by level
 
     def items(self) -> Iterator[tuple[str, object]]:
         """What the file says, field by field; an adapter's address is the field `address:ADAPTER`."""
@@ -62,6 +66,15 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Remark:
+    """How something was read that could be meant otherwise, to be looked at before it is applied."""
+
+    key: str
+    values: Mapping[str, object]
+    items: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Roster:
     """A file that was read without a single problem."""
 
@@ -69,6 +82,9 @@ class Roster:
     people: tuple[Person, ...]
     ignored: tuple[str, ...] = ()  # headings that mean nothing to us
     columns: Mapping[str, str] | None = None  # which heading was taken for what, to name columns in later problems
+    sheets: tuple[tuple[str, int], ...] = ()  # the sheets that were read and their people, if there are several
+    unread: tuple[str, ...] = ()  # sheets that were not read: hidden ones, and those without headings
+    remarks: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,7 @@ class Problem:
     column: str
     key: str
     values: Mapping[str, object]
+    sheet: str = ""
 
 
 class BrokenRoster(Refused):
@@ -96,7 +113,7 @@ class BrokenRoster(Refused):
 
 def clean(text: str) -> str:
     """A cell without outer blanks and line breaks; every other character stays as it is."""
-    return _BREAKS.sub(" ", text).strip()
+    return _BREAKS.sub(" ", text.strip("\ufeff\u200b\u2060 \t\r\n\u3000")).strip()
 
 
 def folded(text: str) -> str:
@@ -106,7 +123,7 @@ def folded(text: str) -> str:
 
 def path_of(*texts: str) -> DepartmentPath:
     """The department that cells describe, `総務部/総務課` or one level a cell; () if they are all blank."""
-    return tuple(name for text in texts for part in _SEPARATORS.split(text) if (name := clean(part)))
+    return tuple(name for text in texts for part in SEPARATORS.split(text) if (name := clean(part)))
 
 
 def shown(path: DepartmentPath) -> str:

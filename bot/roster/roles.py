@@ -34,5 +34,10 @@ def role_in(name: str, department: tuple[str, ...]) -> str:
 
 
 def show_roles(roles: Iterable[str]) -> str:
-    """Roles as a cell names them."""
-    return "; ".join(sorted(roles))
+    """Roles as a cell names them, in Japanese where they have a Japanese name."""
+    names: dict[str, str] = {}
+    for japanese, role in ROLE_NAMES.items():
+        if not japanese.isascii():
+            names.setdefault(role, japanese)
+    parts = (role.partition("@") for role in sorted(roles))
+    return "; ".join(names.get(name, name) + at + where for name, at, where in parts)

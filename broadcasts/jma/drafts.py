@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Refused
 from bot.texts import Texts
 from broadcasts.jma.decide import Decision
-from broadcasts.jma.memory import Memory
+from broadcasts.jma.memory import Memory, upgraded
 from broadcasts.jma.tables import drafts, events
 from broadcasts.jma.telegram import InfoType, Telegram
-from broadcasts.jma.wording import compose, describe
+from broadcasts.jma.wording import compose, describe, is_old
 from broadcasts.tables import broadcasts
 
 State = Literal["held", "ready", "withdrawn", "released", "dismissed"]
@@ -75,7 +75,7 @@ async def remembered(db: AsyncConnection, key: str, now: datetime) -> Memory:
     """What has been seen of an event. Its row stays locked until the transaction ends: one telegram at a time."""
     await insert_new(db, events, {"key": key, "memory": _MEMORY.dump_json(Memory()).decode(), "updated_at": now})
     found = await db.execute(select(events.c.memory).where(events.c.key == key).with_for_update())
-    return _MEMORY.validate_json(found.scalar_one())
+    return _MEMORY.validate_json(json.dumps(upgraded(found.scalar_one())))
 
 
 async def remember(db: AsyncConnection, key: str, memory: Memory, now: datetime) -> None:
@@ -112,11 +112,12 @@ async def apply(db: AsyncConnection, decision: Decision, texts: Texts, now: date
         "kind": telegram.kind,
         "event_id": telegram.event_id,
         "serial": telegram.serial,
-        "text": compose(decision, texts),
+        "text": compose(decision, texts, now),
         "areas": json.dumps(describe(decision, texts)["areas"], ensure_ascii=False),
         "updated_at": now,
     }
     at_once = taken is not None or (decision.told and telegram.info_type is not InfoType.ISSUE)
+    at_once = at_once and not is_old(telegram, now)
     if waiting is not None:
         values: dict[str, Any] = {**content, "revision": drafts.c.revision + 1}
         if at_once:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from bot.clock import to_tokyo
 from broadcasts.jma import levels
 from broadcasts.jma.telegram import Area, Content, Fact, Finding
-from broadcasts.jma.tree import every, path, text
+from broadcasts.jma.tree import every, path, stated, text
 
 PHENOMENON = "震度"
 _TABLES = {
@@ -69,7 +69,7 @@ def source(body: Element) -> Iterator[Fact]:
             ("position", None if place is None else place.find(path("Coordinate"))),
             ("magnitude", earthquake.find(path("Magnitude"))),
         ):
-            if described := "" if found is None else (found.get("description") or found.text or "").strip():
+            if described := stated(found):
                 yield Fact(key, described)
 
 

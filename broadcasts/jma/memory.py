@@ -1,80 +1,40 @@
-"""What is kept of an event between its telegrams: just enough to tell what is new in the next one."""
+"""What is kept of an event between its telegrams, and where its draft stands."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Literal
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
 
+from broadcasts.jma import chain
+from broadcasts.jma.chain import Entry
 from broadcasts.jma.telegram import Fact, Finding, InfoType, Telegram
 
 Stage = Literal["none", "waiting", "told"]
 """Where the event's draft stands: there is none, it waits (an officer may have it), or people have been sent one."""
 
-SERIES_REST = timedelta(hours=24)
-"""EventIDs of rivers and landslides name a river or a prefecture, so their serials begin again with the next flood; a
-smaller serial so much later belongs to the next one even if the end of the last was never seen."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """The latest telegram of one kind in an event."""
-
-    serial: int | None
-    reported_at: datetime
-    sent_at: datetime
-    digest: str
-
-    @classmethod
-    def of(cls, telegram: Telegram) -> Mark:
-        return cls(telegram.serial, telegram.reported_at, telegram.sent_at, telegram.digest)
-
-    def distance(self, telegram: Telegram) -> float:
-        """How far `telegram` stands behind this one in its series: negative if before it, 0 at the same place.
-
-        Serials decide where both have one; where one is blank (震度速報, tsunami and weather warnings), the times of
-        the report and, within the same minute, of its transmission do.
-        """
-        if self.serial is not None and telegram.serial is not None:
-            return telegram.serial - self.serial
-        return self.seconds_to(telegram)
-
-    def seconds_to(self, telegram: Telegram) -> float:
-        """How much later `telegram` was reported or, within the same minute, sent."""
-        between = telegram.reported_at - self.reported_at or telegram.sent_at - self.sent_at
-        return between.total_seconds()
-
-
-@dataclass(frozen=True)
-class Layer:
-    """What the latest telegram of one kind said of our areas."""
-
-    kind: str
-    findings: tuple[Finding, ...]
-    facts: tuple[Fact, ...]
-    headline: str
-    covers: bool
-
 
 @dataclass(frozen=True)
 class Memory:
-    """One event: the latest telegram of each kind, what they said in the order they came, where the draft stands.
+    """One event: its telegrams so far and where the draft stands.
 
-    `told` is what people have been told of, once a notice has gone out; `taken` is what the draft says that an officer
-    has made a notice of and not sent yet.
+    `findings` is what the latest draft says, `told` what people have been told of, once a notice has gone out; `taken`
+    is what the draft says that an officer has made a notice of and not sent yet. Telegrams up to `horizon` belong to an
+    earlier event under the same EventID.
     """
 
-    marks: Mapping[str, Mark] = field(default_factory=dict)
-    layers: tuple[Layer, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    horizon: datetime | None = None
     stage: Stage = "none"
+    findings: tuple[Finding, ...] = ()
     told: tuple[Finding, ...] = ()
     taken: tuple[Finding, ...] = ()
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What holds now: the word of the latest telegram that stated the whole situation."""
-        return next((layer.findings for layer in reversed(self.layers) if layer.covers), ())
+    def standing(self) -> tuple[Finding, ...]:
+        """What the agency's telegrams say of our areas now, worst first; level 0 where it is over."""
+        return chain.standing(self.entries)
 
     @property
     def basis(self) -> tuple[Finding, ...]:
@@ -84,51 +44,48 @@ class Memory:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """Everything else that is known, each line once, the latest kind of telegram last."""
-        return tuple(dict.fromkeys(fact for layer in self.layers for fact in layer.facts))
+        return chain.facts(self.entries)
 
-    def begins_anew(self, telegram: Telegram) -> bool:
-        """Whether `telegram` opens another event under an EventID that has been used before."""
-        mark = self.marks.get(telegram.kind)
-        if mark is None or telegram.serial is None or mark.serial is None or telegram.serial > mark.serial:
-            return False
-        later = telegram.reported_at - mark.reported_at
-        return later >= SERIES_REST or (later > timedelta(0) and self.stage == "none")
-
-    def has_passed(self, telegram: Telegram) -> bool:
-        """Whether `telegram` is older than what has been seen of its kind, or says it again.
-
-        A correction or cancellation may carry the very numbers of the telegram that it mends.
-        """
-        if telegram.info_type is InfoType.ISSUE and self._overtaken(telegram):
-            return True
-        mark = self.marks.get(telegram.kind)
-        if mark is None:
-            return False
-        distance = mark.distance(telegram)
-        return distance < 0 or (distance == 0 and telegram.info_type is InfoType.ISSUE) or self.repeats(telegram)
-
-    def _overtaken(self, telegram: Telegram) -> bool:
-        """Whether another kind has stated the whole situation since: a speed report that comes after the full one."""
-        others = (self.marks[layer.kind] for layer in self.layers if layer.covers and layer.kind != telegram.kind)
-        return any(mark.seconds_to(telegram) < 0 for mark in others)
+    @property
+    def headlines(self) -> frozenset[str]:
+        """The headlines of the latest telegram of each kind."""
+        return frozenset(entry.headline for entry in chain.latest_of_kinds(self.entries))
 
     def repeats(self, telegram: Telegram) -> bool:
-        """Whether `telegram` is, byte for byte, the latest of its kind."""
-        mark = self.marks.get(telegram.kind)
-        return mark is not None and mark.digest == telegram.digest
+        """Whether `telegram` has been seen, byte for byte."""
+        return any(entry.digest == telegram.digest for entry in self.entries)
 
-    def marked(self, telegram: Telegram) -> Memory:
-        return replace(self, marks={**self.marks, telegram.kind: Mark.of(telegram)})
+    def precedes(self, entry: Entry) -> bool:
+        """Whether `entry` is of an event that is long over."""
+        return self.horizon is not None and entry.reported_at <= self.horizon
 
-    def with_layer(self, layer: Layer) -> Memory:
-        return replace(self, layers=(*self._others(layer.kind), layer))
+    def with_entry(self, entry: Entry) -> Memory:
+        """The memory once `entry` is known too, wherever in the series it belongs."""
+        everything = (*self.entries, entry)
+        kept = chain.pruned(everything)
+        epoch = chain.last_epoch(everything)
+        past = [other.reported_at for other in everything if other not in epoch]
+        horizon = max([*past, *([self.horizon] if self.horizon else [])], default=None)
+        return replace(self, entries=kept, horizon=horizon)
 
-    def without_layer(self, kind: str) -> Memory:
-        return replace(self, layers=self._others(kind))
+    def superseded(self, entry: Entry) -> bool:
+        """Whether something later than `entry` is known: of its kind or, for an issue, of any that states areas."""
+        if entry not in self.entries or entry not in chain.last_epoch(self.entries):
+            return True
+        order = chain.in_order(chain.last_epoch(self.entries))
+        later = order[order.index(entry) + 1 :]
+        if any(other.kind == entry.kind for other in later):
+            return True
+        others = (other for other in later if other.covers and other.reported_at > entry.reported_at)
+        return entry.info_type is InfoType.ISSUE and any(True for _ in others)
+
+    def said(self, findings: tuple[Finding, ...]) -> Memory:
+        """The same event once the draft says `findings`."""
+        return replace(self, findings=findings)
 
     def ended(self) -> Memory:
-        """The same event with nothing in force and no draft; what was said is forgotten, how far it came is not."""
-        return Memory(self.marks)
+        """The same event with no draft; what was said is forgotten, the telegrams are not."""
+        return Memory(self.entries, self.horizon)
 
     def drafted(self) -> Memory:
         return replace(self, stage="waiting")
@@ -152,5 +109,21 @@ class Memory:
         """The same event once the notice of the released draft has been thrown away."""
         return replace(self, taken=())
 
-    def _others(self, kind: str) -> tuple[Layer, ...]:
-        return tuple(layer for layer in self.layers if layer.kind != kind)
+
+def upgraded(stored: str) -> dict[str, Any]:
+    """The JSON of a memory as versions before December 2026 kept it (marks and layers) in today's shape."""
+    found: dict[str, Any] = json.loads(stored)
+    marks = found.pop("marks", None)
+    if marks is None:
+        return found
+    layers = {layer["kind"]: layer for layer in found.pop("layers", [])}
+    matters = {"VXSE": "earthquake", "VTSE": "tsunami", "VXWW": "landslide", "VXKO": "flood"}
+    entries = list[dict[str, Any]]()
+    for kind, mark in marks.items():
+        layer = layers.get(kind, {"findings": [], "facts": [], "headline": "", "covers": False})
+        entries.append(
+            {**mark, "kind": kind, "matter": matters.get(kind[:4], "warning"), "info_type": InfoType.ISSUE.value}
+            | {name: layer[name] for name in ("findings", "facts", "headline", "covers")}
+        )
+    covering = [layer["findings"] for layer in layers.values() if layer["covers"]]
+    return {**found, "entries": entries, "findings": covering[-1] if covering else []}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
@@ -18,6 +17,10 @@ NAMESPACE = "{http://xml.kishou.go.jp/jmaxml1/}"
 
 NAME_LIMIT = 300
 """How long the name of an event may be; the agency's longest are below 60 and a database's index takes no megabyte."""
+
+
+HEADLINE_LIMIT = 2_000
+"""How much of a headline is read; the longest sample has 200 characters."""
 
 
 class Kind(NamedTuple):
@@ -43,26 +46,66 @@ _KINDS: tuple[tuple[str, Kind], ...] = (
     ("沖合の津波観測に関する情報", Kind("VTSE52", "tsunami", tsunami.read)),
     ("気象特別警報・警報・注意報", Kind("VPWW53", "warning", weather.read)),
     ("気象警報・注意報(H27)", Kind("VPWW54", "warning", weather.read)),
-    ("気象警報・注意報(R06)(大雨)", Kind("VPWW55", "warning", weather.read)),
-    ("気象警報・注意報(R06)(土砂)", Kind("VPWW56", "warning", weather.read)),
-    ("気象警報・注意報(R06)(土砂災害)", Kind("VPWW56", "warning", weather.read)),
-    ("気象警報・注意報(R06)(高潮)", Kind("VPWW57", "warning", weather.read)),
-    ("気象警報・注意報(R06)(暴風)", Kind("VPWW58", "warning", weather.read)),
-    ("気象警報・注意報(R06)(波浪)", Kind("VPWW59", "warning", weather.read)),
-    ("気象警報・注意報(R06)(大雪)", Kind("VPWW60", "warning", weather.read)),
-    ("気象警報・注意報(R06)(その他注警報)", Kind("VPWW61", "warning", weather.read)),
-    ("気象警報・注意報(R06)(その他)", Kind("VPWW61", "warning", weather.read)),
     ("気象警報・注意報時系列情報(R06)", Kind("VPWP50", "warning", _time_series)),
     ("土砂災害警戒情報", Kind("VXWW50", "landslide", weather.read_landslide)),
     ("指定河川洪水予報", Kind("VXKOii", "flood", river.read)),
 )
-KINDS = dict(_KINDS)
+# A form of the 2026 reform says in brackets what it is about, shorter or longer: (土砂), (土砂災害), (その他注意報).
+_REFORM = "気象警報・注意報(R06)("
+_FORMS = {
+    "大雨": "VPWW55",
+    "土砂": "VPWW56",
+    "高潮": "VPWW57",
+    "暴風": "VPWW58",
+    "波浪": "VPWW59",
+    "大雪": "VPWW60",
+    "その他": "VPWW61",
+}
+KINDS = dict(_KINDS) | {f"{_REFORM}{word})": Kind(code, "warning", weather.read) for word, code in _FORMS.items()}
 
 # 府県予報区 stands in front of these words in Head/Title (山口県気象警報・注意報), and nowhere else once all is lifted.
-_SUBJECT = re.compile(
-    r"(気象|大雨|土砂災害|土砂|高潮|暴風雪|暴風|風雪|強風|波浪|大雪|雷|融雪|濃霧|乾燥|なだれ|低温|霜|着氷|着雪|洪水|その他"
-    r"|レベル|[1-5]|特別警報|危険警報|警報|注意報|の|及び|・)+$"
+_SUBJECTS = (
+    *(
+        "気象",
+        "大雨",
+        "土砂災害",
+        "土砂",
+        "高潮",
+        "暴風雪",
+        "暴風",
+        "風雪",
+        "強風",
+        "波浪",
+        "大雪",
+        "雷",
+        "融雪",
+        "濃霧",
+    ),
+    *("乾燥", "なだれ", "低温", "霜", "着氷", "着雪", "洪水", "その他", "レベル", "1", "2", "3", "4", "5"),
+    *("特別警報", "危険警報", "警報", "注意報", "の", "及び", "・"),
 )
+
+CONCERNING = (
+    *("地震", "津波", "火山", "噴火", "降灰", "竜巻", "記録的短時間", "防災速報", "線状降水帯", "台風"),
+    *("警報", "警戒", "土砂", "洪水", "氾濫"),
+)
+"""Words in the titles of kinds that could concern a city; if one of these is not read, the officers are told."""
+
+
+def kind_of(title: str) -> Kind | None:
+    """The kind that Control/Title names, or None if it is not read."""
+    known = KINDS.get(title)
+    if known is None and title.startswith(_REFORM):
+        code = next((code for word, code in _FORMS.items() if title.startswith(word, len(_REFORM))), None)
+        known = Kind(code, "warning", weather.read) if code else None
+    return known
+
+
+def _forecast_region(title: str) -> str:
+    """`title` without the words about warnings at its end."""
+    while word := next((word for word in _SUBJECTS if title.endswith(word)), None):
+        title = title.removesuffix(word)
+    return title
 
 
 def read(data: bytes) -> Telegram | Unreadable:
@@ -79,9 +122,11 @@ def _read(root: Element, digest: str) -> Telegram | Unreadable:
     if root.tag != f"{NAMESPACE}Report" or control is None or head is None:
         return Unreadable(digest, Reason("not_a_telegram"))
     title, status, info_type = text(control, "Title"), text(control, "Status"), text(head, "InfoType")
-    reported_at, headline = moment(text(head, "ReportDateTime")), text(head, "Headline", "Text")
+    reported_at, headline = moment(text(head, "ReportDateTime")), text(head, "Headline", "Text")[:HEADLINE_LIMIT]
     event_id = text(head, "EventID")
-    kind = KINDS.get(plain(title))
+    if max(len(title), len(event_id), len(text(head, "Title")), len(text(control, "EditorialOffice"))) > NAME_LIMIT:
+        return Unreadable(digest, Reason("too_long", {"limit": NAME_LIMIT}), reported_at=reported_at)
+    kind = kind_of(plain(title))
 
     def unreadable(reason: Reason) -> Unreadable:
         known = Status(status) if status in list(Status) else None
@@ -127,7 +172,7 @@ def _series(kind: Kind, event_id: str, office: str, title: str) -> str:
     # Weather warnings have no EventID. VPWW53 and VPWW54 say the same in two forms; each form of the reform is about
     # another phenomenon and goes its own way.
     form = "VPWW" if kind.code in ("VPWW53", "VPWW54") else kind.code
-    return f"{kind.matter}:{form}:{office}:{_SUBJECT.sub('', plain(title))}"
+    return f"{kind.matter}:{form}:{office}:{_forecast_region(plain(title))}"
 
 
 def moment(written: str) -> datetime | None:

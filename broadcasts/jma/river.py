@@ -13,7 +13,9 @@ from broadcasts.jma.tree import every, text
 PHENOMENON = "氾濫"
 _PREFECTURES = "府県予報区等"
 _CITY = "気象・地震・火山情報／市町村等"
-_SENTENCES = 3
+_SENTENCES = 6
+_ESSENTIAL = re.compile("災害が発生|氾濫が?発生|氾濫してい|氾濫による|切迫|決壊|越水|レベル[5５]")
+"""What must be read first and is never cut away: the river breaks, or has broken."""
 
 
 def read(head: Element, body: Element) -> Content:
@@ -21,7 +23,8 @@ def read(head: Element, body: Element) -> Content:
     findings = tuple(_headline(head))
     if findings:
         findings += tuple(_flooded(body, max(findings, key=lambda finding: finding.level)))
-    return Content(findings, tuple(_sentences(body)), covers=bool(findings))
+    rivers = tuple(finding for finding in findings if finding.grain > 0 and "市町村等" not in finding.area.table)
+    return Content(findings, tuple(_sentences(body)), covers=bool(findings), rivers=rivers)
 
 
 def _headline(head: Element) -> Iterator[Finding]:
@@ -63,4 +66,6 @@ def _sentences(body: Element) -> Iterator[Fact]:
         for element in every(item, "Kind", "Property")
         if text(element, "Type") == "主文"
     )
-    yield from (Fact("comment", sentence) for sentence in list(dict.fromkeys(filter(None, written)))[:_SENTENCES])
+    # The sort is stable: the essential sentences first, and otherwise as they were written.
+    sentences = sorted(dict.fromkeys(filter(None, written)), key=lambda said: _ESSENTIAL.search(said) is None)
+    yield from (Fact("comment", sentence) for sentence in sentences[:_SENTENCES])

@@ -71,7 +71,7 @@ class JmaSettings:
         if not self._areas:
             return True
         code, name = plain(area.code), plain(area.name)
-        ours = {code, name, f"{plain(area.table)}:{code}"} - {""}
+        ours = {code, name, f"{plain(area.table)}:{code}", f"{plain(area.table)}:{name}"} - {""}
         if re.fullmatch(r"\d{7}", code):
             # A municipality that the agency divides has several codes, all beginning with the municipality's own.
             ours.add(code[:5])

@@ -34,7 +34,9 @@ class InfoType(StrEnum):
 
 def plain(text: str) -> str:
     """`text` for comparing: full-width letters and figures made narrow (NFKC), every kind of blank left out."""
-    return "".join(unicodedata.normalize("NFKC", text).split())
+    # In pieces: normalising sorts the marks on one letter, which takes a hostile text's length squared.
+    pieces = (text[start : start + 500] for start in range(0, len(text), 500))
+    return "".join("".join(unicodedata.normalize("NFKC", piece) for piece in pieces).split())
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Content:
-    """What a body says. `covers`: it states the whole situation, so what it does not mention is over."""
+    """What a body says. `covers`: it states what holds where. `rivers`: the river sections that a flood is about."""
 
     findings: tuple[Finding, ...] = ()
     facts: tuple[Fact, ...] = ()
     covers: bool = False
+    rivers: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,12 @@ from broadcasts.jma.telegram import Reason, plain
 
 SIZE_LIMIT = 5_000_000
 
+TEXT_LIMIT = 10_000
+"""How many characters of one element are read; the longest text of a sample has 900."""
+
+UNKNOWN = "不明"
+"""What is said in place of a number that is not there: the agency's own word."""
+
 # Expat reads UTF-8 and UTF-16 itself. The Japanese encodings it cannot; Windows' superset reads every Shift_JIS.
 _DECLARED = re.compile(rb"""\A\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _CODECS = {
@@ -48,7 +54,7 @@ def parse(data: bytes) -> Element:
         raise NotXml(Reason("empty"))
     try:
         document: bytes | str = data
-        if (declared := _DECLARED.match(data)) and (codec := _CODECS.get(declared[1].decode("ascii").lower())):
+        if (declared := _DECLARED.match(data[:300])) and (codec := _CODECS.get(declared[1].decode("ascii").lower())):
             document = data.decode(codec)
         root: Element = fromstring(document, forbid_dtd=True)
     except DefusedXmlException:
@@ -83,7 +89,24 @@ def path(*names: str) -> str:
 def text(element: Element | None, *names: str) -> str:
     """The text at `names` below `element` without blanks around it; '' if there is none."""
     found = element.find(path(*names)) if element is not None and names else element
-    return (found.text or "").strip() if found is not None else ""
+    return (found.text or "")[:TEXT_LIMIT].strip() if found is not None else ""
+
+
+_NO_NUMBER = re.compile(r"\A[-+]?(nan|inf|infinity|null|none|-+|/+|\*+)\Z|NaN", re.IGNORECASE)
+
+
+def stated(element: Element | None) -> str:
+    """A number in the agency's words (`１ｍ`, `巨大`), 不明 where it says that there is none, '' where it says nothing.
+
+    jmx_eb elements write an unknown number as NaN with condition="不明"; description says it in words, or is empty.
+    """
+    if element is None:
+        return ""
+    described, written = element.get("description", "").strip(), (element.text or "").strip()
+    for said in (described, written):
+        if said and _NO_NUMBER.search(plain(said)) is None:
+            return said
+    return UNKNOWN if described or written or element.get("condition") else ""
 
 
 def every(element: Element | None, *names: str) -> list[Element]:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 from broadcasts.jma import levels
 from broadcasts.jma.earthquake import clock_time, comments, source
 from broadcasts.jma.telegram import Area, Content, Fact, Finding
-from broadcasts.jma.tree import every, path, text
+from broadcasts.jma.tree import UNKNOWN, every, path, stated, text
 
 PHENOMENON = "津波"
 TABLE = "津波予報区"
@@ -47,9 +47,8 @@ def _expected(item: Element, area: Area) -> Iterator[Fact]:
 
 def _height(item: Element) -> str:
     """The greatest height in the agency's words (`１ｍ`, `巨大`), as they say what the figure does not."""
-    found = item.find(path("MaxHeight", "TsunamiHeight"))
-    described = "" if found is None else found.get("description") or found.text or ""
-    return described.strip() or text(item, "MaxHeight", "Condition")
+    height, condition = stated(item.find(path("MaxHeight", "TsunamiHeight"))), text(item, "MaxHeight", "Condition")
+    return condition if condition and height in ("", UNKNOWN) else height
 
 
 def _headline(head: Element) -> Iterator[Finding]:

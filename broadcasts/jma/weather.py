@@ -100,5 +100,5 @@ def _landslide(kind: Element, area: Area) -> Finding | None:
 
 def phenomenon(name: str) -> str:
     """What a warning is about, whatever its class: レベル４大雨危険警報 and 大雨警報（土砂災害） are both 大雨."""
-    bare = re.sub(r"^レベル[1-5]|\(.*?\)|特別警報|危険警報|警報|注意報", "", plain(name))
+    bare = re.sub(r"^レベル[1-5]|\([^()]*\)|特別警報|危険警報|警報|注意報", "", plain(name))
     return _GROWS_FROM.get(bare, bare)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.clock import to_tokyo
@@ -14,6 +16,11 @@ AREAS_SHOWN = 12
 """How many areas a text names before it counts the rest: a notice must be read in one glance."""
 
 CATALOGUE = "broadcasts.jma"
+
+OLD = timedelta(days=1)
+"""From which age on a telegram's draft begins with its age: what was true yesterday is not sent as news."""
+
+_WIDE = str.maketrans("12345", "１２３４５")
 
 WITH_ALERT_LEVEL = frozenset({"大雨", "土砂災害", "高潮", "洪水", "氾濫"})
 """Phenomena whose warnings stand for an alert level (警戒レベル); storms, waves and snow have classes but no levels."""
@@ -38,20 +45,31 @@ def describe(decision: Decision, texts: Texts) -> dict[str, Any]:
     }
 
 
-def compose(decision: Decision, texts: Texts) -> str:
+def compose(decision: Decision, texts: Texts, now: datetime | None = None) -> str:
     """The draft's text: what, where and how severe, when, and how to go on; what is new stands first.
+
+    At `now`, a telegram of another day says so before anything else.
 
     Raises ValueError for a decision that makes no text.
     """
     telegram = decision.source
     if not isinstance(telegram, Telegram) or decision.action not in ("draft", "amend", "withdraw"):
         raise ValueError(f"There is nothing to write about a telegram whose action is {decision.action}.")
-    return "\n".join(_lines(decision, telegram, texts))
+    return "\n".join(_lines(decision, telegram, texts, now))
 
 
-def _lines(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[str]:
+def is_old(telegram: Telegram, now: datetime) -> bool:
+    """Whether it was written so long ago that it says nothing of now; no chain of the agency's waits so long."""
+    return now - telegram.reported_at >= OLD
+
+
+def _lines(decision: Decision, telegram: Telegram, texts: Texts, now: datetime | None) -> Iterator[str]:
     if telegram.drill:
         yield texts("draft.drill")
+    if now is not None and is_old(telegram, now):
+        written = to_tokyo(telegram.reported_at)
+        age = (now - telegram.reported_at).days
+        yield texts("draft.old", days=age, year=written.year, month=written.month, day=written.day)
     yield _title(decision, telegram, texts)
     if decision.changes:
         yield from _section("changes", (_change(change, texts) for change in decision.changes), texts)
@@ -71,6 +89,8 @@ def _title(decision: Decision, telegram: Telegram, texts: Texts) -> str:
     matter = texts(f"matter.{telegram.matter}")
     if decision.all_clear:
         return texts("title.cancelled" if _was_mistaken(telegram) else "title.all_clear", matter=matter)
+    if decision.weakened:
+        return texts("title.weakened", matter=matter, level=_level(decision.findings[0]))
     worst = decision.findings[0]
     names = list(dict.fromkeys(f.area.name or f.area.code for f in decision.findings if f.level == worst.level))
     where = texts("draft.and_more", names=texts("draft.comma").join(names[:3]), count=len(names) - 3)
@@ -78,6 +98,12 @@ def _title(decision: Decision, telegram: Telegram, texts: Texts) -> str:
         where = texts("draft.comma").join(names)
     state = "corrected" if telegram.info_type is InfoType.CORRECTION else decision.action
     return texts(f"title.{state}", matter=matter, label=worst.label, where=where)
+
+
+def _level(finding: Finding) -> str:
+    """What continues, in the fewest words: the alert level where the agency names one, or else its own name."""
+    found = re.search(r"レベル[1-5１-５]", finding.label)
+    return found[0].translate(_WIDE) if found else finding.label
 
 
 def _section(name: str, lines: Iterator[str] | Sequence[str], texts: Texts, bullet: str | None = None) -> Iterator[str]:
@@ -121,6 +147,8 @@ def _guidance(decision: Decision, telegram: Telegram, texts: Texts) -> Iterator[
     matter = telegram.matter
     if decision.all_clear:
         yield texts("guidance.cancelled" if _was_mistaken(telegram) else "guidance.all_clear")
+    elif decision.weakened:
+        yield texts("guidance.weakened")
     elif matter == "earthquake":
         yield texts("guidance.earthquake")
     elif matter == "tsunami":

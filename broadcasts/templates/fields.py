@@ -16,6 +16,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic import Field as Attribute
 
+from bot.bilingual import both
 from bot.clock import TOKYO, to_tokyo
 from bot.errors import Refused
 
@@ -66,23 +67,32 @@ class Field(BaseModel):
     @model_validator(mode="after")
     def fits_together(self) -> Self:
         if bool(self.choices) != (self.kind == "choice") and self.kind not in ("level", "stage"):
-            raise ValueError(f"choices: give them for the kind choice and for no other, not for {self.kind}")
+            raise ValueError(both("broadcasts.templates", "template.mend.field_choices", kind=self.kind))
         if len(set(self.choices)) < len(self.choices):
-            raise ValueError("choices: one of them stands there twice")
+            raise ValueError(both("broadcasts.templates", "template.mend.field_choice_twice"))
         if not all(0 < len(choice) <= CHOICE_LENGTH for choice in self.choices):
-            raise ValueError(f"choices: each needs 1 to {CHOICE_LENGTH} characters")
+            raise ValueError(both("broadcasts.templates", "template.mend.field_choice_length", most=CHOICE_LENGTH))
         known = {"level": LEVELS, "stage": STAGES}.get(self.kind, self.choices)
         if unknown := [choice for choice in self.choices if choice not in known]:
-            raise ValueError(f"choices: {unknown[0]} is none of {', '.join(known)}")
+            raise ValueError(
+                both(
+                    "broadcasts.templates",
+                    "template.mend.field_choice_unknown",
+                    choice=unknown[0],
+                    known=", ".join(known),
+                )
+            )
         if self.at_least > self.at_most:
-            raise ValueError("at_least: larger than at_most")
+            raise ValueError(both("broadcasts.templates", "template.mend.field_bounds"))
         if "{now}" in self.default and self.kind not in ("time", "date", "moment"):
-            raise ValueError("default: {now} is for the kinds time, date and moment")
+            raise ValueError(both("broadcasts.templates", "template.mend.field_now"))
         if self.default and _STANDS_FOR.search(self.default) is None:
             try:
                 self.read(self.default, datetime(2024, 1, 1, tzinfo=TOKYO))
             except Refused:
-                raise ValueError(f"default: {self.default!r} is no value of the kind {self.kind}") from None
+                raise ValueError(
+                    both("broadcasts.templates", "template.mend.field_default", value=self.default, kind=self.kind)
+                ) from None
         return self
 
     @property

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from bot.documents import read_toml
+from bot.bilingual import Both, both, reason, shown
+from bot.documents import DocumentError, toml_in
 from bot.errors import ConfigurationError
+from bot.mistakes import at, mistakes
 from broadcasts.templates.template import Template
 
 SIZE_LIMIT = 100_000
@@ -28,7 +28,8 @@ def load_templates(folder: Path) -> dict[str, Template]:
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml")
     except OSError as error:
-        raise TemplateError(f"{folder}: the folder of templates cannot be read: {error.strerror}.") from error
+        sentence = both("bot", "document.unreadable", name=shown(folder), reason=reason(error))
+        raise TemplateError(str(sentence)) from error
     found: dict[str, Template] = {}
     names: dict[str, str] = {}
     faults: list[str] = []
@@ -39,7 +40,13 @@ def load_templates(folder: Path) -> dict[str, Template]:
             faults.append(str(error))
             continue
         if template.name in names:
-            faults.append(f"{path.name}: name: {names[template.name]} is called {template.name} too")
+            faults.append(
+                _line(
+                    path,
+                    "name: ",
+                    (both("broadcasts.templates", "template.mend.name", file=names[template.name], name=template.name)),
+                )
+            )
         names[template.name] = path.name
         found[template.key] = template
     if faults:
@@ -50,30 +57,17 @@ def load_templates(folder: Path) -> dict[str, Template]:
 def load_template(path: Path) -> Template:
     """The template in one file. Raises `TemplateError`."""
     try:
-        if path.stat().st_size > SIZE_LIMIT:
-            raise TemplateError(f"{path.name}: larger than {SIZE_LIMIT:,} bytes; this is no template.")
-        data = read_toml(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise TemplateError(f"{path.name}: cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError:
-        raise TemplateError(f"{path.name}: not in UTF-8; save it as UTF-8 and try again.") from None
-    except ValueError as error:
-        raise TemplateError(f"{path.name}: not valid TOML: {error}.") from error
+        data = toml_in(path, SIZE_LIMIT, path.name)
+    except DocumentError as error:
+        raise TemplateError(str(error)) from error
     if "key" in data:
-        raise TemplateError(f"{path.name}: key: the file's name is the key; leave it out.")
+        raise TemplateError(_line(path, "key: ", both("broadcasts.templates", "template.mend.key")))
     try:
         return Template.model_validate({"key": path.stem.lower(), **data})
     except ValidationError as error:
-        faults = [f"{path.name}: {_where(each['loc'])}{_said(each)}" for each in error.errors(include_url=False)]
+        faults = [_line(path, at(each.place), each.what) for each in mistakes(error)]
         raise TemplateError("\n".join(faults)) from error
 
 
-def _where(location: Sequence[int | str]) -> str:
-    place = ""
-    for part in location:
-        place += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if place else part
-    return f"{place}: " if place else ""
-
-
-def _said(fault: Any) -> str:
-    return str(fault["msg"]).removeprefix("Value error, ")
+def _line(path: Path, place: str, what: Both) -> str:
+    return str(Both(f"{path.name}: {place}{what.ja}", f"{path.name}: {place}{what.en}"))

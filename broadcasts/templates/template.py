@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 from pydantic import Field as Attribute
 
+from bot.bilingual import both
 from bot.errors import Refused
 from broadcasts import validation
 from broadcasts.kinds import Kind
@@ -45,33 +46,33 @@ class Template(BaseModel):
     @classmethod
     def is_fit_to_be_sent(cls, text: str) -> str:
         for finding in validation.errors(_VARIABLE.sub("", text)):
-            raise ValueError(f"it holds what no notice may hold ({finding.key})")
+            raise ValueError(both("broadcasts.templates", "template.mend.held", what=finding.key))
         return text.strip()
 
     @model_validator(mode="after")
     def fits_together(self) -> Self:
         counts = Counter(field.name for field in self.fields)
         if twice := [name for name, count in counts.items() if count > 1]:
-            raise ValueError(f"fields: {twice[0]} is declared twice")
+            raise ValueError(both("broadcasts.templates", "template.mend.twice", name=twice[0]))
         used = set(_VARIABLE.findall(self.text))
         if unknown := sorted(used - counts.keys()):
-            raise ValueError(f"text: {{{unknown[0]}}} is declared in no [[fields]]")
+            raise ValueError(both("broadcasts.templates", "template.mend.undeclared", name=unknown[0]))
         spare = [field.name for field in self.fields if field.name not in used and field.kind != "stage"]
         if spare:
-            raise ValueError(f"fields: {spare[0]} does not stand in the text")
+            raise ValueError(both("broadcasts.templates", "template.mend.spare", name=spare[0]))
         stages = [field for field in self.fields if field.kind == "stage"]
         if len(stages) > 1:
-            raise ValueError(f"fields: {stages[1].name} is a second stage")
+            raise ValueError(both("broadcasts.templates", "template.mend.second_stage", name=stages[1].name))
         if self.asks != "muster" and (stages or self.stage is not None):
-            raise ValueError('stage: only a template that asks = "muster" has one')
+            raise ValueError(both("broadcasts.templates", "template.mend.stage_alone"))
         if stages and self.stage is not None:
-            raise ValueError(f"stage: the variable {stages[0].name} decides it already")
+            raise ValueError(both("broadcasts.templates", "template.mend.stage_twice", name=stages[0].name))
         if (self.asks == "choice") != bool(self.choices):
-            raise ValueError('choices: give two or more with asks = "choice", and none without')
+            raise ValueError(both("broadcasts.templates", "template.mend.choices_when"))
         if self.choices and (len(set(self.choices)) < 2 or not all(0 < len(x) <= _CHOICE_LENGTH for x in self.choices)):
-            raise ValueError(f"choices: two or more different ones of 1 to {_CHOICE_LENGTH} characters")
+            raise ValueError(both("broadcasts.templates", "template.mend.choices_differ", most=_CHOICE_LENGTH))
         if self.without and not self.audience:
-            raise ValueError("without: name the audience from which they are left out")
+            raise ValueError(both("broadcasts.templates", "template.mend.without"))
         return self
 
     def fill(self, values: Mapping[str, str]) -> str:

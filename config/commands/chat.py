@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bot.bilingual import both
 from bot.errors import KairanbanError
 from config.loops import run
 from trial.client import ServiceProblem, StaffClient, Wires
@@ -67,7 +68,7 @@ async def talk(service: str, login: str, password: str, bot: str) -> None:
     if isinstance(problem, ServiceProblem):
         raise KairanbanError(str(problem))
     if problem is not None:
-        raise KairanbanError(f"There is no chat service at {service}. Is kairanban serve --demo running, and there?")
+        raise KairanbanError(both("config", "command.no_service", service=service))
 
 
 async def _missed(client: StaffClient, rooms: Sequence[Mapping[str, Any]], talk: str) -> list[Mapping[str, Any]]:

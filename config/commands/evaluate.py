@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.engine import make_url
 
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError
 from bot.storage import Database
 from bot.texts import Texts
@@ -46,7 +47,7 @@ def evaluate(
     there is none, what the last rehearsal left in `out`.
     """
     if settings is not None and folder is not None:
-        raise ConfigurationError("Give --settings or --folder, not both: they name different databases.")
+        raise ConfigurationError(both("config", "command.one_place"))
     if folder is None and settings is None and not DEFAULT_FILE.exists():
         folder = OUT
     agreement, prices = load(criteria, parameters)
@@ -57,10 +58,7 @@ def evaluate(
 
 def load(criteria: Path, parameters: Path) -> tuple[Agreement, Cost]:
     """The criteria and the price table; ConfigurationError names what to mend."""
-    try:
-        return load_agreement(criteria), load_parameters(parameters).cost
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+    return load_agreement(criteria), load_parameters(parameters).cost
 
 
 def kept(folder: Path) -> Storage:
@@ -77,9 +75,7 @@ async def evaluated(storage: Storage, agreement: Agreement, prices: Cost) -> Pap
     url = make_url(storage.database_url)
     if url.get_backend_name() == "sqlite" and not (url.database and Path(url.database).exists()):
         # SQLite would make an empty one.
-        raise ConfigurationError(
-            f"There is no database at {url.database}. Rehearse first (kairanban trial), or name the right folder."
-        )
+        raise ConfigurationError(both("config", "command.no_database", file=url.database))
     database = Database.open(storage.database_url)
     try:
         facts = await gather(database, storage.key_folder, agreement.period)
@@ -103,7 +99,7 @@ def present(found: Paper, out: Path, console: Console) -> None:
         (out / "evaluation.xlsx").write_bytes(workbook.to_xlsx(found))
         (out / "evaluation.json").write_bytes(found.as_json())
     except OSError as error:
-        raise ConfigurationError(f"The evaluation cannot be written to {out}: {error.strerror}.") from error
+        raise ConfigurationError(both("config", "command.unwritable", file=shown(out), reason=reason(error))) from error
     print_judgement(found, console)
     names = "  ".join(str(out / f"evaluation.{kind}") for kind in ("html", "xlsx", "json"))
     console.print(f"\n評価 / the evaluation: [bold]{names}[/]", highlight=False, soft_wrap=True)

@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot.bilingual import both, reason, shown
+from bot.clock import SystemClock
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from broadcasts.jma import Memory, compose, decide, describe, read
@@ -44,7 +46,7 @@ def draft(
     if decision.action != "withdraw":  # this command does not know what the bot has seen before
         console.print(described["reason"])
     if decision.action in ("draft", "amend"):
-        console.print("\n" + compose(decision, texts))
+        console.print("\n" + compose(decision, texts, SystemClock().now()))
 
 
 def _bytes(file: Path) -> bytes:
@@ -55,4 +57,4 @@ def _bytes(file: Path) -> bytes:
             # One byte more than is allowed is enough to see that it is too much.
             return opened.read(SIZE_LIMIT + 1)
     except OSError as error:
-        raise ConfigurationError(f"{file} を読めません。 / {file} cannot be read: {error.strerror}.") from error
+        raise ConfigurationError(both("bot", "document.unreadable", name=shown(file), reason=reason(error))) from error

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bot.adapters.matrix.registration import Registration
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError
 from config import screen
 
@@ -50,7 +51,7 @@ def registration(
             opened.write(made.as_yaml())
         draft.replace(out)
     except OSError as error:
-        raise ConfigurationError(f"The registration cannot be written to {out}: {error.strerror}.") from error
+        raise ConfigurationError(both("config", "command.unwritable", file=shown(out), reason=reason(error))) from error
     console.print(_NEXT.format(out=out, user=made.user))
 
 

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from bot import adapters
+from bot.bilingual import both, shown
 from bot.errors import ConfigurationError
 
 TEMPLATE = Path(__file__).parent.parent / "adapter_template"
@@ -24,13 +25,11 @@ def new_adapter(
 ) -> None:
     """Write the template into `folder`, with `name` filled in."""
     if not re.fullmatch(r"[a-z](_?[a-z0-9])*", name):
-        raise ConfigurationError(
-            f"The name of an adapter is small letters, digits and _, such as pigeon; not {name!r}."
-        )
+        raise ConfigurationError(both("config", "command.adapter_name", name=name))
     if name in adapters.names():
-        raise ConfigurationError(f"There is an adapter named {name!r} already. Choose another name.")
+        raise ConfigurationError(both("config", "command.adapter_taken", name=name))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigurationError(f"{folder} is there already, and not an empty folder. Name a new one.")
+        raise ConfigurationError(both("config", "command.not_empty", folder=shown(folder)))
     written = write(name, folder)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     for file in written:

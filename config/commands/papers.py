@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from surveys.exports.csv import Encoding, to_csv
@@ -70,7 +71,7 @@ def write(
             content, missing = to_csv(paper, texts, encoding)
         case Format.XLSX:
             if out is None:
-                raise ConfigurationError("A workbook cannot be shown on a screen; say where it goes: --out FILE.")
+                raise ConfigurationError(both("config", "command.no_screen"))
             content = to_xlsx(paper, texts)
         case Format.HTML:
             content = to_html(paper, texts).encode()
@@ -86,7 +87,7 @@ def save(content: bytes, out: Path | None) -> None:
     try:
         out.write_bytes(content)
     except OSError as error:
-        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(both("config", "command.unwritable", file=shown(out), reason=reason(error))) from error
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"書き出しました / written: {out}")
 
 

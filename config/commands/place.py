@@ -13,6 +13,7 @@ import typer
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError, KairanbanError, Refused
 from bot.storage import Database
 from bot.texts import Texts
@@ -64,23 +65,23 @@ async def opened(settings: Settings, *, new: bool = False) -> AsyncIterator[Data
     A running bot may have it open too: SQLite lets others read, and write one after the other.
     """
     url = make_url(settings.storage.database_url)
+    read_only = False
     if url.get_backend_name() == "sqlite" and url.database:
         file = Path(url.database)
         if new:
             file.parent.mkdir(parents=True, exist_ok=True)
         elif not file.exists():
-            raise ConfigurationError(
-                f"{file} がありません。--settings か --folder で、ボットの保存先を教えてください。 "
-                f"/ There is no {file}: name the bot's place with --settings or --folder."
-            )
-    database = Database.open(settings.storage.database_url, durability=settings.storage.durability)
+            raise ConfigurationError(both("config", "command.no_place", file=shown(file)))
+        read_only = file.exists() and not all(os.access(each, os.W_OK) for each in (file, file.parent))
+    database = Database.open(settings.storage.database_url, durability=settings.storage.durability, read_only=read_only)
     try:
         try:
-            await migrate.upgrade(database)
-        except (DBAPIError, OSError) as error:
+            await (migrate.expect_newest(database) if read_only else migrate.upgrade(database))
+        except DBAPIError as error:
             # The driver's own words: those of SQLAlchemy would show the statement, and an URL may hold a password.
-            reason = error.orig if isinstance(error, DBAPIError) else error.strerror or type(error).__name__
-            raise ConfigurationError(f"データベースを開けません。 / The database cannot be opened: {reason}") from error
+            raise ConfigurationError(both("config", "command.no_database_now", reason=error.orig)) from error
+        except OSError as error:
+            raise ConfigurationError(both("config", "command.no_database_now", reason=reason(error))) from error
         yield database
     finally:
         await database.close()
@@ -111,7 +112,9 @@ def save(file: Path, content: bytes, *, overwrite: bool) -> None:
     except FileExistsError as error:
         raise _taken(file) from error
     except OSError as error:
-        raise ConfigurationError(f"{file} に書けません。 / {file} cannot be written: {error.strerror}.") from error
+        raise ConfigurationError(
+            both("config", "command.unwritable", file=shown(file), reason=reason(error))
+        ) from error
     finally:
         draft.unlink(missing_ok=True)
 
@@ -120,17 +123,12 @@ def free(file: Path, *, overwrite: bool, endings: tuple[str, ...]) -> None:
     """Make sure, before any work, that `file` can be written and that its name says which form it takes."""
     if file.suffix.lower() not in endings:
         wanted = " / ".join(endings)
-        raise ConfigurationError(
-            f"ファイル名の終わりを {wanted} にしてください。 / The file's name must end in {wanted}."
-        )
+        raise ConfigurationError(both("config", "command.ending", endings=wanted))
     if not file.parent.is_dir():
-        raise ConfigurationError(f"{file.parent} がありません。 / There is no folder {file.parent}.")
+        raise ConfigurationError(both("config", "command.no_folder", folder=shown(file.parent)))
     if file.exists() and not overwrite:
         raise _taken(file)
 
 
 def _taken(file: Path) -> ConfigurationError:
-    return ConfigurationError(
-        f"{file} はもうあります。上書きするときは --overwrite を付けてください。 "
-        f"/ {file} exists; add --overwrite to replace it."
-    )
+    return ConfigurationError(both("config", "command.taken", file=shown(file)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Annotated, TypeVar
 
 import typer
@@ -11,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.activity import Activity
-from bot.clock import SystemClock, to_tokyo
-from bot.control import NoAnswer, NotOurs, NotRunning, RunningBot
+from bot.clock import TOKYO, SystemClock, to_tokyo
+from bot.control import MOST, NoAnswer, NotOurs, NotRunning, RunningBot
 from bot.errors import ConfigurationError, KairanbanError
 from bot.inbox import SqliteInbox
 from bot.outbox import Outbox
@@ -29,6 +30,23 @@ outbox = typer.Typer(no_args_is_help=True, help="送れなかったメッセー�
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="何件まで / how many")]
+
+AT_ONCE = 500
+"""Deliveries in one transaction: the bot writes beside this."""
+All = Annotated[bool, typer.Option("--all", help="条件に合うもの全部 / all that the filters name")]
+Platform = Annotated[str | None, typer.Option("--platform", help="--all のうち、この経路 / of this platform")]
+Since = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=["%Y-%m-%d", "%Y-%m-%d %H:%M"], help="--all のうち、この日時から / since then"),
+]
+Reason = Annotated[
+    str | None, typer.Option("--reason", help="--all のうち、理由にこの言葉があるもの / with such words")
+]
+
+
+def _moment(since: datetime | None) -> datetime | None:
+    """What people type is the time on the wall."""
+    return None if since is None else since.replace(tzinfo=TOKYO)
 
 
 @inbox.command("failed", help="処理をあきらめた受信 / events that were given up")
@@ -52,11 +70,49 @@ async def _failed(settings: Settings, texts: Texts, limit: int) -> None:
 
 @inbox.command("replay", help="もう一度処理する / handle it again")
 def replay_event(
-    number: Annotated[int, typer.Argument(metavar="ID")], settings: SettingsFile = None, folder: Folder = None
+    number: Annotated[int | None, typer.Argument(metavar="[ID]")] = None,
+    all_of_them: All = False,
+    platform: Platform = None,
+    since: Since = None,
+    reason: Reason = None,
+    settings: SettingsFile = None,
+    folder: Folder = None,
 ) -> None:
-    """Make a given-up event pending again: a running bot handles it now, a stopped one when it starts."""
+    """Make given-up events pending again: a running bot handles them now, a stopped one when it starts."""
     place = chosen(settings, folder)
-    run(_replay_event(place, catalogue(place), number))
+    texts = catalogue(place)
+    if all_of_them == (number is not None):
+        raise ConfigurationError(texts("queue.one_or_all"))
+    if number is not None:
+        run(_replay_event(place, texts, number))
+    else:
+        run(_replay_events(place, texts, platform, _moment(since), reason))
+
+
+async def _replay_events(
+    settings: Settings, texts: Texts, platform: str | None, since: datetime | None, reason: str | None
+) -> None:
+    async def replay(log: SqliteInbox | RunningBot) -> int:
+        """The oldest first, as they came; in rounds, for a list has a longest length."""
+        count, last = 0, -1
+        while count > last:
+            last = count
+            for row in reversed(await log.failed(MOST)):
+                if (
+                    (platform is None or row.adapter == platform)
+                    and (since is None or row.received_at >= since)
+                    and (reason is None or reason.casefold() in row.error.casefold())
+                ):
+                    count += await log.replay(row.id)
+            if isinstance(log, RunningBot):
+                break  # what fails again at once must not be replayed for ever
+        return count
+
+    count, running = await _asked(settings, texts, replay)
+    if not count:
+        console.print(texts("queue.none"))
+        return
+    console.print(texts("queue.replaying_events" if running else "queue.replayed_events", count=count))
 
 
 async def _replay_event(settings: Settings, texts: Texts, number: int) -> None:
@@ -151,18 +207,48 @@ async def _dead(settings: Settings, texts: Texts, limit: int) -> None:
 
 @outbox.command("replay", help="もう一度送る / send them again")
 def replay_delivery(
-    numbers: Annotated[list[int], typer.Argument(metavar="ID...")],
+    numbers: Annotated[list[int] | None, typer.Argument(metavar="[ID...]")] = None,
+    all_of_them: All = False,
+    platform: Platform = None,
+    topic: Annotated[
+        str | None, typer.Option("--kind", help="--all のうち、何の連絡か (例: broadcast:12) / of such a topic")
+    ] = None,
+    since: Since = None,
+    reason: Reason = None,
+    yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
 ) -> None:
     """Under the same keys, so that nobody gets a second copy where the platform recognises them."""
     place = chosen(settings, folder)
-    run(_replay_delivery(place, catalogue(place), numbers))
+    texts = catalogue(place)
+    if all_of_them == bool(numbers):
+        raise ConfigurationError(texts("queue.one_or_all"))
+    if not numbers:
+        numbers = run(_dead_ids(place, platform, topic, _moment(since), reason))
+        if not numbers:
+            console.print(texts("queue.none"))
+            return
+        if not yes and not typer.confirm(texts("queue.replay_all", count=len(numbers))):
+            console.print(texts("queue.not_replayed"))
+            return
+    run(_replay_delivery(place, texts, numbers))
+
+
+async def _dead_ids(
+    settings: Settings, platform: str | None, topic: str | None, since: datetime | None, reason: str | None
+) -> list[int]:
+    async with opened(settings) as database:
+        outbox = Outbox(database, {}, SystemClock(), Activity())
+        return await outbox.dead_ids(adapter=platform, topic=topic, since=since, reason=reason)
 
 
 async def _replay_delivery(settings: Settings, texts: Texts, numbers: list[int]) -> None:
     async with opened(settings) as database:
-        revived = await Outbox(database, {}, SystemClock(), Activity()).replay(numbers)
+        queue = Outbox(database, {}, SystemClock(), Activity())
+        revived = 0
+        for start in range(0, len(numbers), AT_ONCE):
+            revived += await queue.replay(numbers[start : start + AT_ONCE])
     if not revived:
         raise KairanbanError(texts("queue.none_dead"))
     try:

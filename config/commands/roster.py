@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="職員名簿の取り込みと書き出し、届かない宛先 / the staff directory, in and out; who is not reached",
 )
+_FIRST = 20
+_EVERYTHING = 1_000_000
+
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
 
@@ -34,6 +38,10 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="CSV (UTF-8, Shift_JIS) か XLSX / the roster")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="差分を見せるだけ / only show the difference")] = False,
     yes: Yes = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="一人ずつ、すべて並べる / list every change, not only the first twenty")
+    ] = False,
+    sheet: Annotated[str | None, typer.Option("--sheet", help="読むシートの名前 / which sheet of a workbook")] = None,
     many_may_leave: Annotated[
         bool, typer.Option("--many-may-leave", help="2割より多い人がいなくなってもよい / more than a fifth may leave")
     ] = False,
@@ -42,33 +50,45 @@ def import_file(
 ) -> None:
     """Nothing is applied before it has been shown and confirmed, and then everything or nothing."""
     place = chosen(settings, folder)
-    run(_import(place, catalogue(place), file, dry_run=dry_run, yes=yes, many_may_leave=many_may_leave))
+    most = _EVERYTHING if everything else _FIRST
+    wish = _Wish(file, sheet, most, dry_run=dry_run, yes=yes, many_may_leave=many_may_leave)
+    run(_import(place, catalogue(place), wish))
 
 
-async def _import(
-    settings: Settings, texts: Texts, file: Path, *, dry_run: bool, yes: bool, many_may_leave: bool
-) -> None:
+@dataclass(frozen=True)
+class _Wish:
+    """What is to be imported how; `most` changes of each kind are listed."""
+
+    file: Path
+    sheet: str | None
+    most: int
+    dry_run: bool
+    yes: bool
+    many_may_leave: bool
+
+
+async def _import(settings: Settings, texts: Texts, wish: _Wish) -> None:
     async with opened(settings, new=True) as database:
         try:
             with refusals(texts):
-                read = roster.read_file(file)
+                read = roster.read_file(wish.file, sheet=wish.sheet)
                 async with database.snapshot() as db:
                     plan = await roster.plan(db, read)
         except KairanbanError as error:
             if isinstance(error.__cause__, roster.BrokenRoster):
                 raise KairanbanError("\n".join(roster.describe_problems(error.__cause__, texts))) from error
             raise
-        for line in roster.describe(plan, texts):
+        for line in roster.describe(plan, texts, wish.most):
             console.print(line)
-        if dry_run or plan.empty:
+        if wish.dry_run or plan.empty:
             return
-        if plan.many_leave and not many_may_leave:
+        if plan.many_leave and not wish.many_may_leave:
             raise typer.Exit(2)  # the last line has said why, and what to add
-        if not yes:
+        if not wish.yes:
             typer.confirm(texts("roster.confirm"), abort=True)
         with refusals(texts):
             async with database.transaction() as db:
-                number = await roster.apply(db, SystemClock(), plan, by=caller(), many_may_leave=many_may_leave)
+                number = await roster.apply(db, SystemClock(), plan, by=caller(), many_may_leave=wish.many_may_leave)
         console.print(texts("roster.applied", id=number))
 
 

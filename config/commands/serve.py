@@ -61,8 +61,7 @@ def _without_platforms(settings: Settings) -> Settings:
 
 
 async def _serve(settings: Settings) -> None:
-    problems = list(settings.problems())
-    if not (settings.platforms() or settings.others()):
+    if problems := list(settings.problems()):
         raise ConfigurationError("\n".join(problems))
     console = Console(soft_wrap=True, highlight=False)
     async with open_house(settings) as house:

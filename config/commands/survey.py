@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,16 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.clock import TOKYO, Clock, SystemClock, to_tokyo
-from bot.errors import ConfigurationError
-from bot.storage import Database
 from bot.texts import Texts
-from config import migrate
 from config.commands import survey_schedules
 from config.commands.check import SettingsFile
 from config.commands.papers import Code, Format, Out, console, save, tell_missing, write
+from config.commands.place import Folder, chosen, opened
 from config.commands.survey_months import months
 from config.loops import run
-from config.settings import Settings
 from surveys import counting
 from surveys.exports.paper import Paper
 from surveys.exports.sheets import to_sheets
@@ -45,14 +40,6 @@ app.command(
 )(months)
 app.add_typer(survey_schedules.app, name="schedule")
 
-Folder = Annotated[
-    Path | None,
-    typer.Option(
-        "--folder",
-        help="データの場所（設定より優先） / where the data are; stands above the settings",
-        show_default=False,
-    ),
-]
 Number = Annotated[int, typer.Argument(metavar="ID", help="アンケートの番号 / the survey's id", min=1, max=2**31)]
 
 
@@ -76,7 +63,7 @@ def import_(
     day = None if collected is None else collected.replace(tzinfo=TOKYO)
 
     async def work() -> int:
-        async with _database(_settings(settings, folder)) as database, database.transaction() as db:
+        async with opened(chosen(settings, folder), new=True) as database, database.transaction() as db:
             survey_id = await import_answers(db, clock, asked, sheets, collected=day)
             await _note(db, clock, "imported", survey_id, file=answers.name, respondents=len(sheets))
             return survey_id
@@ -115,14 +102,14 @@ def tables(
     """Print the tables of a survey: counts and shares; for a cross table also chi-square, freedom, p and V."""
     # `--rows Q3 Q6` and `--rows Q3 --rows Q6` are the same: what follows the first question has no option of its own.
     wish = counting.Wish((*(rows or ()), *(more or ())), columns, blanks, words, mask)
-    chosen = _settings(settings, folder)
+    place = chosen(settings, folder)
 
     async def work() -> Paper:
-        async with _database(chosen) as database, database.snapshot() as db:
-            return await counting.count(db, Vault(chosen.storage.key_folder), number, wish)
+        async with opened(place) as database, database.snapshot() as db:
+            return await counting.count(db, Vault(place.storage.key_folder), number, wish)
 
     paper = run(work())
-    write(paper, counting.plain(paper), format, out, encoding.codec, Texts("surveys", language=chosen.language))
+    write(paper, counting.plain(paper), format, out, encoding.codec, Texts("surveys", language=place.language))
 
 
 @app.command("list", help="アンケートの一覧、新しい順に / every survey, the newest first")
@@ -131,7 +118,7 @@ def list_(settings: SettingsFile = None, folder: Folder = None) -> None:
 
     async def work() -> Grid:
         grid = Grid("ID", "名前 / key", "題名 / title", "状態 / state", "記名 / anonymity", "締切 / closes")
-        async with _database(_settings(settings, folder)) as database, database.snapshot() as db:
+        async with opened(chosen(settings, folder)) as database, database.snapshot() as db:
             for row in await counting.listed(db):
                 closes = f"{to_tokyo(row.closes_at):%Y-%m-%d %H:%M}"
                 grid.add_row(str(row.id), row.key, row.title, row.state, row.anonymity, closes)
@@ -161,15 +148,15 @@ def export(
     folder: Folder = None,
 ) -> None:
     """Write the answers themselves as CSV, a line each; with staff numbers and names only if the survey is named."""
-    chosen = _settings(settings, folder)
-    texts = Texts("surveys", language=chosen.language)
+    place = chosen(settings, folder)
+    texts = Texts("surveys", language=place.language)
 
     async def work() -> tuple[bytes, tuple[str, ...]]:
-        async with _database(chosen) as database:
+        async with opened(place) as database:
             async with database.transaction() as db:
                 await _note(db, SystemClock(), "exported", number)
             async with database.snapshot() as db:
-                return await to_sheets(db, Vault(chosen.storage.key_folder), number, texts, encoding.codec)
+                return await to_sheets(db, Vault(place.storage.key_folder), number, texts, encoding.codec)
 
     content, missing = run(work())
     save(content, out)
@@ -177,28 +164,6 @@ def export(
 
 
 # ---------------------------------------------------------------------------------------------------------- details
-
-
-def _settings(file: Path | None, folder: Path | None) -> Settings:
-    chosen = Settings.load(file)
-    if folder is None:
-        return chosen
-    return chosen.model_copy(update={"storage": chosen.storage.model_copy(update={"folder": folder, "database": ""})})
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    """The bot's database, also while the bot is running; made if there is none."""
-    try:
-        settings.storage.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"The folder {settings.storage.folder} cannot be used: {error.strerror}.") from error
-    database = Database.open(settings.storage.database_url, durability=settings.storage.durability)
-    try:
-        await migrate.upgrade(database)
-        yield database
-    finally:
-        await database.close()
 
 
 async def _note(db: AsyncConnection, clock: Clock, action: str, survey_id: int, **details: object) -> None:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bot.activity import Activity
+from bot.bilingual import both
 from bot.clock import SystemClock
 from bot.directory import member_by_code
 from bot.errors import ConfigurationError
@@ -54,7 +55,7 @@ def add(
         async with opened(place) as database, database.transaction() as db:
             person = await member_by_code(db, owner)
             if person is None:
-                raise ConfigurationError(f"Nobody in the staff directory has the number {owner!r}.")
+                raise ConfigurationError(both("config", "command.nobody", code=owner))
             plan = read_plan(asked, when, SystemClock().now())
             return line(
                 texts,

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bot.bilingual import both, reason, shown
 from bot.errors import ConfigurationError
 from bot.texts import Texts
 from config import logs
@@ -77,15 +78,12 @@ def trial(
     logs.configure(verbose=verbose)
     if not verbose:
         logging.getLogger().setLevel(logging.ERROR)  # what people are refused is in the summary
-    try:
-        chosen = load_parameters(parameters)
-    except ValueError as error:
-        raise ConfigurationError(str(error)) from error
+    chosen = load_parameters(parameters)
     agreement, prices = evaluate.load(criteria, parameters)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigurationError(f"The report cannot be written to {out}: {error.strerror}.") from error
+        raise ConfigurationError(both("config", "command.unwritable", file=shown(out), reason=reason(error))) from error
     console = Console()
     outcome = _with_progress(Plan(staff, start.date(), months, seed), chosen, console, out, THEATRES[platform])
     (out / "report.json").write_bytes(outcome.report.as_json())

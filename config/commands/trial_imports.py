@@ -11,6 +11,7 @@ from rich.console import Console
 from sqlalchemy import select
 
 from bot import audit, usage
+from bot.bilingual import both, reason, shown
 from bot.clock import SystemClock
 from bot.errors import ConfigurationError
 from bot.tables import members
@@ -38,7 +39,7 @@ def import_counts(
     All are totals at the end of that day; 使った人 are those who were active in its month. A day again replaces it.
     """
     if source == usage.REHEARSAL:
-        raise ConfigurationError(f"{source!r} is the name of what a rehearsal counts; choose another --source.")
+        raise ConfigurationError(both("config", "command.source", source=source))
     place = chosen(settings, folder)
     texts = Texts("bot", "bot.roster", language=place.language)
     with refusals(texts):
@@ -109,4 +110,4 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"{file} を読めません。 / {file} cannot be read: {error.strerror}.") from error
+        raise ConfigurationError(both("bot", "document.unreadable", name=shown(file), reason=reason(error))) from error

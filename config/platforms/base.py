@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
 from urllib.parse import urlsplit
@@ -9,19 +10,23 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr, model_validator
 
 from bot.adapter import Adapter
-from bot.clock import Clock
+from bot.bilingual import both, shown
+from bot.clock import Clock, SystemClock
+from bot.documents import text_in
 from bot.errors import ConfigurationError
 
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("write it as https://host or http://host:port")
+        raise ValueError(both("config", "setting.url"))
     if parts.username or parts.password or parts.query:
-        raise ValueError("an address carries no password and no token; those have keys of their own")
+        raise ValueError(both("config", "setting.url_secret"))
     return value.rstrip("/")
 
 
+SECRET_BYTES = 100_000
+"""Bytes of a file with a secret in it; the longest, a private key, has a few thousand."""
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -47,11 +52,31 @@ class PlatformTable(Table):
         """The adapter. Raises ConfigurationError for a secret that cannot be read."""
         raise NotImplementedError
 
+    def problems(self) -> Iterator[str]:
+        """A sentence for each thing for want of which there would be no adapter; it is made and opens nothing."""
+        found = list[str]()
+        for name in self.SECRETS:
+            try:
+                if not self.read_secret(name):
+                    found.append(str(both("config", "check.empty", table=self.TABLE, name=name)))
+            except ConfigurationError as error:
+                found.append(self._here(error))
+        if not found:
+            try:
+                self.build(SystemClock())
+            except ConfigurationError as error:
+                found.append(self._here(error))
+        yield from found
+
+    def _here(self, error: ConfigurationError) -> str:
+        title = f"[{self.TABLE}] "
+        return str(error) if str(error).startswith(title) else f"{title}{error}"
+
     def read_secret(self, name: str) -> str:
         """The secret itself, from the settings or from its file; ConfigurationError if there is none."""
         secret = self.read_optional_secret(name)
         if secret is None:
-            raise ConfigurationError(f"[{self.TABLE}] has neither {name} nor {name}_file.")
+            raise ConfigurationError(both("config", "setting.no_secret", table=self.TABLE, name=name))
         return secret
 
     def read_optional_secret(self, name: str) -> str | None:
@@ -62,10 +87,7 @@ class PlatformTable(Table):
         file: Path | None = getattr(self, f"{name}_file")
         if file is None:
             return None
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigurationError(f"[{self.TABLE}] {name}_file cannot be read: {error.strerror}: {file}") from error
+        return text_in(file, SECRET_BYTES, f"[{self.TABLE}] {name}_file {shown(file)}").strip()
 
     @model_validator(mode="after")
     def one_of_each(self) -> Self:
@@ -74,5 +96,5 @@ class PlatformTable(Table):
             if file_field == name or name not in type(self).model_fields:
                 continue
             if getattr(self, name) is not None and getattr(self, file_field) is not None:
-                raise ValueError(f"give {name} or {file_field}, not both")
+                raise ValueError(both("config", "setting.one", name=name, file_field=file_field))
         return self

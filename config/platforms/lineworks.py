@@ -30,6 +30,8 @@ class LineWorksTable(PlatformTable):
     private_key_file: Path | None = None
     requests_per_minute: int = Field(default=240, ge=1)  # of one operation; 60 on the free plan
     staff_numbers: bool = False  # users' external keys are staff numbers, and the app has the scope user.read
+    board: int | None = Field(default=None, ge=1)  # must-read posts tell who has read; the app has the scope board
+    board_from: int = Field(default=50, ge=1)  # people from whom on a notice is put there
 
     def build(self, clock: Clock) -> LineWorks:
         account = ServiceAccount(
@@ -42,4 +44,6 @@ class LineWorksTable(PlatformTable):
             clock=clock,
             requests_per_minute=self.requests_per_minute,
             staff_numbers=self.staff_numbers,
+            board=self.board,
+            board_from=self.board_from,
         )

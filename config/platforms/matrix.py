@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from bot.adapters.matrix import Matrix
 from bot.adapters.matrix.registration import Registration
 from bot.clock import Clock
+from config.durations import Duration
 from config.platforms.base import HttpUrl, PlatformTable
 
 
@@ -30,7 +31,7 @@ class MatrixTable(PlatformTable):
     id: str = "kairanban"  # the registration's, where its file is not here
     display_name: str = "回覧板"
     room_size: int = Field(default=350, ge=2)
-    catch_up_every: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0))
+    catch_up_every: Duration = Field(default=timedelta(minutes=1), gt=timedelta(0))
 
     def read_optional_secret(self, name: str) -> str | None:
         if self.registration is not None:

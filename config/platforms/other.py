@@ -9,8 +9,11 @@ from pathlib import Path
 from bot import adapters
 from bot.adapter import Adapter
 from bot.adapters import AdapterFactory
+from bot.bilingual import both, shown
 from bot.clock import Clock, SystemClock
+from bot.documents import text_in
 from bot.errors import ConfigurationError
+from config.platforms.base import SECRET_BYTES
 
 CLOCK = "clock"
 """The argument that is not for the settings to give."""
@@ -34,9 +37,8 @@ class OtherTable:
         except ConfigurationError as error:
             raise ConfigurationError(f"{self.title} {error}") from error
         except Exception as error:
-            raise ConfigurationError(
-                f"{self.title} The adapter does not take this: {_shown(error, arguments.values())}"
-            ) from error
+            problem = _shown(error, arguments.values())
+            raise ConfigurationError(f"{self.title} {both('config', 'setting.not_taken', problem=problem)}") from error
 
     def problems(self) -> Iterator[str]:
         """A sentence if there would be no adapter; it is made and thrown away, and opens nothing."""
@@ -55,24 +57,20 @@ class OtherTable:
         for key, value in self._values.items():
             name = key if key in parameters else key.removesuffix("_file")
             if name not in parameters:
-                raise ConfigurationError(f"There is no key {key!r}; there are: {', '.join(parameters)}.")
+                raise ConfigurationError(both("config", "setting.no_key", key=key, known=", ".join(parameters)))
             if name in found:
-                raise ConfigurationError(f"Give {name} or {name}_file, not both.")
+                raise ConfigurationError(both("config", "setting.one_file", name=name))
             found[name] = value if name == key else _read(key, value)
         missing = [name for name, each in parameters.items() if each.default is each.empty and name not in found]
         if missing:
-            raise ConfigurationError(f"Give {' and '.join(missing)}, too. A secret may stand in a file: KEY_file.")
+            raise ConfigurationError(both("config", "setting.missing", missing=" and ".join(missing)))
         return found
 
 
 def _read(key: str, file: object) -> str:
     if not isinstance(file, str):
-        raise ConfigurationError(f"{key} must be the name of a file.")
-    try:
-        return Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise ConfigurationError(f"{key} cannot be read: {reason}: {file}") from error
+        raise ConfigurationError(both("config", "setting.file_name", key=key))
+    return text_in(Path(file), SECRET_BYTES, f"{key} {shown(file)}").strip()
 
 
 def _shown(error: Exception, values: Iterable[object]) -> str:

@@ -6,18 +6,16 @@ import csv
 import io
 from typing import Literal
 
+from bot.office.cp932 import to_cp932
+from bot.roster.cells import harden
 from bot.texts import Texts
 from surveys.exports.paper import Field, Paper, all_blocks, head
 
 Encoding = Literal["utf-8-sig", "cp932"]
-REPLACEMENT = "〓"
-"""The geta mark, which Japanese printing puts where a character is missing."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_csv(paper: Paper, texts: Texts, encoding: Encoding = "utf-8-sig") -> tuple[bytes, tuple[str, ...]]:
-    """The file, and the characters that the encoding does not have, each once; 〓 stands in their place."""
+    """The file, and the characters that CP932 does not have, each once; a plain form or 〓 stands there."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([paper.title])
@@ -36,21 +34,11 @@ def to_csv(paper: Paper, texts: Texts, encoding: Encoding = "utf-8-sig") -> tupl
 
 def encode(text: str, encoding: Encoding) -> tuple[bytes, tuple[str, ...]]:
     """`text` as bytes, and what had to be replaced."""
-    missing: dict[str, None] = {}
-
-    def fits(sign: str) -> str:
-        try:
-            sign.encode(encoding)
-        except UnicodeEncodeError:
-            missing[sign] = None
-            return REPLACEMENT
-        return sign
-
-    return "".join(map(fits, text)).encode(encoding), tuple(missing)
+    return to_cp932(text) if encoding == "cp932" else (text.encode(encoding), ())
 
 
 def harmless(field: Field) -> Field:
     """What somebody wrote, so that a spreadsheet shows it and never runs it as a formula."""
-    if isinstance(field, str) and field.startswith(_FORMULA):
-        return "'" + field
+    if isinstance(field, str):
+        return harden(field)
     return round(field, 4) if isinstance(field, float) else field

@@ -8,11 +8,12 @@ import io
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.roster.cells import harden
 from bot.tables import members
 from bot.texts import Texts
 from surveys.counting import CannotCount, found
 from surveys.definition import OTHER, Answer, Definition, Multiple, Sheet, Step, WithOptions
-from surveys.exports.csv import Encoding, encode, harmless
+from surveys.exports.csv import Encoding, encode
 from surveys.sheets import finished, finished_by_member
 from surveys.vault import Vault
 
@@ -35,7 +36,7 @@ async def to_sheets(
     writer = csv.writer(out, lineterminator="\r\n")
     columns = [name for step in definition.steps for name in _columns(step, texts)]
     if definition.anonymity == "named":
-        writer.writerow([texts("survey.paper.code"), texts("survey.paper.name"), *columns])
+        writer.writerow([texts("survey.paper.code"), texts("survey.paper.name"), *map(harden, columns)])
         people = {
             row.id: (row.code, row.name)
             for row in await db.execute(select(members.c.id, members.c.code, members.c.name))
@@ -43,9 +44,9 @@ async def to_sheets(
         async for batch in finished_by_member(db, vault, row, definition):
             for member_id, sheet in batch:
                 who = people.get(member_id, ("", "")) if member_id is not None else ("", "")
-                writer.writerow([*map(harmless, who), *_line(definition, sheet)])
+                writer.writerow([*map(harden, who), *_line(definition, sheet)])
     else:
-        writer.writerow(columns)
+        writer.writerow(map(harden, columns))
         async for sheets in finished(db, vault, row, definition):
             writer.writerows(_line(definition, sheet) for sheet in sheets)
     return encode(out.getvalue(), encoding)
@@ -59,9 +60,9 @@ def _columns(step: Step, texts: Texts) -> list[str]:
 def _line(definition: Definition, sheet: Sheet) -> list[object]:
     line: list[object] = []
     for step in definition.steps:
-        line.append(harmless(written(step, sheet.get(step.key))))
+        line.append(harden(written(step, sheet.get(step.key))))
         if _has_other(step):
-            line.append(harmless(str(sheet.get(step.key + OTHER) or "")))
+            line.append(harden(str(sheet.get(step.key + OTHER) or "")))
     return line
 
 

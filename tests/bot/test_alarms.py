@@ -38,14 +38,14 @@ def texts_to(harness: Harness, person: str) -> list[str]:
 
 
 async def test_a_trouble_is_told_to_the_administrators_when_it_begins_and_when_it_is_over(harness: Harness) -> None:
-    await harness.alarms.raise_alarm("database_write", reason=WHY)
+    await harness.alarms.raise_alarm("database_not_ready", reason=WHY)
     await harness.idle()
     assert ["書き込めません" in text for text in texts_to(harness, "one")] == [True]
     assert "database or disk is full" in texts_to(harness, "one")[0]
-    await harness.alarms.raise_alarm("database_write", reason=WHY)
+    await harness.alarms.raise_alarm("database_not_ready", reason=WHY)
     await harness.advance(timedelta(minutes=30))
     assert len(texts_to(harness, "one")) == 1
-    await harness.alarms.clear("database_write")
+    await harness.alarms.clear("database_not_ready")
     await harness.idle()
     assert "書き込めるように" in texts_to(harness, "one")[1]
     assert texts_to(harness, "three") == texts_to(harness, "four") == []
@@ -54,21 +54,21 @@ async def test_a_trouble_is_told_to_the_administrators_when_it_begins_and_when_i
 
 async def test_where_nobody_looks_after_the_bot_the_headquarters_hear_of_it() -> None:
     async with Harness(Router(), members=STAFF[2:]) as harness:
-        await harness.alarms.raise_alarm("database_write", reason=WHY)
+        await harness.alarms.raise_alarm("database_not_ready", reason=WHY)
         await harness.idle()
         assert len(texts_to(harness, "three")) == 1
 
 
 async def test_a_trouble_that_comes_and_goes_every_minute_is_not_told_every_minute(harness: Harness) -> None:
     for _ in range(5):
-        await harness.alarms.raise_alarm("database_write", reason=WHY)
+        await harness.alarms.raise_alarm("database_not_ready", reason=WHY)
         await harness.advance(timedelta(seconds=30))
-        await harness.alarms.clear("database_write")
+        await harness.alarms.clear("database_not_ready")
         await harness.advance(timedelta(seconds=30))
     assert len(texts_to(harness, "one")) <= 6
     assert "書き込めるように" in texts_to(harness, "one")[-1]
     await harness.advance(CALM)
-    await harness.alarms.raise_alarm("database_write", reason=WHY)
+    await harness.alarms.raise_alarm("database_not_ready", reason=WHY)
     await harness.idle()
     assert "書き込めません" in texts_to(harness, "one")[-1]
 
@@ -83,11 +83,11 @@ async def test_a_word_that_cannot_be_stored_is_mailed_at_once_and_said_in_the_ch
     await alarms.start()
     await harness.idle()
     async with read_only(harness.database):
-        await alarms.raise_alarm("database_write", reason=WHY)
+        await alarms.raise_alarm("database_not_ready", reason=WHY)
         await harness.advance(AGAIN * 3)
         assert sorted(each.address.id for each in mail.sent) == ["one@city.example", "two@city.example"]
         assert harness.sent == []
-    await alarms.clear("database_write")
+    await alarms.clear("database_not_ready")
     await harness.advance(AGAIN)
     harness.outbox.ring()
     await harness.idle()
@@ -109,10 +109,10 @@ async def test_a_mail_goes_besides_where_the_chat_is_down_and_to_whoever_has_non
     outbox = Outbox(harness.database, {"fake": harness.platform, "mail": mail}, harness.clock, harness.activity)
     alarms = Alarms(harness.database, outbox, ["fake"], harness.clock, harness.activity, Texts("bot"), mail=mail)
     await alarms.start()
-    await alarms.raise_alarm("database_write", reason=WHY)
+    await alarms.raise_alarm("database_not_ready", reason=WHY)
     await harness.idle()
     assert await queued(harness) == [("fake", "one"), ("mail", "two@city.example")]
-    await alarms.raise_alarm("inbox_write", subject="fake", avoiding=["fake"], reason=WHY)
+    await alarms.raise_alarm("inbox_not_ready", subject="fake", avoiding=["fake"], reason=WHY)
     await harness.idle()
     assert (await queued(harness))[2:] == [("mail", "one@city.example"), ("mail", "two@city.example")]
     await alarms.stop()

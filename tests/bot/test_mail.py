@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import email
+import email.header
+import email.utils
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -421,3 +423,117 @@ def test_the_sender_is_an_address() -> None:
 )
 def test_a_subject_is_the_first_words_that_say_something(text: str, expected: str) -> None:
     assert subject(text) == expected
+
+
+# ------------------------------------------------------- addresses, headers, files that are mails
+
+NO_MAILBOX = [
+    "<aoki@city.example.jp>",
+    "青木 <aoki@city.example.jp>",
+    "ishii@city.example.jp;",
+    "ueda@city.example.jp,",
+    "a,kobayashi@city.example.jp",
+    "a@city.example.jp,b@city.example.jp",
+    "ono@市役所.example.jp",
+    "大野@city.example.jp",
+    "kato@city..example.jp",
+    "ka..to@city.example.jp",
+    ".kato@city.example.jp",
+    "kato.@city.example.jp",
+    "mori@city.example.jp.",
+    "mori@.city.example.jp",
+    "mori@@city.example.jp",
+    "mori@city@example.jp",
+    "mori＠city.example.jp",
+    "mori @city.example.jp",
+    "mori\n@city.example.jp",
+    "mori\u200b@city.example.jp",
+    '"mo ri"@city.example.jp',
+    '"mori"@city.example.jp',
+    "mori(section)@city.example.jp",
+    "mori@[127.0.0.1]",
+    "mori@127.0.0.1",
+    "mori@-city.example.jp",
+    "mori@city-.example.jp",
+    "mori@ci_ty.example.jp",
+    "mori",
+    "@city.example.jp",
+    "mori@",
+    "",
+    "m" * 65 + "@city.example.jp",
+    "mori@" + "a" * 64 + ".example.jp",
+    "mori@" + ".".join(["a" * 60] * 5) + ".jp",
+]
+
+
+@pytest.mark.parametrize("address", NO_MAILBOX)
+async def test_no_envelope_has_a_part_of_an_address_that_no_server_takes(server: MailServer, address: str) -> None:
+    wrong, right = await mail(server).send([delivery(address), delivery("b@city.example.lg.jp", key="k2")])
+    assert isinstance(wrong, Rejected)
+    assert isinstance(right, Sent)
+    assert [envelope.rcpt_tos for envelope in server.envelopes] == [["b@city.example.lg.jp"]]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "o'hara+bousai/2@city.example.lg.jp",
+        "m" * 64 + "@" + ".".join(["a" * 60] * 3) + ".jp",
+        "1@a-b.example",
+        "x=y?z!#$%&*^_`{|}~-@city.example.jp",
+    ],
+)
+async def test_an_address_stands_whole_in_envelope_and_head(server: MailServer, address: str) -> None:
+    (outcome,) = await mail(server).send([delivery(address)])
+    assert isinstance(outcome, Sent)
+    assert server.envelopes[0].rcpt_tos == [address]
+    assert isinstance(server.envelopes[0].content, bytes)
+    assert f"To: {address}\r\n".encode() in server.envelopes[0].content
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "【訓練】 第2配備 参集 のお知らせ ABC def 12月2日 9時 集合 場所は 市役所 本庁舎 です",
+        "Drill: every section meets at the town hall at nine, please be there",
+        "あ い う え お か き く け こ さ し す せ そ た ち つ て と な に ぬ ね の は ひ ふ",
+        "a あ b い c う d え e お f か g き h く i け j こ k",
+        "=?utf-8?B?44GC?= は 文字",
+        "𠮷野家 前 集合 🚨 です",
+        "x",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["回覧板", "回覧板 本部 から の お知らせ と 連絡 です", "Kairanban, City Hall", "K", ""]
+)
+async def test_subject_and_sender_keep_every_blank(server: MailServer, text: str, name: str) -> None:
+    await mail(server, display_name=name).send([delivery(text=text)])
+    (found,) = server.mails()
+    assert found["Subject"] == subject(text)
+    assert found["From"].addresses[0].addr_spec == "kairanban@city.example.lg.jp"
+    content = server.envelopes[0].content
+    assert isinstance(content, bytes)
+    head = content.partition(b"\r\n\r\n")[0]
+    assert all(len(line) <= 78 for line in head.split(b"\r\n"))
+    # What other programs read by RFC 2047: blanks between encoded words are none, the others stay.
+    raw = email.message_from_bytes(content)
+    assert str(email.header.make_header(email.header.decode_header(raw["Subject"]))) == subject(text)
+    shown = email.utils.parseaddr(" ".join(raw["From"].split()))[0]
+    assert str(email.header.make_header(email.header.decode_header(shown))) == name
+
+
+@pytest.mark.parametrize("name", ["転送.eml", "転送.EML", "page.mht", "page.mhtml", "a.nws"])
+async def test_a_mail_that_is_attached_arrives_as_octets(server: MailServer, tmp_path: Path, name: str) -> None:
+    content = b"From: a@example.jp\r\nSubject: =?utf-8?B?44GC?=\r\n\r\n\x82\xa0 body\nlone newline \r and return\r\n"
+    shelf = Shelf(tmp_path / "shelf")
+    (tmp_path / name).write_bytes(content)
+    attachment = await shelf.keep(tmp_path / name)
+    sender = mail(server)
+    sender.carry(shelf)
+    message = Message(text="転送します", attachments=(attachment,))
+    (outcome,) = await sender.send([Delivery(1, "k", Address(adapter="mail", kind="person", id="a@b.jp"), message)])
+    assert isinstance(outcome, Sent)
+    (part,) = server.mails()[0].iter_attachments()
+    assert part.get_content_type() == "application/octet-stream"
+    assert part.get_filename() == name
+    assert part.get_content() == content

@@ -228,7 +228,9 @@ async def test_health_and_readiness_tell_apart_alive_and_able() -> None:
         await harness.inbox.close()
         async with client.get("/readyz") as response:
             assert response.status == 503
-            assert await response.text() == "database: ok\ninbox: not ready\ndispatch: ok\nplatform fake: ok\n"
+            assert await response.text() == (
+                "database: ok\ninbox: not ready: it is closed\ndispatch: ok\noutbox: ok\nplatform fake: ok\n"
+            )
         await harness.database.close()
         await harness.bot.dispatcher.stop()
         async with client.get("/healthz") as response:
@@ -264,7 +266,7 @@ async def test_readiness_survives_a_check_that_raises(monkeypatch: pytest.Monkey
 
     async with door() as (harness, client):
         with monkeypatch.context() as outage:
-            outage.setattr(harness.database, "snapshot", away)
+            outage.setattr(harness.database, "transaction", away)
             async with client.get("/readyz") as response:
                 assert response.status == 503
                 assert "database: not ready" in await response.text()

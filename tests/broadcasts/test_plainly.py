@@ -97,11 +97,11 @@ async def test_other_words_to_an_open_question_bring_it_back_and_are_no_answer()
     async with chat() as harness:
         await ask(harness, "/一斉 緊急 安否 地震です")
         again = await harness.say("a", "了解しました")
-        assert again.text.startswith("まだ回答になっていません。")
+        assert again.text.startswith("書いてくださったことは、本部が読めるように記録しました。")
         assert [button.label for button in again.buttons] == ["無事", "負傷", "要救助"]
         assert "回答 0／3人" in (await harness.say("hq", "/安否")).text
         await harness.press("a", again, "無事")
-        assert "だれにも届いていません" in (await harness.say("a", "了解しました")).text
+        assert "安否の回答（無事）に添えて記録しました" in (await harness.say("a", "了解しました")).text
         await harness.advance(timedelta(days=4))
         assert "だれにも届いていません" in (await harness.say("head", "おはよう")).text, "The question is old by now."
 
@@ -181,7 +181,9 @@ def test_the_question_may_be_named_as_people_name_it(typed: str) -> None:
 async def test_a_text_that_sounds_urgent_is_not_sent_as_a_plain_notice_unnoticed() -> None:
     async with chat() as harness:
         for typed in ("【緊急】川があふれます", "緊急、川があふれます", "緊急連絡です"):
-            assert "文頭に「緊急」とありますが、「お知らせ」として" in (await harness.say("hq", f"/一斉 {typed}")).text
+            assert "どの種類で送りますか" in (await harness.say("hq", f"/一斉 {typed}")).text
+            own = await harness.say("hq", "お知らせとして送る")
+            assert "文頭に「緊急」とありますが、「お知らせ」として" in own.text
         for typed in ("緊急 川があふれます", "本日の緊急連絡", "訓練のお知らせ"):
             assert "文頭に" not in (await harness.say("hq", f"/一斉 {typed}")).text
 

@@ -336,7 +336,7 @@ async def test_the_list_has_pages_and_takes_a_number_or_part_of_a_name() -> None
         assert again.text == listed.text
         assert "(1/5) 出した時刻" in (await harness.say("hq", "レベル4")).text
         assert "という定型はありません" in (await harness.say("hq", "/定型 雪かき")).text
-        assert "という定型はありません" in (await harness.say("hq", "/定型 警戒レベル")).text  # three of them
+        assert "定型がいくつかあります" in (await harness.say("hq", "/定型 警戒レベル")).text  # three of them
 
 
 async def test_any_template_can_be_a_drill() -> None:

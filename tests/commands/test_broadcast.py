@@ -132,6 +132,24 @@ def test_dead_messages_are_listed_and_sent_again(city: Terminal) -> None:
     assert (again.code, "outbox dead" in again.err) == (2, True)
 
 
+def test_dead_messages_are_sent_again_all_together_or_those_of_a_platform_a_time_or_a_reason(city: Terminal) -> None:
+    async def die(db: AsyncConnection) -> None:
+        await db.execute(insert(messages).values(id=1, body="{}", created_at=NOON))
+        for number, adapter in enumerate(["chat", "chat", "other"], start=1):
+            row = {"key": f"k{number}", "message_id": 1, "adapter": adapter, "kind": "person", "address": f"u{number}"}
+            times = {"due_at": NOON, "created_at": NOON, "finished_at": NOON, "topic": f"broadcast:{number}"}
+            await db.execute(insert(deliveries).values(id=number, state="dead", priority=20, **row, **times))
+
+    city.database(die)
+    assert city("outbox", "replay", "--all", "1").code == 2
+    assert city("outbox", "replay").code == 2
+    assert "あきらめたものはありません" in city("outbox", "replay", "--all", "--since", "2099-01-01").out
+    assert "あきらめたものはありません" in city("outbox", "replay", "--all", "--reason", "満").out
+    assert "1 件をもう一度" in city("outbox", "replay", "--all", "--platform", "other", "--yes").out
+    assert "1 件をもう一度" in city("outbox", "replay", "--all", "--kind", "broadcast:2", "--yes").out
+    assert "1 件をもう一度" in city("outbox", "replay", "--all", "--yes").out
+
+
 def test_the_inbox_says_when_another_process_has_it_and_nobody_answers(
     city: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,15 @@ def test_what_was_looked_at_can_be_thrown_away_while_the_bot_runs_and_when_it_do
     assert "あきらめたものはありません" in town("inbox", "failed").out
 
 
+def test_everything_that_was_given_up_is_handled_again_by_one_command(town: Town) -> None:
+    with town.serving() as bot:
+        assert [bot.knock(body) for body in NONSENSE] == [200, 200]
+        town.failed(*REASONS)
+        assert "あきらめたものはありません" in town("inbox", "replay", "--all", "--platform", "other").out
+        assert "2 件を、もう一度" in town("inbox", "replay", "--all").out
+    assert "2 件を、次に" in town("inbox", "replay", "--all").out
+
+
 def test_a_socket_that_a_killed_bot_left_is_in_nobodys_way(town: Town) -> None:
     with town.serving() as bot:
         assert bot.knock(NONSENSE[0]) == 200

@@ -53,4 +53,4 @@ def test_a_wrong_parameter_file_is_one_sentence(tmp_path: Path) -> None:
     wrong.write_text("[hours]\nopens = 08:30:00\n", encoding="utf-8")
     answer = CliRunner().invoke(app, ["trial", "--parameters", str(wrong), "--out", str(tmp_path)])
     assert answer.exit_code != 0
-    assert "need mending" in str(answer.exception)
+    assert "needs mending" in str(answer.exception)

@@ -51,7 +51,7 @@ def test_the_environment_stands_above_the_file(tmp_path: Path, monkeypatch: pyte
         ("[storge]\nfolder = 'x'\n", "storge: .*もしかして「storage」"),
         ("[server]\nport = 'x'\n", "server.port: 整数を書いてください"),
         ("nonsense = 1\n", "nonsense"),
-        ("[server\n", "no valid TOML"),
+        ("[server\n", "not valid TOML"),
         ("[logochat]\nbase_url = 'ftp://x'\n", "https://host"),
         ("[logochat]\nbase_url = 'https://me:pass@x'\n", "no password"),
         ("[logochat]\nbase_url = 'https://x'\ntoken = 'a'\ntoken_file = 'b'\n", "not both"),
@@ -83,7 +83,7 @@ def test_secrets_come_from_their_files(tmp_path: Path) -> None:
     table = Settings.load(file).logochat
     assert table is not None
     assert table.read_secret("token") == "the-token"
-    with pytest.raises(ConfigurationError, match="secret_file cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"secret_file .*cannot be read"):
         table.read_secret("secret")
     assert "the-token" not in repr(table)
 

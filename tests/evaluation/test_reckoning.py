@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.errors import ConfigurationError
 from tests.evaluation.samples import AGREEMENT, TIERS, facts, written
 from trial.evaluation import budget
 from trial.evaluation.calendar import fiscal_year, months, next_april, weeks
@@ -241,7 +242,7 @@ def test_a_slip_in_the_criteria_is_named(tmp_path: Path, line: str, complaint: s
     file = tmp_path / "criteria.toml"
     assumed = "\n".join(f"{key} = {value}" for key, value in AGREEMENT["time_saved"].items())  # type: ignore[attr-defined]
     file.write_text(f"[time_saved]\n{assumed}\n[[criteria]]\nname = 'x'\n{line}\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=complaint) as caught:
+    with pytest.raises(ConfigurationError, match=complaint) as caught:
         load_agreement(file)
     assert str(file) in str(caught.value)
 
@@ -249,10 +250,10 @@ def test_a_slip_in_the_criteria_is_named(tmp_path: Path, line: str, complaint: s
 def test_a_period_that_ends_before_it_starts_and_a_broken_file_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "criteria.toml"
     file.write_text("[period]\nstarts = 2023-07-01\nends = 2023-07-01\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="starts must lie before ends"):
+    with pytest.raises(ConfigurationError, match="starts must lie before ends"):
         load_agreement(file)
     file.write_text("[period", encoding="utf-8")
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="not valid TOML"):
         load_agreement(file)
 
 

@@ -318,10 +318,10 @@ CASES: list[tuple[str, JmaSettings, Sequence[bytes], Sequence[str]]] = [
         ["draft:reached", "withdraw:lifted"],
     ),
     (
-        "a warning that has become an advisory gives an all-clear to those who were told",
+        "a warning that has become an advisory is said to go on, and the next one is new",
         CITY,
         [warning(RAIN3), RELEASE, warning(RAIN2, **LATER), warning(RAIN3, reported="2026-11-23T20:00:00+09:00")],
-        ["draft:reached", "amend:lifted", "draft:reached"],
+        ["draft:reached", "amend:weakened", "draft:reached"],
     ),
     (
         "the city's own word goes before its prefecture's",

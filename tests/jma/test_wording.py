@@ -203,7 +203,7 @@ def test_a_tsunami_of_two_earthquakes_stays_the_event_of_the_first() -> None:
 
 def test_a_day_that_is_no_quake_of_ours_leaves_no_memory_but_its_place() -> None:
     [decision] = play(CITY, shindo("7", ("熊本県熊本", "741")))
-    assert decision.memory.layers == ()
+    assert decision.memory.standing == ()
     assert decision.memory.stage == "none"
 
 

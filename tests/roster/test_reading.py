@@ -17,7 +17,8 @@ from openpyxl import Workbook
 from openpyxl.workbook.protection import WorkbookProtection
 
 from bot.errors import Refused
-from bot.roster import BrokenRoster, Problem, grid, read, read_file, reading
+from bot.office import limits
+from bot.roster import BrokenRoster, Problem, read, read_file, reading
 from bot.roster.cells import harden, soften
 
 HEADINGS = "職員番号,氏名,フリガナ,所属,役職"
@@ -83,7 +84,7 @@ def test_big_endian_utf16_separated_by_tabs_is_read_as_excels_unicode_text() -> 
 )
 def test_a_byte_that_fits_no_encoding_is_refused_with_its_line(data: bytes, line: int, encoding: str) -> None:
     error = refusal(data)
-    assert error.key == "roster.unknown_encoding"
+    assert error.key == "office.unknown_encoding"
     assert error.values == {"line": line, "encoding": encoding}
 
 
@@ -216,12 +217,12 @@ def test_of_very_many_problems_a_hundred_are_listed_and_the_rest_counted() -> No
 
 def test_a_quotation_mark_out_of_place_is_refused_with_its_line() -> None:
     error = refusal(csv(HEADINGS, '1,"山"田,a,総務課,'))
-    assert (error.key, error.values) == ("roster.broken_csv", {"line": 2})
+    assert (error.key, error.values) == ("office.broken_csv", {"line": 2})
 
 
 def test_rows_are_counted_as_excel_shows_them_when_a_cell_has_a_line_break() -> None:
     (person,) = read(csv('"職員\n番号",氏名,所属', '1,山田,"総務部\n総務課"'), "名簿").people
-    assert (person.row, person.department) == (2, ("総務部 総務課",))
+    assert (person.row, person.department) == (2, ("総務部", "総務課"))
 
 
 # ----------------------------------------------------------------------- XLSX
@@ -299,7 +300,7 @@ def test_a_protected_workbook_reads_like_any_other() -> None:
 
 @pytest.mark.parametrize("cut", [30, 200, -30])
 def test_a_workbook_cut_short_is_refused(cut: int) -> None:
-    assert refusal(xlsx(["職員番号", "氏名", "所属"])[:cut]).key == "roster.broken_xlsx"
+    assert refusal(xlsx(["職員番号", "氏名", "所属"])[:cut]).key == "office.broken_xlsx"
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=6))
@@ -316,39 +317,38 @@ def test_an_archive_that_is_no_workbook_is_refused() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("readme.txt", "no workbook")
-    assert refusal(buffer.getvalue()).key == "roster.broken_xlsx"
+    assert refusal(buffer.getvalue()).key == "office.broken_xlsx"
 
 
 def test_an_old_or_encrypted_excel_file_is_refused_with_the_way_out() -> None:
-    assert refusal(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100).key == "roster.old_excel"
+    assert refusal(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 100).key == "office.old_excel"
 
 
 def test_a_file_of_bytes_that_are_no_text_is_refused() -> None:
-    assert refusal("職員番号".encode("utf-16-le") + b"\0\0").key in {"roster.no_text", "roster.unknown_encoding"}
-    assert refusal(b"a\0b").key == "roster.no_text"
+    assert refusal("職員番号".encode("utf-16-le") + b"\0\0").key in {"office.no_text", "office.unknown_encoding"}
+    assert refusal(b"a\0b").key == "office.no_text"
 
 
 # --------------------------------------------------------------------- limits
 
 
 def test_a_workbook_that_unpacks_to_more_than_the_limit_is_refused_unopened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "MAX_UNPACKED_BYTES", 2**20)
+    monkeypatch.setattr(limits, "MAX_UNPACKED_BYTES", 2**20)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b"0" * (2**20 + 1))
     assert len(buffer.getvalue()) < 5000
-    assert refusal(buffer.getvalue()).key == "roster.too_large_unpacked"
+    assert refusal(buffer.getvalue()).key == "office.too_large_unpacked"
 
 
 def test_too_many_bytes_rows_or_columns_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(grid, "MAX_ROWS", 3)
-    monkeypatch.setattr(grid, "MAX_COLUMNS", 5)
-    assert refusal(csv(HEADINGS, ROW, ROW, ROW)).key == "roster.too_many_rows"
-    assert refusal(csv(HEADINGS + ",x")).key == "roster.too_many_columns"
-    assert refusal(xlsx(["a"] * 6)).key == "roster.too_many_columns"
-    monkeypatch.setattr(grid, "MAX_BYTES", 10)
-    monkeypatch.setattr(reading, "MAX_BYTES", 10)
-    assert refusal(csv(HEADINGS)).key == "roster.too_large"
+    monkeypatch.setattr(limits, "MAX_ROWS", 3)
+    monkeypatch.setattr(limits, "MAX_COLUMNS", 5)
+    assert refusal(csv(HEADINGS, ROW, ROW, ROW)).key == "office.too_many_rows"
+    assert refusal(csv(HEADINGS + ",x")).key == "office.too_many_columns"
+    assert refusal(xlsx(["a"] * 6)).key == "office.too_many_columns"
+    monkeypatch.setattr(limits, "MAX_BYTES", 10)
+    assert refusal(csv(HEADINGS)).key == "office.too_large"
     (tmp_path / "名簿.csv").write_bytes(csv(HEADINGS))
     with pytest.raises(Refused, match="too_large"):
         read_file(tmp_path / "名簿.csv")

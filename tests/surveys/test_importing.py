@@ -112,9 +112,9 @@ def test_the_rows_of_a_matrix_are_found_as_form_services_name_them(tmp_path: Pat
     [
         (b"", "is empty"),
         (b"used,why,feel\n", "line 1 has no column for comment"),
-        (b"used,why,feel,comment\n1,,9,\n", "line 2, feel: '9' is no answer"),
-        (b"used\x81", "neither UTF-8 nor CP932"),
-        (("used,why,feel,comment\n" + "1,,9,\n" * 100).encode(), f"line {FAULTS_NAMED + 1}, feel"),
+        (b"used,why,feel,comment\n1,,9,\n", "line 2, column C, feel: '9' is no answer"),
+        (b"used\x81", "Save the file in UTF-8 or Shift_JIS"),
+        (("used,why,feel,comment\n" + "1,,9,\n" * 100).encode(), f"line {FAULTS_NAMED + 1}, column C, feel"),
     ],
 )
 def test_a_file_that_cannot_be_taken_says_where(tmp_path: Path, content: bytes, error: str) -> None:
@@ -129,6 +129,83 @@ def test_a_file_that_cannot_be_taken_says_where(tmp_path: Path, content: bytes, 
 def test_a_file_that_is_missing_or_no_workbook_says_so(tmp_path: Path) -> None:
     with pytest.raises(ImportFault, match="cannot be read"):
         read_answers(tmp_path / "none.csv", poll())
-    (tmp_path / "a.xlsx").write_bytes(b"no zip")
-    with pytest.raises(ImportFault, match="no XLSX workbook"):
+    (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 no zip")
+    with pytest.raises(ImportFault, match="cannot be read as an Excel file"):
         read_answers(tmp_path / "a.xlsx", poll())
+
+
+CASES = Path(__file__).parents[1] / "office_files" / "cases"
+TOOLS = load_definition(CASES / "survey_tools.toml")
+
+
+def tools(tmp_path: Path, cell: str, group: str = "") -> dict[str, object]:
+    path = tmp_path / "a.csv"
+    path.write_text(f'使う道具をすべて選んでください,残業の増減,希望する班\n"{cell}",,{group}\n', encoding="utf-8")
+    (sheet,) = read_answers(path, TOOLS)
+    return {key: value for key, value in sheet.items() if value is not None}
+
+
+def test_the_files_of_other_services_give_what_was_ticked() -> None:
+    (own,) = read_answers(CASES / "survey_tools_own_words.csv", TOOLS)
+    assert (own["q1"], own["q1.other"]) == ([1, 2, 4], "庁内掲示板")
+    (trailing,) = read_answers(CASES / "survey_tools_trailing.csv", TOOLS)
+    assert (trailing["q1"], trailing["q1.other"]) == ([1, 2], None)
+    two = load_definition(CASES / "survey_two.toml")
+    assert len(read_answers(CASES / "survey_two_dimension_short.xlsx", two)) == 3
+    with pytest.raises(ImportFault, match="途中で切れているか、壊れています"):
+        read_answers(CASES / "survey_two_truncated.xlsx", two)
+    percent = load_definition(CASES / "survey_percent.toml")
+    for form in ("xlsx", "csv"):
+        assert read_answers(CASES / f"survey_percent.{form}", percent) == [{"q1": 50.0, "q2": "0123"}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "codes", "words"),
+    [
+        ("チャット、メール", [1, 2], None),
+        ("チャット\nメール\n", [1, 2], None),
+        ("メール, PC、タブレット", [2, 3], None),
+        ("PC、タブレット;チャット;", [1, 3], None),
+        ("庁内掲示板;チャット;", [1, 4], "庁内掲示板"),
+        ("その他（庁内掲示板）", [4], "庁内掲示板"),
+        ("チャット, 掲示板, 電話", [1, 4], "掲示板, 電話"),
+        ("ﾁｬｯﾄ;ﾒｰﾙ;", [1, 2], None),
+    ],
+)
+def test_ticked_boxes_are_read_however_they_are_joined(
+    tmp_path: Path, cell: str, codes: list[int], words: str | None
+) -> None:
+    sheet = tools(tmp_path, cell)
+    assert (sheet["q1"], sheet.get("q1.other")) == (codes, words)
+
+
+def test_labels_that_are_figures_are_never_taken_for_places(tmp_path: Path) -> None:
+    assert tools(tmp_path, "チャット", "3")["q3"] == [1]
+    with pytest.raises(ImportFault, match="2行目・C列"):
+        tools(tmp_path, "チャット", "4")
+    definition = parse_definition(
+        'key = "k"\ntitle = "t"\n[[questions]]\nkey = "q"\nkind = "choice"\ntext = "回数"\n'
+        'options = ["0", "1", "2", "3以上"]\n'
+    )
+    path = tmp_path / "b.csv"
+    path.write_text("回数\n3\n", encoding="utf-8")
+    with pytest.raises(ImportFault, match="2行目・A列"):
+        read_answers(path, definition)
+
+
+def test_what_could_be_read_in_two_ways_is_refused_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ImportFault, match="2行目・A列"):
+        tools(tmp_path, "掲示板, メール")
+
+
+def test_questions_of_the_same_text_are_told_apart_or_refused(tmp_path: Path) -> None:
+    question = '[[questions]]\nkey = "q{}"\nkind = "choice"\ntext = "満足ですか"\noptions = ["はい", "いいえ"]\n'
+    definition = parse_definition('key = "k"\ntitle = "t"\n' + question.format(1) + question.format(2))
+    path = tmp_path / "a.csv"
+    for header in ("満足ですか,満足ですか2", "満足ですか,満足ですか", "q1,q2"):
+        path.write_text(f"{header}\nはい,いいえ\n", encoding="utf-8")
+        assert read_answers(path, definition) == [{"q1": 1, "q2": 2}]
+    for header in ("満足ですか", "満足ですか,満足ですか,満足ですか"):
+        path.write_text(f"{header}\nはい,いいえ,はい\n", encoding="utf-8")
+        with pytest.raises(ImportFault, match="見分けられません"):
+            read_answers(path, definition)

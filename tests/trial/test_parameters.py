@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.errors import ConfigurationError
 from trial.parameters import load_parameters
 from trial.report.figures import costs
 
@@ -40,7 +41,7 @@ def test_every_parameter_of_the_default_file_has_a_word_in_japanese_and_english(
         ("opens = 08:30:00", "opens = 18:30:00", "hours"),
         ("typhoon_days = [5, 20]", "typhoon_days = [20, 5]", "typhoon_days"),
         ("{ first = 1, price = 400 },", "", "tiers must begin"),
-        ("absent = 0.05", "absent = = 0.05", "cannot be read"),
+        ("absent = 0.05", "absent = = 0.05", "not valid TOML"),
     ],
 )
 def test_a_wrong_file_is_refused_with_the_name_of_what_is_wrong(tmp_path: Path, old: str, new: str, word: str) -> None:
@@ -48,11 +49,11 @@ def test_a_wrong_file_is_refused_with_the_name_of_what_is_wrong(tmp_path: Path, 
     assert old in text
     path = tmp_path / "mine.toml"
     path.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(ValueError, match=word) as caught:
+    with pytest.raises(ConfigurationError, match=word) as caught:
         load_parameters(path)
     assert str(path) in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"nowhere\.toml cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
         load_parameters(tmp_path / "nowhere.toml")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from bot.bilingual import both, shown
+from bot.documents import toml_in
+from bot.errors import ConfigurationError
+from bot.mistakes import listed
 from trial.evaluation.figures import FIGURES, Figure
 from trial.parameters import Section
 
@@ -26,7 +29,7 @@ class Period(Section):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.starts is not None and self.ends is not None and self.starts >= self.ends:
-            raise ValueError("starts must lie before ends.")
+            raise ValueError(both("trial", "mend.period"))
         return self
 
 
@@ -66,13 +69,13 @@ class Criterion(Section):
     @classmethod
     def _known(cls, figure: str) -> str:
         if figure not in FIGURES:
-            raise ValueError(f"there is no figure {figure!r}; choose one of {', '.join(FIGURES)}")
+            raise ValueError(both("trial", "mend.figure", figure=figure, known=", ".join(FIGURES)))
         return figure
 
     @model_validator(mode="after")
     def _one_bar(self) -> Self:
         if (self.at_least is None) == (self.at_most is None):
-            raise ValueError("give at_least or at_most, one of the two")
+            raise ValueError(both("trial", "mend.bar"))
         return self
 
     @property
@@ -114,11 +117,10 @@ def _judge(criterion: Criterion, figure: Figure) -> Judgement:
 
 
 def load_agreement(path: Path) -> Agreement:
-    """The agreement in a TOML file; ValueError names the file and everything in it that is wrong."""
+    """The agreement in a TOML file; ConfigurationError names the file and everything in it that is wrong."""
+    table = toml_in(path)
     try:
-        return Agreement.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Agreement.model_validate(table)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise ValueError(f"The criteria in {path} need mending: {faults}") from None
-    except (OSError, ValueError, RecursionError) as error:  # tomllib lets more out than its own errors
-        raise ValueError(f"The criteria in {path} cannot be read: {error}.") from error
+        sentence = both("bot", "document.needs_mending", name=shown(path), faults=listed(error))
+        raise ConfigurationError(sentence) from None

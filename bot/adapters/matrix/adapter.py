@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import structlog
 
-from bot.adapter import Capabilities, Delivery, Outcome, Reply
+from bot.adapter import Capabilities, Delivery, Outcome, Reply, Retry
 from bot.adapters.bodies import events_in
 from bot.adapters.matrix import wire
 from bot.adapters.matrix.account import Account
@@ -25,6 +25,7 @@ from bot.adapters.matrix.places import Places
 from bot.adapters.matrix.reading import Reader, Unplaced
 from bot.adapters.matrix.rooms import Rooms
 from bot.adapters.matrix.speaking import Speaker
+from bot.bilingual import both
 from bot.bounds import EVENTS_AT_ONCE
 from bot.clock import Clock, SystemClock
 from bot.errors import ConfigurationError, InboxUnavailable
@@ -85,7 +86,7 @@ class Matrix:
         _check_user(user)
         for what, token in (("as_token", as_token), ("hs_token", hs_token)):
             if not token or not token.isascii() or any(letter.isspace() for letter in token):
-                raise ConfigurationError(f"The {what} of {name} must be the one in the registration file, unchanged.")
+                raise ConfigurationError(both("bot", "adapter.matrix_secret", what=what, name=name))
         self.user = user
         self._authorization = f"Bearer {hs_token}".encode()
         self._key = wire.button_key(hs_token)
@@ -101,8 +102,9 @@ class Matrix:
             name, user, display_name, self._key, self._rooms, self._clock if stamp_with_clock else None
         )
         self._account = Account(self._homeserver, user, display_name, appservice)
-        self._places = Places(self._homeserver, user, self._rooms)
-        self._speaker = Speaker(self._homeserver, user, self._key, self._places, texts or Texts("bot"))
+        texts = texts or Texts("bot")
+        self._places = Places(self._homeserver, user, self._rooms, texts)
+        self._speaker = Speaker(self._homeserver, user, self._key, self._rooms, self._places, texts)
         self._catching_up = CatchingUp(self._homeserver, user, self._key, self._rooms, self._reader, self._places)
 
     def __repr__(self) -> str:
@@ -148,6 +150,8 @@ class Matrix:
                 continue
             if event is not None:
                 found.append(event)
+        if self._rooms.ended or self._rooms.untold:
+            self._gap.set()
         return found + self._reads(transaction.get("ephemeral"), EVENTS_AT_ONCE - len(found))
 
     def _reads(self, ephemeral: object, most: int) -> list[Event]:
@@ -217,6 +221,7 @@ class Matrix:
             if not self._rooms.known:
                 directs = await self._account.prepare()
                 await self._catching_up.begin()
+                await self._places.recall()
                 self._rooms.learn(directs)
 
     # ------------------------------------------------------------- outgoing
@@ -237,6 +242,8 @@ class Matrix:
             return await self._speaker.carry_out(delivery)
         except MatrixProblem as problem:
             return problem.as_outcome()
+        except (KeyError, TypeError) as error:  # JSON, and still no answer of a homeserver's
+            return Retry(f"The homeserver's answer could not be read ({type(error).__name__}).", uncertain=True)
 
     # --------------------------------------------------------- rooms, reads
 
@@ -265,12 +272,10 @@ class Matrix:
 def _checked_root(homeserver: str) -> str:
     parts = urlsplit(homeserver)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "The homeserver's address must be its root, such as https://matrix.example.jp, without a user or a token."
-        )
+        raise ConfigurationError(both("bot", "adapter.matrix_url"))
     return homeserver.rstrip("/")
 
 
 def _check_user(user: str) -> None:
     if not wire.is_user(user):
-        raise ConfigurationError("The bot's user must be a full Matrix id, such as @kairanban:example.jp.")
+        raise ConfigurationError(both("bot", "adapter.matrix_user"))

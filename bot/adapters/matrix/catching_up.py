@@ -76,6 +76,7 @@ class CatchingUp:
         joined_now = await self._places.answer_invitations()  # whose talk a room is, before what was said in it
         for room in rooms.get("leave", {}):
             self._rooms.drop_direct(room)
+        await self._places.settle()
         taken = 0
         confirmed: list[tuple[Room, str, str]] = []
         for name, joined in rooms.get("join", {}).items():
@@ -89,6 +90,7 @@ class CatchingUp:
         if rooms.get("join"):
             await self._keep_cursor(answer["next_batch"])
         self._cursor = answer["next_batch"]
+        await self._places.settle()
         # What was said to us before we came in is told only to those who are in.
         return taken + await self.run(take) if joined_now else taken
 
@@ -189,7 +191,7 @@ class CatchingUp:
                 "GET", "rooms", room, "context", event, query={"limit": "2", "filter": self._own}
             )
         except MatrixProblem as problem:
-            if problem.status not in {403, 404}:
+            if problem.errcode not in {"M_FORBIDDEN", "M_NOT_FOUND"}:
                 raise
             log.info("matrix.receipt_for_nothing", room=room, message_id=event)
             return None

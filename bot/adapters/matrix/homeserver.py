@@ -42,12 +42,15 @@ class MatrixProblem(KairanbanError):
         """Whether another try may succeed."""
         # 401: the registration is being renewed. A success that cannot be read comes again under the same key.
         status = self.status
-        return status is None or status < 400 or status >= 500 or status in {401, 408, 429}
+        if status is None or status < 400 or status >= 500 or status in {401, 408, 429}:
+            return True
+        # A proxy, or somebody's login page, or a server that does not serve this: it says nothing about the message.
+        return not self.errcode or self.errcode == "M_UNRECOGNIZED"
 
     def as_outcome(self) -> Retry | Rejected:
         """What it means for a delivery."""
         reason = str(self)
-        if self.status == 429:
+        if self.status == 429 and (self.errcode or self.wait):
             return Retry(reason, after=self.wait)
         return Retry(reason) if self.is_passing else Rejected(reason, gone=self.errcode in _GONE)
 
@@ -148,7 +151,12 @@ def understood(status: int, answer: bytes) -> dict[str, Any]:
         return known
     errcode = str(known.get("errcode") or "")[:100]
     said = f": {errcode} {str(known.get('error') or '')[:300]}".rstrip() if errcode else "."
-    raise MatrixProblem(f"The homeserver answered {status}{said}", status, errcode, _wait(known.get("retry_after_ms")))
+    raise MatrixProblem(
+        f"The homeserver answered {status}{said}",
+        status,
+        errcode,
+        _wait(known.get("retry_after_ms")) if errcode else None,
+    )
 
 
 def _wait(milliseconds: object) -> timedelta:

@@ -84,7 +84,14 @@ class Reader:
         }
         match raw["type"]:
             case wire.MEMBER:
-                return self._member(raw, content, common)
+                return self._member(raw, room, content, common)
+            case wire.ENCRYPTION if raw.get("state_key") == "":
+                self._rooms.encrypt(room)
+                return None
+            case wire.TOMBSTONE if raw.get("state_key") == "":
+                if isinstance(replacement := content.get("replacement_room"), str) and replacement:
+                    self._rooms.end(room, replacement)
+                return None
             case _ if "state_key" in raw:
                 return None
             case wire.MESSAGE:
@@ -117,6 +124,8 @@ class Reader:
             if here.choices is not None and position < len(here.choices[1]):
                 return self._press(raw, room, (here.choices[0], here.choices[1][position]), common)
         files = int(content.get("msgtype") in wire.FILES)
+        if common["direct"]:
+            self._rooms.prefer(common["conversation"], room)
         return MessageReceived(
             **common,
             sender=raw["sender"],
@@ -124,19 +133,26 @@ class Reader:
             text="" if files or place else text,
             location=place,
             files=files,
+            reply_token=wire.place(room, raw["event_id"], content),
         )
 
     def _press(self, raw: Raw, room: str, choice: tuple[str, str], common: dict[str, Any]) -> ButtonPressed:
         event, data = choice
-        return ButtonPressed(**common, sender=raw["sender"], message_id=wire.message_id(room, event), data=data)
+        if common["direct"]:
+            self._rooms.prefer(common["conversation"], room)
+        return ButtonPressed(
+            **common, sender=raw["sender"], message_id=wire.message_id(room, event), data=data, reply_token=room
+        )
 
-    def _member(self, raw: Raw, content: Raw, common: dict[str, Any]) -> Event | None:
+    def _member(self, raw: Raw, room: str, content: Raw, common: dict[str, Any]) -> Event | None:
         unsigned = raw.get("unsigned")
         before = unsigned.get("prev_content") if isinstance(unsigned, dict) else None
         was = before.get("membership") if isinstance(before, dict) else None
         member, now = raw["state_key"], content["membership"]
         if common["direct"] and member == common["conversation"]:
             self._rooms.moved(member, inside=now in {"join", "invite"})
+            if now not in {"join", "invite"}:
+                self._rooms.step_back(room)
         if member == self._bot or was == now:  # the same again: a new name or picture
             return None
         if now == "join":

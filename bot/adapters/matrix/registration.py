@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from bot.documents import read_yaml
+from bot.bilingual import both, shown
+from bot.documents import read_yaml, text_in
 from bot.errors import ConfigurationError
 
 
@@ -34,11 +35,11 @@ class Registration:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9._=/-]+", self.localpart):
-            raise ConfigurationError("The bot's name on Matrix has only small letters, digits and . _ = - / in it.")
+            raise ConfigurationError(both("bot", "adapter.matrix_name"))
         if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+", self.server):
-            raise ConfigurationError("The server's name is what stands behind the colon of a Matrix id: example.jp.")
+            raise ConfigurationError(both("bot", "adapter.matrix_server"))
         if not re.fullmatch(r"https?://[^\s?#]+", self.url):
-            raise ConfigurationError("The bot's address must be as in http://bot.example.jp:8781/webhooks/matrix.")
+            raise ConfigurationError(both("bot", "adapter.matrix_bot"))
 
     @property
     def user(self) -> str:
@@ -68,19 +69,20 @@ class Registration:
     @staticmethod
     def read(file: Path) -> dict[str, Any]:
         """What stands in a registration file. Raises ConfigurationError for one that cannot be used."""
+        text = text_in(file)
         try:
-            document: Any = read_yaml(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigurationError(f"The registration cannot be read: {error.strerror}: {file}") from error
-        except ValueError:
-            raise ConfigurationError(f"The registration {file} is no YAML.") from None  # its text has secrets in it
+            document: Any = read_yaml(text)
+        except ValueError:  # its text has secrets in it
+            raise ConfigurationError(both("bot", "adapter.registration_yaml", file=shown(file))) from None
         missing = [
             name
             for name in ("id", "as_token", "hs_token")
             if not isinstance(document, dict) or not isinstance(document.get(name), str)
         ]
         if missing:
-            raise ConfigurationError(f"The registration {file} has no {', '.join(missing)}.")
+            raise ConfigurationError(
+                both("bot", "adapter.registration_missing", file=shown(file), missing=", ".join(missing))
+            )
         found: dict[str, Any] = document
         return found
 

@@ -100,6 +100,17 @@ class Rooms:
         self.invitations: dict[str, tuple[str, bool]] = {}
         """Rooms that the bot was invited to and has not looked into: by whom, and whether as pair talk."""
         self.known = False
+        self.encrypted: set[str] = set()
+        """Rooms in which nothing of ours may stand, for all else there is encrypted."""
+        self.replaced: dict[str, str] = {}
+        """Rooms that have ended, and those in which people go on."""
+        self.ended: dict[str, str] = {}
+        """The same, where the bot has not come into the new one yet."""
+        self.untold: set[str] = set()
+        """Encrypted rooms in which people have not been told what that means."""
+        self.unsaved = False
+        """Whether the pair talks stand in another order than was saved."""
+        self._mute: set[str] = set()
 
     def learn(self, directs: Mapping[str, Any]) -> None:
         """Take over the account data `m.direct`: the rooms of each person, the one to write to first."""
@@ -142,9 +153,79 @@ class Rooms:
             self._directs[person].remove(room)
 
     def direct(self, person: str) -> str | None:
-        """Where the person is written to."""
-        rooms = self._directs.get(person)
-        return rooms[0] if rooms else None
+        """Where the person is written to: the pair talk in which they spoke last, if the bot may speak there."""
+        return next((room for room in self._directs.get(person, ()) if room not in self._mute), None)
+
+    def prefer(self, person: str, room: str) -> None:
+        """Somebody speaks to us in this one of their pair talks."""
+        rooms = self._directs.get(person, [])
+        if room in self._mute or room not in rooms or rooms[0] == room:
+            return
+        rooms.remove(room)
+        rooms.insert(0, room)
+        self.unsaved = True
+
+    def mute(self, room: str) -> None:
+        """The bot may not speak here, or had better not: their other pair talks come first from now on."""
+        self._mute.add(room)
+        self.step_back(room)
+
+    def is_mute(self, room: str) -> bool:
+        """Whether nothing is said here."""
+        return room in self._mute
+
+    def step_back(self, room: str) -> None:
+        """Other pair talks of the same person come first."""
+        rooms = self._directs.get(self._people.get(room, ""), [])
+        if room in rooms and rooms[-1] != room:
+            rooms.remove(room)
+            rooms.append(room)
+            self.unsaved = True
+
+    def encrypt(self, room: str) -> None:
+        """A room is encrypted from now on."""
+        if room not in self.encrypted:
+            self.encrypted.add(room)
+            self.untold.add(room)
+        self.mute(room)
+
+    def end(self, room: str, replacement: str) -> None:
+        """People go on in another room, into which the bot has still to come."""
+        if room != replacement and self.current(replacement) != room and room not in self.replaced:
+            self.ended[room] = replacement
+
+    def replace(self, room: str, replacement: str) -> None:
+        """The bot is in the new room, which is whose the old one was."""
+        self.ended.pop(room, None)
+        self.replaced[room] = replacement
+        person = self._people.get(room)
+        if person is not None:
+            self.mute(room)
+            self.add_direct(person, replacement, first=True)
+            self.unsaved = True
+
+    def current(self, room: str) -> str:
+        """The room that stands in the place of this one now; itself, if none does."""
+        for _ in range(len(self.replaced)):
+            if room not in self.replaced:
+                break
+            room = self.replaced[room]
+        return room
+
+    def upheaval(self) -> dict[str, Any]:
+        """What is to be remembered of rooms that were encrypted or replaced."""
+        return {"encrypted": sorted(self.encrypted), "replaced": self.replaced}
+
+    def recall(self, kept: Mapping[str, Any]) -> None:
+        """Take over what `upheaval` gave once; after `learn`."""
+        replaced, encrypted = kept.get("replaced"), kept.get("encrypted")
+        for old, new in replaced.items() if isinstance(replaced, dict) else ():
+            if isinstance(new, str) and old != new:
+                self.replaced[str(old)] = new
+                self.mute(str(old))
+        for room in encrypted if isinstance(encrypted, list) else ():
+            self.encrypted.add(str(room))
+            self.mute(str(room))
 
     def person(self, room: str) -> str | None:
         """Whose pair talk a room is; None for a room of several."""

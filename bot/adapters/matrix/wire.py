@@ -28,7 +28,11 @@ MESSAGE = "m.room.message"
 MEMBER = "m.room.member"
 REDACTION = "m.room.redaction"
 ENCRYPTED = "m.room.encrypted"
-READABLE = (MESSAGE, MEMBER, REDACTION, ENCRYPTED, *sorted(POLLS), *sorted(POLL_RESPONSES))
+ENCRYPTION = "m.room.encryption"
+"""The state by which a room is encrypted from then on; it cannot be taken back."""
+TOMBSTONE = "m.room.tombstone"
+"""The state of a room that another has taken the place of."""
+READABLE = (MESSAGE, MEMBER, REDACTION, ENCRYPTED, ENCRYPTION, TOMBSTONE, *sorted(POLLS), *sorted(POLL_RESPONSES))
 """The kinds that are asked for when the homeserver is asked what happened."""
 SAID = (MESSAGE, *sorted(POLLS))
 """The kinds of events by which the bot says something."""
@@ -40,6 +44,7 @@ Content = dict[str, Any]
 
 _USER = re.compile(r"@[^\s:]+:\S+")
 _GEO = re.compile(r"geo:(?P<latitude>-?\d+(\.\d+)?),(?P<longitude>-?\d+(\.\d+)?)")
+_QUOTED = re.compile(r"> (?:\* ?)?<@[^\s>]+:[^\s>]+>")
 _MAC_LENGTH = 16
 _AFTER_NAME = frozenset({"", " ", "　", ":", "：", ",", "、", "\n"})
 
@@ -58,6 +63,30 @@ def room_and_event(id: str) -> tuple[str, str]:
     """The opposite; an event id begins with a dollar sign, and no room id has a slash."""
     room, _, event = id.partition("/")
     return room, event
+
+
+def place(room: str, event: str, content: Mapping[str, Any]) -> str:
+    """Where something was said, for the answer: the room, and the thread if it was in one."""
+    relation = content.get("m.relates_to")
+    if isinstance(relation, dict) and relation.get("rel_type") == "m.thread":
+        root = relation.get("event_id")
+        if isinstance(root, str) and root and not {" ", "\n"} & {*root, *room, *event}:
+            return f"{room} {root} {event}"
+    return room
+
+
+def room_of(place: str) -> str:
+    """The room of a `place`."""
+    return place.partition(" ")[0]
+
+
+def in_thread(content: Content, place: str) -> Content:
+    """What is said, in the thread of a `place` if it has one."""
+    match place.split(" "):
+        case [_, root, event]:
+            answered = {"m.in_reply_to": {"event_id": event}, "is_falling_back": True}
+            return content | {"m.relates_to": {"rel_type": "m.thread", "event_id": root, **answered}}
+    return content
 
 
 # ---------------------------------------------------------------- outgoing
@@ -163,13 +192,27 @@ def number(text: str) -> int | None:
     return int(plain) - 1 if plain.isdecimal() and len(plain) <= 2 and int(plain) >= 1 else None
 
 
+def without_quotation(body: str, content: Mapping[str, Any]) -> str:
+    """What somebody says in a reply, without what they reply to, which many clients put before it line by line.
+
+    Source: the client-server API, "Fallbacks for rich replies" (in force up to version 1.12).
+    """
+    relation = content.get("m.relates_to")
+    is_reply = isinstance(relation, dict) and "m.in_reply_to" in relation
+    if not body.startswith(">") or not (is_reply or _QUOTED.match(body)):
+        return body
+    lines = body.split("\n")
+    own = next((number for number, line in enumerate(lines) if not line.startswith(">")), len(lines))
+    return "\n".join(lines[own:])
+
+
 def said_to(content: Mapping[str, Any], bot: str, name: str, *, direct: bool) -> str | None:
     """What somebody says to the bot, without its name in front; None for talk that is not addressed to it.
 
     `!` and `！` at the beginning stand for a slash: many clients keep `/` for commands of their own.
     """
     body = content.get("body")
-    text = body.strip() if isinstance(body, str) else ""
+    text = without_quotation(body, content).strip() if isinstance(body, str) else ""
     mentions = content.get("m.mentions")
     named = mentions.get("user_ids") if isinstance(mentions, dict) else None
     mentioned = isinstance(named, list) and bot in named

@@ -33,11 +33,15 @@ from pydantic import BaseModel, ValidationError
 
 from bot.adapters.lineworks_auth import ServiceAccount
 from bot.adapters.lineworks_wire import BOT_HEADER, GRANT, SIGNATURE_HEADER, signature
-from bot.clock import Clock, SystemClock
+from bot.clock import TOKYO, Clock, SystemClock
 from bot.serving import listening
 from bot.testing.fakes.lineworks_rules import (
+    BOT_SCOPES,
+    SCOPES,
     CreateChannel,
+    CreatePost,
     FakeMessage,
+    FakePost,
     FakeRoom,
     Limit,
     SendMessage,
@@ -66,6 +70,11 @@ class FakeLineWorks:
     account: ServiceAccount = field(default_factory=new_account)
     messages: list[FakeMessage] = field(default_factory=list)
     rooms: dict[str, FakeRoom] = field(default_factory=dict)
+    boards: dict[int, list[FakePost]] = field(default_factory=dict)
+    """The posts of each board, oldest first."""
+    members: list[str] = field(default_factory=list)
+    """Who may read the boards."""
+    readers_at_once: int = 5_000
     people: dict[str, str | None] = field(default_factory=dict)
     """The domain's list of users: external keys by user id."""
     answered: list[tuple[str, int]] = field(default_factory=list)
@@ -214,6 +223,12 @@ class FakeLineWorks:
                 operation = "list members"
             case "POST", ["v1.0", "bots", bot, "channels"]:
                 operation = "create room"
+            case "POST", ["v1.0", "boards", _, "posts"]:
+                operation, bot = "create post", self.bot_id
+            case "GET", ["v1.0", "boards", _, "posts"]:
+                operation, bot = "list posts", self.bot_id
+            case "GET", ["v1.0", "boards", _, "posts", _, "readers"]:
+                operation, bot = "list readers", self.bot_id
             case "GET", ["v1.0", "users"]:
                 operation, bot = "list users", self.bot_id
             case _:
@@ -234,6 +249,11 @@ class FakeLineWorks:
             return operation, problem(403, "FORBIDDEN", "The app may not use this bot.")
         if operation == "list users" and "user.read" not in self._scopes[token].split():
             return operation, problem(403, "FORBIDDEN", "The token has not the scope user.read.")
+        scopes = self._scopes[token].replace(",", " ").split()
+        if "boards" in parts and not ({"board"} | ({"board.read"} if request.method == "GET" else set())) & {*scopes}:
+            return operation, problem(403, "FORBIDDEN", "The token has not the scope board.")
+        if "bots" in parts and not {"bot", "bot.read" if request.method == "GET" else "bot.message"} & {*scopes}:
+            return operation, problem(403, "FORBIDDEN", "The token has not the scope bot.")
         answer = self._carry_out(operation, request, body)
         answer.headers.update(limit.headers(now))
         return operation, answer
@@ -246,8 +266,9 @@ class FakeLineWorks:
         secrets = (self.account.client_id, self.account.client_secret)
         if (fields.get("client_id"), fields.get("client_secret")) != secrets:
             return oauth_problem("invalid_client", "The client id and its secret do not match.", 401)
-        if "bot" not in fields.get("scope", "").replace(",", " ").split():
-            return oauth_problem("invalid_scope", "The scope bot is missing.")
+        asked = fields.get("scope", "").replace(",", " ").split()
+        if not SCOPES.issuperset(asked) or not BOT_SCOPES.intersection(asked):
+            return oauth_problem("invalid_scope", "There is no such scope, or none for a bot is asked for.")
         mistake = assertion_problem(
             fields.get("assertion", ""),
             public_key(self.account),
@@ -269,6 +290,8 @@ class FakeLineWorks:
         if operation == "list users":
             users = [{"userId": user, "userExternalKey": key} for user, key in self.people.items()]
             return self._page("users", users, request.query)
+        if "boards" in request.rel_url.raw_path.split("/"):
+            return self._board(operation, request, body)
         kind, *rest = [unquote(part) for part in request.rel_url.raw_path.split("/")[4:]]
         if operation == "list members":
             room = self.rooms.get(rest[0])
@@ -296,6 +319,33 @@ class FakeLineWorks:
         self.messages.append(FakeMessage(kind, to, content, self.clock.now(), notified))
         return web.Response(status=201)
 
+    def _board(self, operation: str, request: web.BaseRequest, body: bytes) -> web.Response:
+        _, _, _, board, _, *rest = request.rel_url.raw_path.split("/")
+        posts = self.boards.get(int(board)) if board.isdigit() else None
+        if posts is None:
+            return problem(404, "NOT_FOUND", "There is no such board.")
+        if operation == "list posts":
+            found = [{"boardId": int(board), "postId": post.number, "title": post.title} for post in reversed(posts)]
+            return self._page("posts", found, request.query)
+        if operation == "list readers":
+            found_post = next((post for post in posts if str(post.number) == rest[0]), None)
+            if found_post is None:
+                return problem(404, "NOT_FOUND", "There is no such post.")
+            people = [{"userId": each, "userName": each, "isRead": each in found_post.readers} for each in self.members]
+            return self._page("readers", people, request.query, most=self.readers_at_once)
+        if request.content_type != "application/json":
+            return problem(400, "INVALID_PARAMETER", "Content-Type must be application/json.")
+        try:
+            question = CreatePost.model_validate_json(body)
+        except ValidationError as error:
+            return problem(400, "INVALID_PARAMETER", error.errors(include_input=False)[0]["msg"])
+        today = self.clock.now().astimezone(TOKYO).date()
+        if question.mustReadEndDate is not None and not 0 <= (question.mustReadEndDate - today).days <= 30:
+            return problem(400, "INVALID_PARAMETER", "mustReadEndDate is within 30 days.")
+        post = FakePost(next(self._numbers), question.title, question.body, question.mustReadEndDate)
+        posts.append(post)
+        return web.json_response({"boardId": int(board), "postId": post.number, "title": post.title}, status=201)
+
     def _create_room(self, question: CreateChannel) -> web.Response:
         if len(set(question.members)) != len(question.members):
             return problem(400, "INVALID_PARAMETER", "Somebody is in the list of members twice.")
@@ -303,9 +353,10 @@ class FakeLineWorks:
         self.rooms[room] = FakeRoom(question.title, list(question.members))
         return web.json_response({"channelId": room, "title": question.title}, status=201)
 
-    def _page(self, name: str, entries: Sequence[object], query: Mapping[str, str]) -> web.Response:
-        count, cursor = query.get("count", "100" if name == "users" else "50"), query.get("cursor")
-        if not count.isdigit() or not 1 <= int(count) <= 100 or (cursor is not None and cursor not in self._cursors):
+    def _page(self, name: str, entries: Sequence[object], query: Mapping[str, str], *, most: int = 100) -> web.Response:
+        usual = {"users": "100", "readers": str(most)}.get(name, "50")
+        count, cursor = query.get("count", usual), query.get("cursor")
+        if not count.isdigit() or not 1 <= int(count) <= most or (cursor is not None and cursor not in self._cursors):
             return problem(400, "INVALID_PARAMETER", "count is from 1 to 100, and a cursor is one that we gave.")
         start = self._cursors[cursor] if cursor is not None else 0
         end = start + int(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -90,6 +91,75 @@ def test_the_bots_own_name_is_no_part_of_a_command(parser: Line) -> None:
     found = one(parser, event("message", message=text("@回覧板 😀/一斉 @花子", mention=mention)))
     assert isinstance(found, MessageReceived)
     assert found.text == "😀/一斉 @花子"
+
+
+MOON = "(moon)"
+
+
+def with_emoji(words: str) -> dict[str, Any]:
+    """A message as LINE sends it, with the place of each of its own emoji, counted in UTF-16 units."""
+    emojis = []
+    for found in re.finditer(r"\(\w+\)", words):
+        index = len(words[: found.start()].encode("utf-16-le")) // 2
+        emojis.append(
+            {"index": index, "length": len(found[0]), "productId": "5ac1bfd5040ab15980c9b435", "emojiId": "1"}
+        )
+    return text(words, emojis=emojis)
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("こんにちは(moon)", "こんにちは(moon)"),
+        ("(moon)", "(moon)"),
+        ("/ヘルプ(moon)", "/ヘルプ"),
+        ("/ヘルプ(moon)(moon)", "/ヘルプ"),
+        ("/ヘルプ (moon)", "/ヘルプ"),
+        ("(moon)/ヘルプ", "/ヘルプ"),
+        ("(moon) ／ヘルプ", "／ヘルプ"),
+        ("😀(moon)", "😀(moon)"),
+        ("/既読(moon) 2", "/既読 2"),
+        ("/既読 2(moon)", "/既読 2"),
+        ("/既読 ２(moon) ", "/既読 ２"),
+        ("/一斉 大雨です(moon)お気をつけて(moon)", "/一斉 大雨です(moon)お気をつけて(moon)"),
+        ("/一斉(moon) 😀大雨です(moon)", "/一斉 😀大雨です(moon)"),
+        ("/一斉 (moon)大雨です", "/一斉 (moon)大雨です"),
+    ],
+)
+def test_lines_own_emoji_are_carried_as_their_words_and_do_not_spoil_a_command(
+    parser: Line, words: str, meant: str
+) -> None:
+    found = one(parser, event("message", message=with_emoji(words)))
+    assert isinstance(found, MessageReceived)
+    assert found.text == meant
+
+
+def test_emoji_and_the_bots_name_may_stand_side_by_side(parser: Line) -> None:
+    message = with_emoji("@回覧板 (moon)/ヘルプ(moon)") | {
+        "mention": {"mentionees": [{"index": 0, "length": 4, "type": "user", "isSelf": True}]}
+    }
+    found = one(parser, event("message", message=message))
+    assert isinstance(found, MessageReceived)
+    assert found.text == "/ヘルプ"
+
+
+def test_places_of_emoji_that_lie_outside_of_the_text_or_over_each_other_do_no_harm(parser: Line) -> None:
+    places = [{"index": index, "length": length} for index, length in ((0, 3), (1, 9), (500, 10**9), (3, 0), (2, 2))]
+    found = one(parser, event("message", message=text("😀/ヘルプ", emojis=places)))
+    assert isinstance(found, MessageReceived)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("accountLink", "activated", "beacon", "botResumed", "botSuspended", "deactivated", "delivery", "membership"),
+        *("messageEdited", "module", "things", "videoPlayComplete"),
+    ],
+)
+def test_every_kind_of_event_that_line_documents_is_known(parser: Line, kind: str) -> None:
+    document = event(kind)
+    del document["source"]  # those about the account have none
+    assert isinstance(one(parser, document), Unused)
 
 
 def test_a_place_and_files_and_stickers_are_messages(parser: Line) -> None:
@@ -182,7 +252,6 @@ def test_what_is_understood_and_not_for_us_is_of_no_use_and_no_failure(
     ("document", "reason"),
     [
         (event("waved"), "no event of the type 'waved'"),
-        (event("botSuspended"), "no event of the type 'botSuspended'"),
         (event("message", message=text(), mode="asleep"), "no mode 'asleep'"),
         (event("message", message={"id": "m", "type": "hologram"}), "message"),
         (event("message", message={"type": "text", "text": "x"}), "id"),

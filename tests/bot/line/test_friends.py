@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from itertools import permutations
 from pathlib import Path
 
 from bot.directory import member_at
@@ -75,3 +77,46 @@ async def test_an_operator_s_wish_is_heard_by_the_bot_that_runs(tmp_path: Path) 
             again = [each for each in await standings(db) if not each.reachable]
             assert await try_again(db, here.clock, again, by="os:ops") == again
         assert await reached(here) == 3
+
+
+async def test_the_later_of_following_and_blocking_counts_in_whatever_order_they_are_told(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎"]) as here:
+        taro = here.people["太郎"]
+        moments: dict[int, dict[str, object]] = {}
+        for kind in ("unfollow", "follow", "unfollow", "follow"):
+            moments[len(moments)] = here.line.event(kind, taro)
+            here.clock.advance(timedelta(seconds=30))
+        orders = list(permutations(range(3)))  # the last of these three blocks
+        for number, order in enumerate(orders):
+            for place in order:
+                event = moments[place] | {"webhookEventId": f"{number}-{place}"}
+                assert await here.line.post(event) == 200
+            await here.idle()
+            assert await is_reached(here, taro) is False, order
+        for place in (3, 0, 2, 1):
+            assert await here.line.post(moments[place] | {"webhookEventId": f"last-{place}"}) == 200
+        await here.idle()
+        assert await is_reached(here, taro) is True
+
+
+async def test_words_from_before_somebody_blocked_the_account_do_not_bring_them_back(tmp_path: Path) -> None:
+    async with town(tmp_path, ["花子", "太郎"]) as here:
+        taro = here.people["太郎"]
+        message = {"id": "1", "type": "text", "text": "/わたし"}
+        said = here.line.event("message", taro, message=message)
+        here.clock.advance(timedelta(seconds=1))
+        await here.line.block(taro)
+        await here.idle()
+        assert await here.line.post(said) == 200  # LINE delivers it again, late
+        await here.idle()
+        assert await is_reached(here, taro) is False
+        here.clock.advance(timedelta(seconds=1))
+        assert await here.line.post(here.line.event("message", taro, message=message)) == 200
+        await here.idle()
+        assert await is_reached(here, taro) is True
+
+
+async def is_reached(here: Town, address: str) -> bool:
+    async with here.house.database.snapshot() as db:
+        [found] = [each.reachable for each in await standings(db) if each.address == address]
+    return found
