@@ -32,6 +32,9 @@ from trial.population import HEADQUARTERS, Person
 from trial.service.passwords import REHEARSAL
 from trial.service.service import ChatService
 
+SERVICE_FILE = "service.sqlite3"
+"""The chat service's own database, in the folder of a demo or a rehearsal."""
+
 HOST = "127.0.0.1"
 BOT_NAME = "回覧板"
 
@@ -63,7 +66,7 @@ async def open_stage(
     folder.mkdir(parents=True, exist_ok=True)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
-        database=folder / "service.sqlite3",
+        database=folder / SERVICE_FILE,
         files=folder / "files",
         clock=clock,
         admin_token=admin_token,
