@@ -283,8 +283,8 @@ class Settings(BaseSettings):
         secrets = (
             Path(value)
             for table in tables
-            for name in type(table).model_fields
-            if name.endswith("_file") and isinstance(value := getattr(table, name), str | Path)
+            for name, value in vars(table).items()
+            if name.endswith("_file") and isinstance(value, str | Path)
         )
         for path in readable_by_others(chain(secrets, kept_in(self.storage.folder))):
             yield str(both("config", "check.readable", path=path))
