@@ -11,13 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from benchmarks.demo import Demo
 from benchmarks.staff import BOT, CONFIRM, Employee, Notice, Staff, notice_number, number_of
 
 _STATUS = re.compile(r"既読 (\d+)／(\d+)人")
 _ANSWERED = re.compile(r"回答 (\d+)／(\d+)人")
 _CHOICE = re.compile(r"^(\S+) (\d+)人（[\d.]+%(?:、最初の回答 (\d+)人)?）$", re.MULTILINE)
 """A choice as the bot counts it; how many chose it at first is said only where that is another number."""
+
+
+class Counting(Protocol):
+    """Whoever knows what the bot counts."""
+
+    async def metrics(self) -> dict[str, float]:
+        """By names such as `kairanban_deliveries{adapter="logochat",state="sent"}`."""
 
 
 @dataclass(slots=True)
@@ -38,7 +44,7 @@ class _Seen:
     read: set[int]
 
 
-async def judge(staff: Staff, demo: Demo) -> Verdict:
+async def judge(staff: Staff, demo: Counting) -> Verdict:
     """Count everything from the members' view; the demo must stand still."""
     verdict = Verdict()
     by_number = {notice.number: notice for notice in staff.notices if notice.number is not None}
@@ -118,12 +124,6 @@ async def judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None:
             f"Notice {notice.number}: {len(given)} have answered {dict(latest)}, at first {dict(first)}; the bot says:"
             f" {total[0] if total else said}, {counted}."
         )
-
-
-class Counting(Protocol):
-    """A bot whose own count can be asked for."""
-
-    async def metrics(self) -> dict[str, float]: ...
 
 
 async def judge_conversation(staff: Staff, verdict: Verdict) -> None:

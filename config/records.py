@@ -19,6 +19,13 @@ from trial.behaviour import Behaviour
 from trial.population import Person
 
 KEPT = "trial.sqlite3"
+SERVICE_KEPT = "trial-service.sqlite3"
+_SECRETS = """
+DELETE FROM sessions;
+UPDATE people SET password = '';
+UPDATE bots SET token = randomblob(16), secret = '';
+VACUUM;
+"""
 
 
 async def note_people(
@@ -51,16 +58,30 @@ async def note_statistics(database: Database, statistics: Mapping[str, Any], *, 
 
 
 def keep(database: Database, folder: Path) -> Path:
-    """A consistent copy of an SQLite database in `folder`, in place of an earlier one, whole or not at all."""
+    """A consistent copy of the bot's SQLite database in `folder`, in place of an earlier one, whole or not at all."""
     source = database.engine.url.database
     assert source is not None
-    target = folder / KEPT
+    return _copy(source, folder / KEPT)
+
+
+def keep_service(source: Path, folder: Path) -> Path:
+    """The chat service's own database beside the bot's, so that who used what can be checked against it.
+
+    Without what opens anything: passwords, sessions, and the bot's token and key are left out.
+    """
+    return _copy(str(source), folder / SERVICE_KEPT, without_secrets=True)
+
+
+def _copy(source: str, target: Path, *, without_secrets: bool = False) -> Path:
     draft = target.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with closing(sqlite3.connect(source)) as db:
         db.execute("VACUUM INTO ?", (str(draft),))
+    if without_secrets:
+        with closing(sqlite3.connect(draft)) as db:
+            db.executescript(_SECRETS)
     # What is left of an earlier copy's log would be taken for this one's.
-    for leftover in (target.with_name(KEPT + "-wal"), target.with_name(KEPT + "-shm")):
+    for leftover in (target.with_name(f"{target.name}-wal"), target.with_name(f"{target.name}-shm")):
         leftover.unlink(missing_ok=True)
     draft.replace(target)
     return target

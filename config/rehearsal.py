@@ -24,7 +24,7 @@ from broadcasts.questions import Question
 from config import records
 from config.house import House
 from config.settings import BroadcastsTable, RemindersTable, Settings, SurveysTable
-from config.stage import Stage, open_stage
+from config.stage import SERVICE_FILE, Stage, open_stage
 from trial.behaviour import Behaviour
 from trial.calendar import months_later
 from trial.parameters import Parameters
@@ -123,7 +123,7 @@ async def rehearse(
 ) -> Outcome:
     """Live through the trial in a temporary folder, over real HTTP on ports of the system's choice.
 
-    The bot's database is kept in `keep_in`, for the evaluation.
+    The bot's database and the chat service's are kept in `keep_in`, for the evaluation and for whoever checks it.
     """
     began = time.perf_counter()
     people = populate(plan.staff, plan.seed)
@@ -142,6 +142,8 @@ async def rehearse(
             report = await _report(plan, parameters, cast.house, log, began)
             if keep_in is not None:
                 records.keep(database, keep_in)
+                if (service := Path(folder) / SERVICE_FILE).exists():  # not where people live on another platform
+                    records.keep_service(service, keep_in)
     return Outcome(report, dict(log.problems))
 
 

@@ -32,6 +32,9 @@ from trial.population import HEADQUARTERS, Person
 from trial.service.passwords import REHEARSAL
 from trial.service.service import ChatService
 
+SERVICE_FILE = "service.sqlite3"
+"""The chat service's own database, in the folder of a demo or a rehearsal."""
+
 HOST = "127.0.0.1"
 BOT_NAME = "回覧板"
 BOT_FILE = "bot.json"
@@ -60,21 +63,21 @@ async def open_stage(
     service_port: int = 0,
     bot_port: int = 0,
     settings: Settings | None = None,
+    storage: Storage | None = None,
 ) -> AsyncIterator[Stage]:
-    """The running stage; port 0 leaves the choice to the system."""
+    """The running stage; port 0 leaves the choice to the system, `storage` keeps the bot's part elsewhere."""
     async with open_service(
         folder, people, clock=clock, activity=activity, durability=durability, port=service_port
     ) as standing:
-        chosen = settings_on(folder, standing.service.url, settings, durability=durability, port=bot_port)
-        async with (
-            open_house(chosen, clock=clock, activity=activity) as house,
-            serving(house.bot.web_server(), HOST, bot_port) as port,
-        ):
+        kept = storage or Storage(folder=folder, durability=durability)
+        chosen = settings_on(folder, standing.service.url, settings, storage=kept, port=bot_port)
+        async with open_house(chosen, clock=clock, activity=activity) as house:
             await admit_to_house(house, people)
             await house.link_people()
-            bot_url = f"http://{HOST}:{port}"
-            await standing.call_back(f"{bot_url}/webhooks/logochat")
-            yield Stage(standing.service, house, standing.admin_token, standing.bot_id, bot_url)
+            async with serving(house.bot.web_server(), HOST, bot_port) as port:
+                bot_url = f"http://{HOST}:{port}"
+                await standing.call_back(f"{bot_url}/webhooks/logochat")
+                yield Stage(standing.service, house, standing.admin_token, standing.bot_id, bot_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ async def open_service(
     folder.mkdir(parents=True, exist_ok=True)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
-        database=folder / "service.sqlite3",
+        database=folder / SERVICE_FILE,
         files=folder / "files",
         clock=clock,
         admin_token=admin_token,
@@ -126,15 +129,13 @@ async def open_service(
         await service.stop()
 
 
-def settings_on(
-    folder: Path, service_url: str, settings: Settings | None, *, durability: Durability, port: int
-) -> Settings:
-    """The settings of a bot that lives in `folder` and speaks to the service that `open_service` opened there."""
+def settings_on(folder: Path, service_url: str, settings: Settings | None, *, storage: Storage, port: int) -> Settings:
+    """The settings of a bot that speaks to the service that `open_service` opened in `folder`."""
     account: dict[str, str] = orjson.loads((folder / BOT_FILE).read_bytes())
     return (settings or Settings()).model_copy(
         update={
             "server": Server(host=HOST, port=port),
-            "storage": Storage(folder=folder, durability=durability),
+            "storage": storage,
             "logochat": LogoChatTable(
                 base_url=service_url, token=SecretStr(account["token"]), secret=SecretStr(account["secret"])
             ),

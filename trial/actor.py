@@ -120,7 +120,8 @@ class Actor:
             self._hear_bot(message)
         else:
             self._heard_in.setdefault(room, []).append((message["message_id"], message["text"] or ""))
-            self._plan(self._behaviour.next_look(self.person, self._clock.now()), partial(self.read, room))
+            if not self._behaviour.has_stopped(self.person, self._clock.now()):
+                self._plan(self._behaviour.next_look(self.person, self._clock.now()), partial(self.read, room))
 
     def _forget(self, room: str, deleted: str) -> None:
         """What was taken back before it was opened is never read."""

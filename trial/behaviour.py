@@ -30,8 +30,10 @@ _FAR_DAYS = 20
 class Behaviour:
     """The people's habits under one set of parameters and one seed."""
 
-    def __init__(self, parameters: Parameters, seed: int) -> None:
+    def __init__(self, parameters: Parameters, seed: int, start: date | None = None) -> None:
+        """`start` is the trial's first day, from which people fade; without it, nobody does."""
         self._parameters = parameters
+        self._start = start
         self._seed = seed
         self._hours = parameters.hours.working_hours()
         tables = data.load("staff")
@@ -41,6 +43,7 @@ class Behaviour:
         self._absent: dict[tuple[str, date], bool] = {}
         self._phones: dict[str, bool] = {}
         self._dispositions: dict[str, float] = {}
+        self._last_days: dict[str, date | None] = {}
 
     # ------------------------------------------------------------ beginnings
 
@@ -86,15 +89,27 @@ class Behaviour:
         else:
             easing = reading.habits.passed_over_urgent if kind == "urgent" else 1.0
             heeds = random.random() >= reading.habits.passed_over[skill] * easing
-        if not heeds:
+        if not heeds or (kind != "urgent" and self.has_stopped(person, sent_at)):
             return None
         local = to_tokyo(sent_at)
         if is_working_time(local, self._hours) and not self.is_absent(person, local.date()):
             opened = local + timedelta(minutes=self._office_minutes(random, person, kind, local))
             if opened.date() == local.date() and opened.time() < self._hours.closes:
-                return self._grained(opened, kind)
+                return self._grained(opened, kind, local)
             local = at(local.date(), self._hours.closes)
-        return self._grained(self._off_hours(random, person, kind, local), kind)
+        return self._grained(self._off_hours(random, person, kind, local), kind, local)
+
+    def has_stopped(self, person: Person, moment: datetime) -> bool:
+        """Whether they use the chat no more; an emergency that rings they still open."""
+        fading = self._parameters.reading.habits.fading_per_month
+        if not fading or self._start is None:
+            return False
+        if person.login not in self._last_days:
+            random = stream(self._seed, "fading", person.login)
+            months = next((month for month in range(1, 25) if random.random() < fading), None)
+            self._last_days[person.login] = None if months is None else self._start + timedelta(days=30 * months)
+        last = self._last_days[person.login]
+        return last is not None and to_tokyo(moment).date() > last
 
     def next_look(self, person: Person, moment: datetime) -> datetime:
         """When they next look at ordinary talk: a few times in a working day that they are there."""
@@ -251,8 +266,13 @@ class Behaviour:
         feeling = surveys.contentment[self._skill(person)] + lasting + surveys.growth_per_month * months
         return min(1.0, max(0.0, feeling))
 
-    def _grained(self, moment: datetime, kind: Kind) -> datetime:
-        return _next_multiple(moment, 1) if kind == "urgent" else self.grain(moment)
+    def _grained(self, moment: datetime, kind: Kind, sent_at: datetime) -> datetime:
+        """On the grain of what it is; who reads at once must not all read a quarter of an hour later."""
+        if kind == "urgent":
+            return _next_multiple(moment, 1)
+        habits = self._parameters.reading.habits
+        early = moment - sent_at < timedelta(minutes=habits.office_tick)
+        return _next_multiple(moment, habits.early_tick) if early else self.grain(moment)
 
 
 def _next_multiple(moment: datetime, minutes: int) -> datetime:

@@ -80,6 +80,8 @@ class Habits(Section):
     passed_over_urgent: Share
     heeds_reminder: Shares
     start_of_day_minutes: Positive
+    early_tick: Annotated[int, Field(ge=1, le=60)]
+    fading_per_month: Share
     office_tick: Annotated[int, Field(ge=1, le=60)]
 
 
@@ -119,7 +121,7 @@ class Surveys(Section):
     chooses: Share
     contentment: Shares
     contentment_spread: Spread
-    growth_per_month: Share
+    growth_per_month: Annotated[float, Field(ge=-1, le=1)]
     scale_labels: Spread
 
 

@@ -93,7 +93,7 @@ class Rehearsal:
         self._progress = progress
         self._parameters = parameters
         self._wires: Network = wires or Wires(service_url, admin_token)
-        self._behaviour = Behaviour(parameters, seed)
+        self._behaviour = Behaviour(parameters, seed, start)
         self._agenda = Agenda()
         self._story = Storyline(parameters, self.people, start=start, months=months, seed=seed).events()
         self._commands = data.load("phrases")["commands"]

@@ -29,7 +29,7 @@ from bot.testing.fakes import FakeLine
 from config import logs
 from config.house import House, open_house
 from config.platforms import LineTable
-from config.settings import BroadcastsTable, EscalationTable, FailoverTable, JmaTable, RungTable, Settings
+from config.settings import BroadcastsTable, EscalationTable, FailoverTable, JmaTable, RungTable, Settings, Storage
 from config.stage import HOST, admit_to_house, open_service, settings_on
 from trial.population import HEADQUARTERS, Person, populate
 
@@ -84,9 +84,8 @@ async def serve_bot(given: argparse.Namespace, clock: Clock, people: list[Person
     """The bot, until it is killed; it starts whether or not the service answers."""
     service_port, bot_port, line_port = given.ports
     url = f"http://{HOST}:{service_port}"
-    settings = settings_on(given.folder, url, rules(given.folder, line_port), durability="full", port=bot_port)
-    storage = settings.storage.model_copy(update={"folder": given.folder / BOT_FOLDER, "database": given.database})
-    settings = settings.model_copy(update={"storage": storage})
+    storage = Storage(folder=given.folder / BOT_FOLDER, database=given.database)
+    settings = settings_on(given.folder, url, rules(given.folder, line_port), storage=storage, port=bot_port)
     (given.folder / TELEGRAMS).mkdir(exist_ok=True)
     async with (
         open_house(settings, clock=clock, activity=Activity()) as house,

@@ -17,7 +17,7 @@ from bot.errors import ConfigurationError
 from bot.storage import Database
 from config import migrate
 from config.cli import app
-from config.records import KEPT
+from config.records import KEPT, SERVICE_KEPT
 
 CRITERIA = """
 [time_saved]
@@ -183,3 +183,16 @@ def test_a_place_that_cannot_be_written_to_is_named(rehearsed: tuple[Path, Resul
     occupied.touch()
     with pytest.raises(ConfigurationError, match="cannot be written"):
         kairanban("trial", "evaluate", "--folder", rehearsed[0], "--out", occupied)
+
+
+def test_the_chat_services_own_database_is_kept_beside_without_what_opens_anything(
+    rehearsed: tuple[Path, Result],
+) -> None:
+    out, _ = rehearsed
+    with closing(sqlite3.connect(out / SERVICE_KEPT)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        [[messages]] = db.execute("SELECT count(*) FROM messages").fetchall()
+        assert messages > 0
+        assert db.execute("SELECT count(*) FROM sessions").fetchone() == (0,)
+        assert db.execute("SELECT DISTINCT password FROM people").fetchall() == [("",)]
+        assert db.execute("SELECT DISTINCT secret FROM bots").fetchall() == [("",)]

@@ -100,6 +100,7 @@ def test_json_holds_the_judgement_and_every_table_by_name() -> None:
         "at_most": None,
         "verdict": "met",
         "reason": "",
+        "decided_by": "予行では、設定 [onboarding] の値で決まります。市の試行の結果ではありません。",
     }
     tables = {table["key"]: table for chapter in fields["chapters"] for table in chapter["tables"]}
     saving = tables["saving"]["rows"]

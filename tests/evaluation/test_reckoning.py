@@ -170,7 +170,7 @@ def test_every_figure_is_what_a_pencil_says() -> None:
         "used_share": 0.75,
         "active_share_last_month": 0.5,
         "active_share_mean": 0.625,
-        "weekly_active_share": pytest.approx(3 / 4 / 10, abs=1e-4),  # 10 weeks touch the two months
+        "weekly_active_share": pytest.approx(3 / 4 / 7, abs=1e-4),  # whole weeks, from that of the first notice on
         "service_active_share_last_month": 1.0,
         "notice_read_share_1h": 0.75,
         "notice_read_share_24h": 0.75,
@@ -194,9 +194,10 @@ def test_every_figure_is_what_a_pencil_says() -> None:
         "satisfaction_change": 1.0,
         "satisfied_share": 0.5,  # 2 fours and a five of 6
         "problems_per_100_and_month": 25,
-        "hours_saved": 176,
-        "yen_saved": 704_000,
+        "hours_saved": 88,  # of the 2 people a month who were seen to use it
+        "yen_saved": 352_000,
         "yen_first_full_year": 21_120,
+        "saving_to_cost": 16.67,
         "break_even_minutes": 0.33,
     }
 
@@ -205,7 +206,14 @@ def test_nothing_is_made_up_where_nothing_is_known() -> None:
     empty = Facts(simulated=False, seed=None, starts=date(2023, 7, 1), ends=date(2023, 8, 1), groups=())
     found = {key: figure.value for key, figure in written(empty).figures.items()}
     known = {key for key, value in found.items() if value is not None}
-    assert known == {"undelivered", "hours_saved", "yen_saved", "yen_first_full_year", "break_even_minutes"}
+    assert known == {
+        "undelivered",
+        "hours_saved",
+        "yen_saved",
+        "yen_first_full_year",
+        "saving_to_cost",
+        "break_even_minutes",
+    }
 
 
 def test_a_hidden_count_leaves_the_share_of_contented_people_open() -> None:
@@ -234,6 +242,7 @@ def test_each_criterion_is_judged_by_itself_and_the_bar_is_enough() -> None:
     [
         ("figure = 'happiness'\nat_least = 1", "there is no figure 'happiness'; choose one of registered_share"),
         ("figure = 'used_share'", "give at_least or at_most"),
+        ("figure = 'break_even_minutes'\nat_most = 11", "nothing can be judged by it"),
         ("figure = 'used_share'\nat_least = 1\nat_most = 2", "give at_least or at_most"),
         ("figure = 'used_share'\nat_lest = 1", "at_lest"),
     ],

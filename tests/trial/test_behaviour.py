@@ -56,7 +56,9 @@ def test_nobody_reads_before_it_was_sent_and_everybody_on_full_minutes(
         assert moment.second == moment.microsecond == 0
         assert moment - sent_at < timedelta(days=40)
         if kind == "notice":
-            assert moment.minute % PARAMETERS.reading.habits.office_tick == 0
+            habits = PARAMETERS.reading.habits
+            early = moment - sent_at <= timedelta(minutes=habits.office_tick + habits.early_tick)
+            assert moment.minute % (habits.early_tick if early else habits.office_tick) == 0
 
 
 def test_a_decision_does_not_depend_on_what_was_asked_before() -> None:

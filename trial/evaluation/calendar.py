@@ -27,6 +27,19 @@ def weeks(starts: date, ends: date) -> Iterator[date]:
         monday += timedelta(days=7)
 
 
+def whole_weeks(starts: date, ends: date, first: date | None) -> list[date]:
+    """The Mondays of the weeks that count as weeks of use: whole ones, from that of the first notice on.
+
+    Half a week at the ends, and weeks in which nobody had anything to read yet, are no weeks without use.
+    """
+    after = timedelta(days=7)
+    return [
+        monday
+        for monday in weeks(starts, ends)
+        if starts <= monday and monday + after <= ends and (first is None or monday + after > first)
+    ]
+
+
 def fiscal_year(day: date) -> int:
     """The year in which the fiscal year of `day` began: it runs from April to March (地方自治法第208条)."""
     return day.year if day.month >= APRIL else day.year - 1

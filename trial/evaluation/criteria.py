@@ -14,7 +14,7 @@ from bot.bilingual import both, shown
 from bot.documents import toml_in
 from bot.errors import ConfigurationError
 from bot.mistakes import listed
-from trial.evaluation.figures import FIGURES, Figure
+from trial.evaluation.figures import FIGURES, NOT_JUDGED, Figure
 from trial.parameters import Section
 
 Verdict = Literal["met", "missed", "unknown"]
@@ -51,9 +51,17 @@ class TimeSaved(Section):
 
 
 class Budget(Section):
-    """`accounts` needed; left out, as many as members of staff are registered."""
+    """`accounts` needed; left out, as many as members of staff are registered.
+
+    What a city pays besides the accounts is not in the price table and is filled in by hand: `set_up` and `training`
+    once, `other_a_year` each year, in yen; `staff_hours` of the section in a year, at `yen_an_hour`.
+    """
 
     accounts: Annotated[int, Field(ge=1)] | None = None
+    set_up: Annotated[int, Field(ge=0)] | None = None
+    training: Annotated[int, Field(ge=0)] | None = None
+    staff_hours: Annotated[int, Field(ge=0)] | None = None
+    other_a_year: Annotated[int, Field(ge=0)] | None = None
 
 
 class Criterion(Section):
@@ -70,6 +78,8 @@ class Criterion(Section):
     def _known(cls, figure: str) -> str:
         if figure not in FIGURES:
             raise ValueError(both("trial", "mend.figure", figure=figure, known=", ".join(FIGURES)))
+        if figure in NOT_JUDGED:
+            raise ValueError(both("trial", "mend.not_judged", figure=figure))
         return figure
 
     @model_validator(mode="after")

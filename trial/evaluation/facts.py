@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from bot.clock import to_tokyo
 from trial import data
+from trial.evaluation.calendar import whole_weeks
 
 EVERYBODY = "everybody"
 TRAITS = ("department", "age", "skill", "employment", "device")
@@ -142,6 +144,17 @@ class Facts:
     def everybody(self) -> Group:
         """All staff together; nobody at all where the directory is empty."""
         return next((group for group in self.groups if group.trait == EVERYBODY), Group(EVERYBODY, "", 0, 0))
+
+    @property
+    def last_day(self) -> date:
+        """The trial's last day."""
+        return self.ends - timedelta(days=1)
+
+    @property
+    def weeks_of_use(self) -> list[date]:
+        """The Mondays of the weeks that are counted (`trial.evaluation.calendar.whole_weeks`)."""
+        first = min((to_tokyo(notice.sent_at).date() for notice in self.notices), default=None)
+        return whole_weeks(self.starts, self.ends, first)
 
     def having(self, trait: str) -> list[Group]:
         """The groups of a trait, in the order in which a city prints them; unknown ones after them."""

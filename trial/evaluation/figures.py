@@ -13,7 +13,7 @@ from typing import Literal
 
 from trial.evaluation import reach
 from trial.evaluation.budget import Plan
-from trial.evaluation.calendar import month_key, months, weeks
+from trial.evaluation.calendar import month_key, months
 from trial.evaluation.facts import EVERYBODY, WHOLE, Facts, Question
 from trial.evaluation.reach import Reach
 from trial.evaluation.saving import Saving, break_even_minutes
@@ -53,8 +53,11 @@ FIGURES: Mapping[str, tuple[Unit, Nature]] = {
     "hours_saved": ("hours", "estimated"),
     "yen_saved": ("yen", "estimated"),
     "yen_first_full_year": ("yen", "tariff"),
-    "break_even_minutes": ("minutes", "estimated"),
+    "saving_to_cost": ("points", "estimated"),
+    "break_even_minutes": ("minutes", "tariff"),
 }
+NOT_JUDGED = frozenset({"break_even_minutes"})
+"""Price arithmetic that never sees the trial: it is shown, and nothing can be judged by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,10 @@ class Contentment:
         return share(sum(content), last.answered)
 
 
-def reckon(facts: Facts, contentment: Contentment, saving: Saving, plan: Plan) -> dict[str, Figure]:
-    """Every figure, in the order of `FIGURES`."""
+def reckon(
+    facts: Facts, contentment: Contentment, saving: Saving, plan: Plan, accounts: int | None = None
+) -> dict[str, Figure]:
+    """Every figure, in the order of `FIGURES`. `saving` is that of the people who were seen to use it."""
     values: dict[str, float | None] = {}
     values |= _adoption(facts)
     kinds = {notice.id: notice.kind for notice in facts.notices}
@@ -124,8 +129,10 @@ def reckon(facts: Facts, contentment: Contentment, saving: Saving, plan: Plan) -
     values["yen_saved"] = saving.yen
     values["yen_first_full_year"] = plan.year(plan.fiscal_years[-1]).gross
     minutes = None
+    values["saving_to_cost"] = None
     if (yen := plan.year(plan.fiscal_years[-1]).gross) is not None:
-        minutes = break_even_minutes(yen, saving.staff, saving.days, saving.yen_an_hour)
+        minutes = break_even_minutes(yen, accounts or saving.staff, saving.days, saving.yen_an_hour)
+        values["saving_to_cost"] = round(saving.yen / yen, 2) if yen else None
     values["break_even_minutes"] = None if minutes is None else _number(minutes)
     return {key: Figure(key, values[key]) for key in FIGURES}
 
@@ -143,7 +150,7 @@ def _adoption(facts: Facts) -> dict[str, float | None]:
     everybody = facts.everybody
     staff, active = everybody.staff, everybody.active
     by_month = [active.get(month_key(month), 0) for month in months(facts.starts, facts.ends)]
-    by_week = [active.get(f"{week}", 0) for week in weeks(facts.starts, facts.ends)]
+    by_week = [active.get(f"{week}", 0) for week in facts.weeks_of_use]
     counted = [facts.service.get(f"active:{month_key(month)}") for month in months(facts.starts, facts.ends)]
     return {
         "registered_share": share(everybody.registered, staff),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -42,6 +42,18 @@ class Paper:
         """Who the people are: simulated ones are never left without this sentence."""
         return self.texts("notice.simulated" if self.simulated else "notice.real")
 
+    @property
+    def last_day(self) -> date:
+        """The trial's last day, as people say until when it was."""
+        return self.ends - timedelta(days=1)
+
+    def decided(self, judgement: Judgement) -> str:
+        """What in the parameters decides a figure; empty for a real trial, and for what the program itself does."""
+        key = f"decided.{judgement.criterion.figure}"
+        if not self.simulated or key not in self.texts:
+            return ""
+        return self.texts("decided_by", parameter=self.texts(key))
+
     def verdicts(self) -> dict[str, int]:
         """How many criteria were met, missed, and cannot be judged."""
         return {
@@ -56,7 +68,7 @@ class Paper:
             "notice": self.notice,
             "seed": self.seed,
             "starts": self.starts,
-            "ends": self.ends,
+            "ends": self.last_day,
             "staff": self.staff,
             "accounts": self.accounts,
             "verdicts": self.verdicts(),
@@ -90,6 +102,7 @@ class Paper:
             "at_most": criterion.at_most,
             "verdict": judgement.verdict,
             "reason": criterion.reason,
+            "decided_by": self.decided(judgement),
         }
 
 
@@ -111,10 +124,10 @@ def write(
     plans = budget.plans(accounts, facts.ends, tiers, tax_percent)
     chosen = next(plan for plan in plans if plan.reading == reading)
     savings = _savings(facts, agreement, accounts)
-    of_accounts = dict(savings)["accounts"]
+    seen = dict(savings)["active"]
     asked = agreement.satisfaction
     contentment = Contentment.of(facts, asked.survey, asked.question, asked.satisfied_from)
-    figures = reckon(facts, contentment, of_accounts, chosen)
+    figures = reckon(facts, contentment, seen, chosen, accounts)
     chapters = (
         adoption.chapter(make, facts),
         reach.chapter(make, facts),
@@ -123,7 +136,7 @@ def write(
         usage.talk(make, facts),
         usage.problems(make, facts),
         money.saving(make, savings),
-        money.cost(make, plans, budget.offers(accounts, tiers, tax_percent)),
+        money.cost(make, plans, budget.offers(accounts, tiers, tax_percent), agreement),
     )
     return Paper(
         simulated=facts.simulated,
@@ -140,10 +153,13 @@ def write(
 
 
 def _savings(facts: Facts, agreement: Agreement, accounts: int) -> list[tuple[str, Saving]]:
-    """The published example, everybody who would have an account, and only those who were active in the last month."""
+    """The published example, everybody who would have an account, and only those who were seen to use it.
+
+    Those are the mean of the trial's months, so that use which grew, or faded, is neither hidden nor taken as a whole.
+    """
     assumed = agreement.time_saved
-    last = months(facts.starts, facts.ends)[-1]
-    active = facts.everybody.active.get(month_key(last), 0)
+    by_month = [facts.everybody.active.get(month_key(month), 0) for month in months(facts.starts, facts.ends)]
+    active = sum(by_month) // len(by_month)
     return [
         (whose, Saving(staff, Fraction(str(assumed.minutes_a_day)), assumed.days, assumed.yen_an_hour))
         for whose, staff in (("published", assumed.staff), ("accounts", accounts), ("active", active))

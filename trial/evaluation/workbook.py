@@ -183,7 +183,7 @@ class _Pen:
         sheet.write_string(0, 0, title, self._title)
         sheet.set_row_pixels(0, 2 * LINE)
         sheet.set_row_pixels(1, LINE + 2 * EDGE)
-        period = self._texts("until", starts=self._paper.starts, ends=self._paper.ends)
+        period = self._texts("until", starts=self._paper.starts, ends=self._paper.last_day)
         sheet.write_string(1, 0, period, self._plain)
         sheet.merge_range(2, 0, 2, max(1, width - 1), self._paper.notice, self._notice)
         sheet.set_row_pixels(2, 2 * LINE + EDGE)

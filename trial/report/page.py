@@ -58,14 +58,16 @@ def yen(value: int | None) -> str:
 
 def _totals(report: Report) -> dict[str, float]:
     """The shares over all notices together."""
-    recipients = sum(broadcast.recipients for broadcast in report.broadcasts)
+    # Who had not read a recalled notice by then never could: it is no measure of what arrives.
+    standing = [broadcast for broadcast in report.broadcasts if not broadcast.recalled]
+    recipients = sum(broadcast.recipients for broadcast in standing)
     asked = sum(survey.asked for survey in report.surveys)
     return {
         "recipients": recipients,
         "duplicates": sum(broadcast.duplicates for broadcast in report.broadcasts),
-        "delivered": share(sum(broadcast.delivered for broadcast in report.broadcasts), recipients),
-        "read": share(sum(broadcast.read for broadcast in report.broadcasts), recipients),
-        "hour": share(sum(broadcast.read_within.one_hour for broadcast in report.broadcasts), recipients),
+        "delivered": share(sum(broadcast.delivered for broadcast in standing), recipients),
+        "read": share(sum(broadcast.read for broadcast in standing), recipients),
+        "hour": share(sum(broadcast.read_within.one_hour for broadcast in standing), recipients),
         "answered": share(sum(survey.respondents for survey in report.surveys), asked),
     }
 

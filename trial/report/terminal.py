@@ -43,7 +43,8 @@ def print_summary(report: Report, console: Console, texts: Texts, problems: Mapp
 def _overview(report: Report, texts: Texts) -> Table:
     last = months_later(report.start, report.months) - timedelta(days=1)
     table = Table.grid(padding=(0, 2))
-    recipients = sum(broadcast.recipients for broadcast in report.broadcasts)
+    standing = [broadcast for broadcast in report.broadcasts if not broadcast.recalled]
+    recipients = sum(broadcast.recipients for broadcast in standing)
     for key, value in (
         ("staff", f"{report.staff:,}"),
         ("period", f"{report.start} – {last}"),
@@ -52,7 +53,7 @@ def _overview(report: Report, texts: Texts) -> Table:
         ("events", f"{report.events_in:,}"),
         ("messages", f"{report.messages_out:,}"),
         ("rooms", f"{report.rooms.count:,} ({report.rooms.largest:,})"),
-        ("delivered", f"{sum(broadcast.delivered for broadcast in report.broadcasts):,} / {recipients:,}"),
+        ("delivered", f"{sum(broadcast.delivered for broadcast in standing):,} / {recipients:,}"),
         ("duplicates", f"{sum(broadcast.duplicates for broadcast in report.broadcasts):,}"),
     ):
         table.add_row(texts(f"terminal.{key}"), value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trial.evaluation.calendar import month_key, months, weeks
+from trial.evaluation.calendar import month_key, months
 from trial.evaluation.facts import TRAITS, WHOLE, Facts
 from trial.evaluation.figures import share
 from trial.evaluation.table import Cell, Chapter, Maker, Table
@@ -28,7 +28,7 @@ def _tables(make: Maker, facts: Facts) -> Iterator[Table]:
     yield make.table("active_months", columns, rows, charted=["active_share", "service_share"], note=note)
 
     columns = make.columns({"week": "text", "active": "count", "active_share": "share"})
-    by_week = [(f"{week}", everybody.active.get(f"{week}", 0)) for week in weeks(facts.starts, facts.ends)]
+    by_week = [(f"{week}", everybody.active.get(f"{week}", 0)) for week in facts.weeks_of_use]
     yield make.table(
         "active_weeks",
         columns,

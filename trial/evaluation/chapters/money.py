@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from trial.evaluation.budget import Offer, Plan
+from trial.evaluation.criteria import Agreement
 from trial.evaluation.saving import Saving
 from trial.evaluation.table import Cell, Chapter, Maker, Table
 
@@ -40,8 +41,23 @@ def saving(make: Maker, savings: Sequence[tuple[str, Saving]]) -> Chapter:
     return make.chapter("saving", [make.table("saving", columns, rows, nature="estimated")])
 
 
-def cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer]) -> Chapter:
-    return make.chapter("cost", _cost(make, plans, offers))
+def cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer], agreement: Agreement) -> Chapter:
+    return make.chapter("cost", [*_cost(make, plans, offers), _besides(make, plans[0], agreement)])
+
+
+def _besides(make: Maker, plan: Plan, agreement: Agreement) -> Table:
+    """What a city pays besides the accounts: a line for each, open where nobody has filled it in."""
+    filled = agreement.budget
+    hours = None if filled.staff_hours is None else filled.staff_hours * agreement.time_saved.yen_an_hour
+    amounts = {"set_up": filled.set_up, "training": filled.training, "staff": hours, "other": filled.other_a_year}
+    accounts = plan.year(plan.fiscal_years[-1]).gross
+    known = [amount for amount in (accounts, *amounts.values()) if amount is not None]
+    rows: list[list[Cell]] = [[make.texts("besides.accounts"), accounts]]
+    rows += [[make.texts(f"besides.{name}"), amount] for name, amount in amounts.items()]
+    rows.append([make.texts("besides.total"), sum(known) if accounts is not None else None])
+    missing = [make.texts(f"besides.{name}") for name, amount in amounts.items() if amount is None]
+    note = make.texts("besides.missing", names="、".join(missing)) if missing else ""
+    return make.table("besides", make.columns({"what": "words", "yen_a_year": "yen"}), rows, nature="tariff", note=note)
 
 
 def _cost(make: Maker, plans: Sequence[Plan], offers: Sequence[Offer]) -> Iterator[Table]:
