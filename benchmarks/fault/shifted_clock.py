@@ -40,6 +40,9 @@ class ShiftedClock(SystemClock):
     def now(self) -> datetime:
         return super().now() + self._offset
 
+    def monotonic(self) -> float:
+        return super().monotonic() + self._offset.total_seconds()
+
     def call_at(self, when: datetime, callback: Callable[[], None]) -> _Shifted:
         timer = _Shifted(self, when, callback)
         self.waiting.add(timer)
