@@ -10,6 +10,7 @@ patterns, and what an application does around a handler costs as much as the dur
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
@@ -26,6 +27,7 @@ from bot.events import Event, unknown
 from bot.inbox import Inbox
 from bot.metrics import Metrics
 from bot.readiness import Check, found
+from bot.strangers import BODY_SECONDS, plain_server
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +90,7 @@ def build_server(
             return web.Response(status=405, headers={"Allow": method}, text=f"This address takes {method}.\n")
         return await handler(request)
 
-    return web.Server(answer, access_log=None)
+    return plain_server(answer)
 
 
 def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_limit: int = BODY_LIMIT) -> Answer:
@@ -104,7 +106,13 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
     count_events = _event_counter(metrics, name)
 
     async def webhook(request: web.BaseRequest) -> web.StreamResponse:
-        body = await _read(request, body_limit)
+        try:
+            body = await _read(request, body_limit)
+        except (TimeoutError, web.RequestPayloadError):
+            malformed.inc()
+            unfinished = web.Response(status=400, text="The body did not come as its headers said, or not in time.\n")
+            unfinished.force_close()
+            return unfinished
         if body is None:
             too_large.inc()
             answer = web.Response(status=413, text=f"A request has at most {body_limit} bytes.\n")
@@ -142,15 +150,22 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The raw body, or None once it is known to be longer than `limit`; no more than that is ever held."""
+    """The raw body, or None once it is known to be longer than `limit`; no more than that is ever held.
+
+    Raises TimeoutError where it does not end within `BODY_SECONDS`, RequestPayloadError where it is torn.
+    """
     if request.content_length is not None and request.content_length > limit:
         return None
-    body = await request.content.readany()
-    if request.content.at_eof():
-        return body if len(body) <= limit else None
-    pieces = bytearray(body)
-    while len(pieces) <= limit and (piece := await request.content.readany()):
-        pieces += piece
+    if request.content.is_eof():  # all of it came with its headers, as with nearly every callback
+        body = await request.content.readany()
+        if request.content.at_eof():
+            return body if len(body) <= limit else None
+        pieces = bytearray(body)
+    else:
+        pieces = bytearray()
+    async with asyncio.timeout(BODY_SECONDS):
+        while len(pieces) <= limit and (piece := await request.content.readany()):
+            pieces += piece
     return bytes(pieces) if len(pieces) <= limit else None
 
 
