@@ -21,9 +21,9 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from bot.errors import InboxUnavailable, KairanbanError
+from bot.http_server import HttpServer
 from bot.inbox import FailedEvent, Inbox
 from bot.serving import serving_at
-from bot.strangers import plain_server
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ async def answering(path: Path, inbox: Inbox, ring: Callable[[], None]) -> Async
         yield
         return
     try:
-        async with serving_at(plain_server(_answers(inbox, ring)), bound):
+        async with serving_at(HttpServer(_answers(inbox, ring)), bound):
             try:
                 yield
             finally:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.bilingual import both, reason
 from bot.errors import ConfigurationError
-from bot.strangers import HEADER_SECONDS, MOST_WAITING, Threshold
+from bot.newcomers import HEADER_SECONDS, MOST_WAITING, Threshold
 
 _BACKLOG = 128
 _TURNS_TO_A_CONNECTION = 3
@@ -37,7 +37,7 @@ async def listening(
 ) -> AsyncIterator[int]:
     """As `serving`, for an application or a server with settings of its own: the runner is set up and cleaned up here.
 
-    Connections that do not finish their first headers are bounded in time and number, as `bot.strangers` has it.
+    Connections that do not finish their first headers are bounded in time and number, as `bot.newcomers` has it.
 
     `web.TCPSite` would close what it listens on at once. A connection that was accepted in that very moment is then
     neither known to aiohttp nor closed by asyncio: it stays open, unanswered, for as long as the process lives.

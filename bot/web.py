@@ -24,10 +24,10 @@ from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown
+from bot.http_server import WHOLE_BODY, HttpServer
 from bot.inbox import Inbox
 from bot.metrics import Metrics
 from bot.readiness import Check, found
-from bot.strangers import BODY_SECONDS, plain_server
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ def build_server(
             return web.Response(status=405, headers={"Allow": method}, text=f"This address takes {method}.\n")
         return await handler(request)
 
-    return plain_server(answer)
+    return HttpServer(answer)
 
 
 def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_limit: int = BODY_LIMIT) -> Answer:
@@ -98,9 +98,9 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
     name = adapter.name
     body_limit = max(body_limit, adapter.capabilities.body_limit or 0)
     answers = adapter if isinstance(adapter, Answers) else None
-    accepted, unsigned, malformed, too_large, unavailable = (
+    accepted, unsigned, malformed, too_large, unavailable, broken = (
         metrics.requests.labels(name, answer)
-        for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable")
+        for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable", "unfinished")
     )
     seconds = metrics.intake_seconds.labels(name)
     count_events = _event_counter(metrics, name)
@@ -109,10 +109,10 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
         try:
             body = await _read(request, body_limit)
         except (TimeoutError, web.RequestPayloadError):
-            malformed.inc()
-            unfinished = web.Response(status=400, text="The body did not come as its headers said, or not in time.\n")
-            unfinished.force_close()
-            return unfinished
+            broken.inc()
+            answer = web.Response(status=408, text="The body did not come to its end.\n")
+            answer.force_close()
+            return answer
         if body is None:
             too_large.inc()
             answer = web.Response(status=413, text=f"A request has at most {body_limit} bytes.\n")
@@ -150,20 +150,20 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The raw body, or None once it is known to be longer than `limit`; no more than that is ever held.
+    """The raw body as it came, or None once it is known to be longer than `limit`; no more than that is ever held.
 
-    Raises TimeoutError where it does not end within `BODY_SECONDS`, RequestPayloadError where it is torn.
+    Raises TimeoutError for one that does not come to its end.
     """
     if request.content_length is not None and request.content_length > limit:
         return None
-    if request.content.is_eof():  # all of it came with its headers, as with nearly every callback
+    if request.content.is_eof():  # it came with its headers, as nearly every webhook does
         body = await request.content.readany()
         if request.content.at_eof():
             return body if len(body) <= limit else None
-        pieces = bytearray(body)
     else:
-        pieces = bytearray()
-    async with asyncio.timeout(BODY_SECONDS):
+        body = b""
+    pieces = bytearray(body)
+    async with asyncio.timeout(WHOLE_BODY.total_seconds()):
         while len(pieces) <= limit and (piece := await request.content.readany()):
             pieces += piece
     return bytes(pieces) if len(pieces) <= limit else None

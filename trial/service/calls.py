@@ -21,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.adapters.logochat_wire import IDEMPOTENCY_HEADER
 from bot.clock import Clock
-from bot.strangers import BODY_SECONDS, is_packed, packed
+from bot.http_server import WHOLE_BODY, is_packed, packed
 from trial.service import accounts, idempotency, problems
 from trial.service.callbacks import Courier
 from trial.service.change import Change
@@ -122,7 +122,7 @@ class Core:
     async def read(self, request: web.Request, model: type[BaseModel]) -> tuple[bytes, Any]:
         """The raw body and what it says; 413, 400 or 422 when it cannot be."""
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(WHOLE_BODY.total_seconds()):
                 raw = await request.read()
         except (TimeoutError, web.RequestPayloadError):
             raise problems.BadRequest("The body did not come as its headers said, or not in time.") from None

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from bot.activity import Activity
 from bot.clock import Clock
+from bot.http_server import LIMITS
 from bot.serving import listening
-from bot.strangers import PLAIN
 from trial.service import api_admin, api_bot, api_entry, api_staff, openapi
 from trial.service.callbacks import TIME_LIMIT, Courier
 from trial.service.calls import JSON, Core, Route
@@ -112,7 +112,7 @@ class ChatService:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Returns once requests are answered."""
-        runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **PLAIN)
+        runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **LIMITS)
         bound = await self._parts.enter_async_context(
             listening(runner, host, port, backlog=_BACKLOG, most_waiting=_BACKLOG)
         )

@@ -1,83 +1,21 @@
-"""What anybody may do at a door before it is known who they are: send one plain request, soon.
+"""Connections that have not asked anything yet: bounded in time and in number.
 
-Nothing is unpacked: a signature is over the bytes as they came, and no platform packs its callbacks. Headers that do not
-end within `HEADER_SECONDS` end the connection, and of more than `MOST_WAITING` such connections the oldest goes first, so
-that whoever only holds the door open keeps nobody out. What a stranger wrote is never logged: there are tokens in it.
+Headers that do not end within `HEADER_SECONDS` end the connection, and of more than `MOST_WAITING` such connections the
+oldest goes first: whoever only holds the door open keeps nobody out.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
-
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from collections.abc import Callable
+from typing import cast
 
 HEADER_SECONDS = 10.0
 """From the connection to the end of its first request's headers."""
-BODY_SECONDS = 10.0
-"""For the rest of a body of which the headers are there."""
-KEEP_OPEN_SECONDS = 150.0
-"""Between two requests, unfinished headers of the second included; longer than reverse proxies keep theirs (60 to 120 s)."""
-LINGERING_SECONDS = 0.5
-"""In which what is refused is taken and thrown away, so that its sender gets to see the answer."""
 MOST_WAITING = 256
 """Connections whose first request is unfinished; a process may often open no more than 1,024 files."""
 
 _END_OF_HEADERS = b"\r\n\r\n"
-
-
-class _WithoutTheirWords(logging.Filter):
-    """Turns aiohttp's account of a request that it could not read, bytes included, into one line without them."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
-            record.msg, record.args = f"unreadable request: {type(error).__name__}", ()
-            record.exc_info = record.exc_text = None
-            record.levelno, record.levelname = logging.INFO, "INFO"
-        return True
-
-
-_log = logging.getLogger("aiohttp.server")
-_log.addFilter(_WithoutTheirWords())
-
-PLAIN: dict[str, Any] = {
-    "access_log": None,
-    "auto_decompress": False,
-    "keepalive_timeout": KEEP_OPEN_SECONDS,
-    "lingering_time": LINGERING_SECONDS,
-    "logger": _log,
-}
-"""Arguments of `web.Server` and of `web.AppRunner` for every door of this program."""
-
-
-def plain_server(answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> web.Server:
-    """A low-level server that unpacks nothing and answers a packed body with 415; to be made in the running loop."""
-
-    async def answer_what_is_plain(request: web.BaseRequest) -> web.StreamResponse:
-        return packed() if is_packed(request) else await answer(request)
-
-    return web.Server(answer_what_is_plain, **PLAIN)
-
-
-def is_packed(request: web.BaseRequest) -> bool:
-    """Whether a request says that its body is compressed, in whatever way."""
-    if "Content-Encoding" not in request.headers:
-        return False
-    given = ",".join(request.headers.getall("Content-Encoding"))
-    return any(each.strip().lower() not in {"", "identity"} for each in given.split(","))
-
-
-def packed() -> web.Response:
-    """415, and no more of that request is read."""
-    refused = web.Response(
-        status=415, headers={"Accept-Encoding": "identity"}, text="Send the body as it is, without Content-Encoding.\n"
-    )
-    refused.force_close()
-    return refused
 
 
 class Threshold:
