@@ -25,7 +25,6 @@ async def hall(tmp_path: Path) -> AsyncIterator[Harness]:
         texts = Texts("bot", "broadcasts", "surveys")
         fake = {harness.platform.name: harness.platform}
         service = Broadcasts(harness.database, harness.outbox, fake, harness.clock, harness.activity, texts)
-        vault = Vault(tmp_path / "keys")
         surveys = Surveys(
             harness.database,
             harness.outbox,
