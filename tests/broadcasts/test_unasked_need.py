@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot.directory import HEADQUARTERS
 from bot.router import Router
+from bot.storage import Database
 from bot.testing import Harness
 from bot.texts import Texts
+from broadcasts.questions import Question
 from broadcasts.service import Broadcasts
 from handlers.broadcasts import build_router as broadcast_router
 from handlers.plainly import build_router
 from handlers.survey_opening import asked_by_name
 from surveys.service import Surveys
 from surveys.vault import Vault
-from tests.broadcasts.test_chat import PEOPLE
+from tests.broadcasts.support import city_hall
+from tests.broadcasts.test_chat import PEOPLE, entry
 
 
 @pytest.fixture
@@ -65,3 +70,23 @@ async def test_with_a_muster_alone_open_alarming_words_reach_the_headquarters(ha
     await hall.press("hq", seen, "送信する")
     await hall.post("b", words)
     assert words in hall.sent_to("hq")[-1].text
+
+
+async def test_a_need_pressed_at_the_very_moment_of_another_answer_is_told_whichever_key_is_smaller(
+    database: Database,
+) -> None:
+    people = [entry("hq", "総務課", HEADQUARTERS), entry("b", "税務課")]
+    people = [replace(each, addresses={"chat": f"u-{each.code}"}) for each in people]
+    async with city_hall(database, people) as hall:
+        member, chief, at = await hall.member("b"), await hall.member("hq"), hall.clock.now()
+        async with database.transaction() as db:
+            number = await hall.broadcasts.draft(
+                db, chief, "地震です", kind="emergency", question=Question(asks="safety")
+            )
+            seen = await hall.broadcasts.preview(db, number)
+            await hall.broadcasts.confirm(db, number, chief, seen.fingerprint)
+        for choice, key in (("safe", "k2"), ("rescue", "k1")):
+            async with database.transaction() as db:
+                await hall.broadcasts.responses.press(db, member, number, choice, at=at, key=key)
+        await hall.quiet()
+        assert any("【要救助】" in seen.text for seen in hall.platform.screens["u-hq"])
