@@ -1,7 +1,7 @@
 # Two commands do everything on a machine that has Python 3.11 and make:
 #   make trial   install into .venv and rehearse the six-month trial
 #   make test    install into .venv and run lint, types and all tests
-# The others: make serve | bench | compare | fault | lock | format | clean
+# The others: make serve | bench | compare | fault | illness | lock | format | clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Tests start dozens of processes, and each would compile the whole house anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help trial test serve bench compare fault lock format clean
+.PHONY: help trial test serve bench compare fault illness lock format clean
 help:
 	@sed -n '1,4s/^# \{0,1\}//p' Makefile
 
@@ -82,6 +82,9 @@ compare: .venv/frameworks.stamp
 
 fault: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.fault $(ARGS)
+
+illness: .venv/dev.stamp
+	$(BIN)/python -m benchmarks.illness $(ARGS)
 
 # New versions of everything, within pyproject.toml's bounds. Hashes, no addresses.
 lock: | .venv/bin/python

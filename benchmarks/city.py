@@ -92,7 +92,7 @@ async def draft(here: City) -> tuple[int, str]:
 async def send(here: City, number: int, fingerprint: str) -> Confirmation:
     """Confirm it: afterwards every recipient and every delivery is durably in the database."""
     async with here.database.transaction() as db:
-        return await here.broadcasts.confirm(db, number, here.officer, fingerprint)
+        return await here.broadcasts.confirm(db, number, here.officer, fingerprint, repeats=number)
 
 
 @asynccontextmanager

@@ -9,14 +9,21 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from benchmarks.demo import Demo
 from benchmarks.staff import BOT, CONFIRM, Employee, Notice, Staff, notice_number, number_of
 
 _STATUS = re.compile(r"既読 (\d+)／(\d+)人")
 _ANSWERED = re.compile(r"回答 (\d+)／(\d+)人")
 _CHOICE = re.compile(r"^(\S+) (\d+)人（[\d.]+%(?:、最初の回答 (\d+)人)?）$", re.MULTILINE)
 """A choice as the bot counts it; how many chose it at first is said only where that is another number."""
+
+
+class Counting(Protocol):
+    """Whoever knows what the bot counts."""
+
+    async def metrics(self) -> dict[str, float]:
+        """By names such as `kairanban_deliveries{adapter="logochat",state="sent"}`."""
 
 
 @dataclass(slots=True)
@@ -37,7 +44,7 @@ class _Seen:
     read: set[int]
 
 
-async def judge(staff: Staff, demo: Demo) -> Verdict:
+async def judge(staff: Staff, demo: Counting) -> Verdict:
     """Count everything from the members' view; the demo must stand still."""
     verdict = Verdict()
     by_number = {notice.number: notice for notice in staff.notices if notice.number is not None}
@@ -138,7 +145,7 @@ async def _judge_conversation(staff: Staff, verdict: Verdict) -> None:
                 verdict.violations.append(f"Sending notice {notice.tag} was answered {len(answers)} times.")
 
 
-async def _judge_metrics(demo: Demo, verdict: Verdict) -> None:
+async def _judge_metrics(demo: Counting, verdict: Verdict) -> None:
     counts = await demo.metrics()
     for name in sorted(unfinished(counts) | {name for name in counts if counts[name] and _is_lost(name)}):
         verdict.violations.append(f"The bot's own count: {name} is {counts[name]:.0f} instead of 0.")

@@ -10,12 +10,32 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 TOKYO = ZoneInfo("Asia/Tokyo")
+
+
+JUMP = timedelta(seconds=5)
+"""A difference between the wall's time and the time that passed which is no drift: somebody set the clock."""
+
+
+class JumpWatch:
+    """Notices that somebody set the clock, by the time that passed meanwhile."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._seen = clock.now(), clock.monotonic()
+
+    def look(self) -> timedelta | None:
+        """By how much the clock was set since the last look, negative if back; None if it was not."""
+        now, ticks = self._clock.now(), self._clock.monotonic()
+        by = now - self._seen[0] - timedelta(seconds=ticks - self._seen[1])
+        self._seen = now, ticks
+        return by if abs(by) >= JUMP else None
 
 
 def to_tokyo(moment: datetime) -> datetime:
@@ -35,8 +55,11 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present, timezone-aware, in UTC."""
 
+    def monotonic(self) -> float:
+        """Seconds since some moment; goes on evenly, also when somebody sets the machine's clock."""
+
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
-        """Call `callback` once `when` has come (soon, if it has already)."""
+        """Call `callback` once the time from now until `when` has passed (soon, if it has already)."""
 
 
 class SystemClock:
@@ -44,6 +67,9 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         delay = (when - self.now()).total_seconds()
@@ -56,12 +82,21 @@ class ManualClock:
     def __init__(self, start: datetime) -> None:
         if start.tzinfo is None:
             raise ValueError("A clock needs a timezone-aware start, such as datetime(2023, 7, 1, tzinfo=TOKYO).")
-        self._now = start.astimezone(UTC)
+        self._now = self._origin = start.astimezone(UTC)
         self._timers: list[tuple[datetime, int, _ManualTimer]] = []
         self._order = itertools.count()
 
     def now(self) -> datetime:
         return self._now
+
+    def monotonic(self) -> float:
+        return (self._now - self._origin).total_seconds()
+
+    def jump(self, by: timedelta) -> None:
+        """Set the clock forward or, with a negative `by`, back, as NTP does: no time passes, and waits stay as long."""
+        self._now += by
+        self._origin += by
+        self._timers = [(due + by, order, timer) for due, order, timer in self._timers]
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         timer = _ManualTimer(callback)

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-import structlog
-
 from bot.activity import Activity, Alarm
 from bot.clock import Clock
+from bot.database_faults import fault_in
+from bot.saying_once import Failures
 
-log = structlog.get_logger(__name__)
+SOON = timedelta(seconds=10)
+"""After a database's fault, which is nobody's own: what is due goes on as soon as it can be written down."""
 
 Work = Callable[[], Awaitable[datetime | None]]
 
@@ -19,7 +20,8 @@ Work = Callable[[], Awaitable[datetime | None]]
 class Loop:
     """Calls `work` at the start, at every ring, and at the moment that the last call returned (None: only at a ring).
 
-    A call that raises is logged and made again `after_failure` later: what is due stands in rows and is not lost.
+    A call that raises is made again `after_failure` later, or after `database_pause` where the database was to blame:
+    what is due stands in rows and is not lost. It is logged when that begins and when it is over.
     """
 
     def __init__(
@@ -30,12 +32,15 @@ class Loop:
         activity: Activity,
         *,
         after_failure: timedelta = timedelta(minutes=1),
+        database_pause: timedelta = SOON,
     ) -> None:
         self._name = name
         self._work = work
         self._clock = clock
         self._activity = activity
         self._after_failure = after_failure
+        self._database_pause = min(database_pause, after_failure)
+        self._failures = Failures("loop_failed", loop=name)
         self._alarm: Alarm | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -64,8 +69,11 @@ class Loop:
                 await alarm.wait(until)
                 try:
                     until = await self._work()
-                except Exception:
-                    log.exception("loop_failed", loop=self._name)
-                    until = self._clock.now() + self._after_failure
+                except Exception as error:
+                    self._failures.failed(error)
+                    pause = self._after_failure if fault_in(error) is None else self._database_pause
+                    until = self._clock.now() + pause
+                else:
+                    self._failures.worked()
         finally:
             alarm.rest()

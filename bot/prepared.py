@@ -233,9 +233,10 @@ class QuickConnection(AsyncConnection):
     async def rollback(self) -> None:
         """Undo what has happened, whichever way it was done."""
         self._ahead.clear()
-        if self.in_transaction():
+        # Not only while it is active: one whose commit failed, as on a full disk, is in the way until it is undone.
+        if self.sync_connection is not None and self.sync_connection.get_transaction() is not None:
             await super().rollback()
-        elif self._driver is not None and self._driver.in_transaction:
+        if self._driver is not None and self._driver.in_transaction:
             await self._driver.rollback()
 
     async def _catch_up(self) -> None:

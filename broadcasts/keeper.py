@@ -70,7 +70,10 @@ class RoomKeeper:
         self._makers = {name: each for name, each in adapters.items() if isinstance(each, MakesRooms)}
         self._clock = clock
         self._wording = wording
-        self._loop = Loop("room keeper", self.tend, clock, activity, after_failure=FIRST_RETRY)
+        # Not sooner for a database's fault either: a room that was made and could not be noted is made anew.
+        self._loop = Loop(
+            "room keeper", self.tend, clock, activity, after_failure=FIRST_RETRY, database_pause=FIRST_RETRY
+        )
         self._failures: dict[int, int] = {}
         self._waits_for_outbox = False
 

@@ -133,7 +133,9 @@ async def name_lengths(db: AsyncConnection, text: str | None = None) -> Callable
         names.update(await db.scalars(select(column)))
     for column in (members.c.name, members.c.post):
         names.update(await db.scalars(select(column).where(members.c.active).distinct()))
-    tree = _paths((await db.execute(select(departments.c.id, departments.c.name, departments.c.parent_id))).all())
+    tree = department_paths(
+        (await db.execute(select(departments.c.id, departments.c.name, departments.c.parent_id))).all()
+    )
     names.update("/".join(path[start:]) for path in tree.values() for start in range(len(path)))
     with_blanks = [name for name in names if len(name.split()) > 1]
     keys = {fold(f"{before}{name}") for name in with_blanks for before in ("", *(f"{kind}:" for kind in _PREFIXES))}
@@ -206,7 +208,7 @@ async def _open(db: AsyncConnection) -> _Book:
     book = _Book()
     columns = (departments.c.id, departments.c.code, departments.c.name, departments.c.parent_id)
     rows = (await db.execute(select(*columns))).all()
-    paths = _paths(rows)
+    paths = department_paths(rows)
     for row in rows:
         path, audience = paths[row.id], Departments(ids=(row.id,))
         # Without the strokes, as one cell of a roster has it: 土木部土木課.
@@ -224,7 +226,8 @@ async def _open(db: AsyncConnection) -> _Book:
     return book
 
 
-def _paths(rows: Iterable[Any]) -> dict[int, list[str]]:
+def department_paths(rows: Iterable[Any]) -> dict[int, list[str]]:
+    """The names from the top down to each department, by its id; rows have id, name and parent_id."""
     tree = {row.id: (row.name, row.parent_id) for row in rows}
     return {number: _path(number, tree) for number in tree}
 

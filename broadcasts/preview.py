@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.adapter import Adapter
 from bot.messages import Attachment
 from bot.tables import departments, members
-from broadcasts import notices
+from broadcasts import audience_words, notices
 from broadcasts.audience import AUDIENCE, Audience
 from broadcasts.fanout import fingerprint, routes
 from broadcasts.files import files_of
@@ -59,6 +59,10 @@ class Preview:
     """(post, holders) whose place is not known, where the audience says 「以上」: they are not among those above."""
     down: Sequence[str] = ()
     """Those of the platforms that are down right now: whoever has another address gets it there."""
+    included: Sequence[str] = ()
+    """The names that are meant, as one types them; none: all staff."""
+    excluded: Sequence[str] = ()
+    """The names that are left out."""
 
 
 @lru_cache(maxsize=64)  # most notices go to the same people
@@ -113,6 +117,7 @@ async def preview(
     attachments = files_of(draft)
     message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
     audience = AUDIENCE.validate_json(draft.audience)
+    included, excluded = await audience_words.in_words(db, audience)
     rows = await db.execute(_counts(audience, draft.audience_key, tuple(adapters)))
     by_department: Counter[str] = Counter()
     by_room: Counter[tuple[int, str]] = Counter()
@@ -147,6 +152,8 @@ async def preview(
         planned=planned,
         platforms=sorted(by_platform.items()),
         down=sorted(by_platform.keys() & set(down)),
+        included=included,
+        excluded=excluded,
         attachments=attachments,
         without_files=[
             (name, members)

@@ -22,14 +22,14 @@ from bot.open_days import is_closed
 from bot.outbox import Outbox
 from bot.tables import members
 from bot.texts import Texts
-from broadcasts import rights
+from broadcasts import audience_words, rights
 from broadcasts.approval import review_button
-from broadcasts.audience import EVERYONE
+from broadcasts.audience import AUDIENCE, EVERYONE
 from broadcasts.drafting_tables import broadcast_approvals
 from broadcasts.notices import find
 from broadcasts.questions import question_of
 from broadcasts.requests import insert_request, others
-from broadcasts.show import pages
+from broadcasts.show import audience, pages
 from broadcasts.telling import paged, tell
 from broadcasts.wording import Wording
 
@@ -63,7 +63,13 @@ class Reviews:
         await audit.append(
             db, self._clock, actor=officer.code, action="broadcast.sent_alone", subject=subject, details=details
         )
-        values = {"id": notice.id, "author": officer.name, "recipients": recipients, "text": self._shown(notice)}
+        values = {
+            "id": notice.id,
+            "author": officer.name,
+            "recipients": recipients,
+            "audience": await self._audience(db, notice),
+            "text": self._shown(notice),
+        }
         reviewers = await others(db, notice, officer.id)
         said = self._texts("approval.sent_alone", **values)
         if not reviewers:
@@ -83,6 +89,7 @@ class Reviews:
             id=notice.id,
             author=name,
             time=f"{to_tokyo(review.requested_at):%m月%d日 %H:%M}",
+            audience=await self._audience(db, notice),
             text=self._shown(notice),
         )
         return self._with_button(said, review.id)
@@ -121,6 +128,9 @@ class Reviews:
     def _shown(self, notice: Row[Any]) -> str:
         """The notice as people have it, with its question."""
         return self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice)).text
+
+    async def _audience(self, db: AsyncConnection, notice: Row[Any]) -> str:
+        return audience(self._texts, *await audience_words.in_words(db, AUDIENCE.validate_json(notice.audience)))
 
     async def _administrators(self, db: AsyncConnection) -> list[int]:
         return await rights.holders(db, frozenset({ADMINISTRATOR}), EVERYONE)

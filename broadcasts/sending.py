@@ -18,13 +18,14 @@ from bot.outbox import Outbox
 from bot.recurrence import shown
 from bot.storage import Database
 from bot.texts import Texts
-from broadcasts import fanout, files, notices, show, validation
+from broadcasts import fanout, files, notices, repetition, show, validation
 from broadcasts.approval import Approvals
 from broadcasts.audience import AUDIENCE
 from broadcasts.drafts import Drafts
 from broadcasts.notices import Diary
 from broadcasts.questions import question_of
 from broadcasts.quiet import goes_out_at
+from broadcasts.repetition import Repetition
 from broadcasts.reviews import Reviews
 from broadcasts.schedules import Schedules
 from broadcasts.settings import BroadcastSettings
@@ -55,6 +56,8 @@ class Confirmation:
     until: datetime | None = None
     """How long a request for approval stands."""
     alone: bool = False
+    repeats: Repetition | None = None
+    """With `warned`: the notice that this one would say once more."""
 
 
 ReleaseHook = Callable[[AsyncConnection, int, Kind, datetime], Awaitable[None]]
@@ -112,11 +115,13 @@ class Sending:
         *,
         warned: bool = False,
         alone: bool = False,
+        repeats: int = 0,
     ) -> Confirmation:
         """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
 
         However often and by however many it is confirmed, it is sent once. `warned`: the member has seen what is odd
-        about the text. `alone`: the duty officer passes over the approval. Raises `Refused`.
+        about the text; `repeats`: and that it repeats the notice of this number. `alone`: the duty officer passes over
+        the approval. Raises `Refused`.
         """
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "confirm", notice)
@@ -130,8 +135,10 @@ class Sending:
         await self._check(db, broadcast_id)
         if await self._fingerprint(db, notice) != previewed:
             return await self._changed(db, notice)
-        if not warned and validation.warnings(notice.text):
-            return Confirmation("warned")
+        repeated = await self.repeated(db, notice)
+        unknown = repeated is not None and repeated.id > repeats
+        if unknown or (not warned and validation.warnings(notice.text)):
+            return Confirmation("warned", repeats=repeated if unknown else None)
         if not self._approvals.needed(notice.kind, member):
             # Somebody may still be asked, from when it was needed: nobody shall hear later that it was not sent.
             await self._approvals.withdraw(db, broadcast_id)
@@ -146,8 +153,20 @@ class Sending:
         self._database.after_commit(db, self._ring_agenda)
         return Confirmation("requested", asked=asked[0], until=asked[1])
 
-    async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
-        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
+    async def repeated(self, db: AsyncConnection, notice: Row[Any], *, waiting: bool = True) -> Repetition | None:
+        """The notice that a draft would say once more to the same people; None if it repeats nothing."""
+        planned, now = await self._schedules.find(db, notice.id), self._clock.now()
+        ready = planned.moments[0] if planned is not None and planned.moments else now
+        goes_out = goes_out_at(self._settings.quiet, notice.kind, ready)
+        return await repetition.find(db, notice, goes_out, now, self._settings.quiet, waiting=waiting)
+
+    async def approve(
+        self, db: AsyncConnection, request_id: int, member: Member, previewed: str, *, repeats: int = 0
+    ) -> Confirmation:
+        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice.
+
+        `repeats`: they have seen that it repeats the notice of this number.
+        """
         request = await self._approvals.find(db, request_id, member, "approve")
         notice = await notices.find(db, request.broadcast_id)
         if notice.state == "cancelled":
@@ -160,6 +179,9 @@ class Sending:
         await self._check(db, notice.id)
         if await self._fingerprint(db, notice) != previewed:
             return await self._changed(db, notice)
+        repeated = await self.repeated(db, notice, waiting=False)
+        if repeated is not None and repeated.id > repeats:
+            return Confirmation("warned", repeats=repeated)
         if not await self._approvals.decide(db, request, member, "approved"):
             return Confirmation("already")
         confirmation = await self._release(db, notice, member)

@@ -42,6 +42,7 @@ from broadcasts.preview import Preview
 from broadcasts.questions import Question
 from broadcasts.recall import Recalls
 from broadcasts.reminding import Reminding
+from broadcasts.repetition import Repetition
 from broadcasts.rerouting import Rerouting
 from broadcasts.responses import Responses
 from broadcasts.reviews import Reviews
@@ -155,17 +156,30 @@ class Broadcasts:
         *,
         warned: bool = False,
         alone: bool = False,
+        repeats: int = 0,
     ) -> Confirmation:
         """Send a draft to exactly the people that were previewed; `previewed` is the preview's fingerprint.
 
         However often and by however many it is confirmed, it is sent once. `warned`: the member has seen what is odd
-        about the text. `alone`: the duty officer passes over the approval. Raises `Refused`.
+        about the text; `repeats`: and that it repeats the notice of this number. `alone`: the duty officer passes over
+        the approval. Raises `Refused`.
         """
-        return await self._sending.confirm(db, broadcast_id, member, previewed, warned=warned, alone=alone)
+        return await self._sending.confirm(
+            db, broadcast_id, member, previewed, warned=warned, alone=alone, repeats=repeats
+        )
 
-    async def approve(self, db: AsyncConnection, request_id: int, member: Member, previewed: str) -> Confirmation:
-        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice."""
-        return await self._sending.approve(db, request_id, member, previewed)
+    async def repeated(self, db: AsyncConnection, broadcast_id: int) -> Repetition | None:
+        """The notice of the last ten minutes that a draft would say once more to the same people."""
+        return await self._sending.repeated(db, await notices.find(db, broadcast_id))
+
+    async def approve(
+        self, db: AsyncConnection, request_id: int, member: Member, previewed: str, *, repeats: int = 0
+    ) -> Confirmation:
+        """The second person agrees to what they were shown: it is sent. Raises `Refused`, also for one's own notice.
+
+        `repeats`: they have seen that it repeats the notice of this number.
+        """
+        return await self._sending.approve(db, request_id, member, previewed, repeats=repeats)
 
     def on_release(self, hook: ReleaseHook) -> None:
         """Call `hook` in the transaction in which a notice is sent."""

@@ -12,6 +12,7 @@ from bot.recurrence import in_words, shown
 from bot.texts import Texts
 from broadcasts.corrections import Correction
 from broadcasts.preview import Preview
+from broadcasts.repetition import Repetition
 from broadcasts.report import Status, Unread
 from broadcasts.responses import clock_time
 from broadcasts.tree import Branch, subtree
@@ -19,6 +20,9 @@ from broadcasts.wording import file_line
 
 LISTED_DEPARTMENTS = 30
 """Departments that a preview names; the rest is summed up, so that the text stays in sight."""
+
+LISTED_NAMES = 10
+"""Names of an audience that a preview repeats; how many more there are is said."""
 
 
 def platform_name(texts: Texts, name: str) -> str:
@@ -65,6 +69,7 @@ def preview(texts: Texts, seen: Preview, limit: int, hint: str | None = None) ->
         id=seen.id,
         kind=texts(f"kind.{seen.kind}"),
         recipients=seen.recipients,
+        audience=audience(texts, seen.included, seen.excluded),
         routes="\n".join(routes),
         departments="\n".join(listed),
         text=seen.text,
@@ -85,6 +90,24 @@ def preview(texts: Texts, seen: Preview, limit: int, hint: str | None = None) ->
         lines += ["", texts(held, time=moment(seen.held_until))]
     asked = texts(usual) if hint is None else hint
     return pages([*lines, "", asked] if asked else lines, limit)
+
+
+def audience(texts: Texts, included: Sequence[str], excluded: Sequence[str]) -> str:
+    """An audience as it is typed: `@福祉部 @課長以上 -@総務課`, or 全職員."""
+    names = [f"@{name}" for name in included[:LISTED_NAMES]]
+    if len(included) > LISTED_NAMES:
+        names.append(texts("broadcast.names_more", count=len(included) - LISTED_NAMES))
+    left_out = [f"-@{name}" for name in excluded[:LISTED_NAMES]]
+    if len(excluded) > LISTED_NAMES:
+        left_out.append(texts("broadcast.names_more", count=len(excluded) - LISTED_NAMES))
+    return " ".join([*(names or [texts("broadcast.everyone")]), *left_out])
+
+
+def repeated(texts: Texts, found: Repetition) -> str:
+    """What a notice would say once more, and to how many."""
+    return texts(
+        f"check.repeated_{found.state}", id=found.id, time=moment(found.at), author=found.author, members=found.members
+    )
 
 
 def approval_hint(texts: Texts, seen: Preview) -> str:

@@ -61,8 +61,9 @@ async def open_stage(
     service_port: int = 0,
     bot_port: int = 0,
     settings: Settings | None = None,
+    storage: Storage | None = None,
 ) -> AsyncIterator[Stage]:
-    """The running stage; port 0 leaves the choice to the system."""
+    """The running stage; port 0 leaves the choice to the system, `storage` keeps the bot's part elsewhere."""
     folder.mkdir(parents=True, exist_ok=True)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
@@ -85,7 +86,7 @@ async def open_stage(
             chosen = (settings or Settings()).model_copy(
                 update={
                     "server": Server(host=HOST, port=bot_port),
-                    "storage": Storage(folder=folder, durability=durability),
+                    "storage": storage or Storage(folder=folder, durability=durability),
                     "logochat": LogoChatTable(
                         base_url=service.url, token=SecretStr(account["token"]), secret=SecretStr(account["secret"])
                     ),

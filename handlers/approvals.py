@@ -21,7 +21,7 @@ from broadcasts.rights import APPROVERS, SENDERS, reach
 from broadcasts.service import Broadcasts
 from handlers.dialogues import answered
 from handlers.kindly import Asked, asker, kindly, reply_pages
-from handlers.previewing import reply_confirmation
+from handlers.previewing import reply_confirmation, reply_warned
 
 SPOKEN = ("承認する", "承認します")
 """What people write where they mean the button."""
@@ -96,6 +96,10 @@ def build_router(broadcasts: Broadcasts) -> Router:
         match ctx.arguments.split(":"):
             case ["approve", word, seen] if (number := numbered(word)) is not None:
                 await approve(ctx, number, seen)
+            case ["approve", word, seen, other] if (number := numbered(word)) is not None and (
+                repeats := numbered(other)
+            ) is not None:
+                await approve(ctx, number, seen, repeats)
             case ["return", word] if (number := numbered(word)) is not None:
                 await ask_reason(ctx, number)
             case ["reason", word, reason] if (number := numbered(word)) is not None and reason in REASONS:
@@ -107,14 +111,17 @@ def build_router(broadcasts: Broadcasts) -> Router:
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
-    async def approve(ctx: Context[ButtonPressed], number: int, seen: str) -> None:
+    async def approve(ctx: Context[ButtonPressed], number: int, seen: str, repeats: int = 0) -> None:
         member, db = await asker(ctx, "approve"), await ctx.db()
         request = await approvals.find(db, number, member, "approve")
-        confirmation = await broadcasts.approve(db, number, member, seen)
+        confirmation = await broadcasts.approve(db, number, member, seen, repeats=repeats)
         match confirmation.outcome:
             case "changed":
                 await ctx.reply(texts("approval.preview_changed"))
                 await show_again(ctx, request)
+            case "warned":
+                again, leave = f"approval:approve:{number}:{seen}", f"approval:return:{number}"
+                await reply_warned(ctx, texts, confirmation, (), again, leave)
             case "already":
                 await ctx.reply(await approvals.standing(db, request))
             case "sent":

@@ -50,6 +50,10 @@ def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Rout
                 await confirm(ctx, number, seen, how, old=is_old(ctx, drawn))
             case [("confirm-again" | "alone-again") as how, word, seen] if (number := numbered(word)) is not None:
                 await confirm(ctx, number, seen, how)
+            case [("confirm-again" | "alone-again") as how, word, seen, other] if (
+                number := numbered(word)
+            ) is not None and (repeats := numbered(other)) is not None:
+                await confirm(ctx, number, seen, how, repeats=repeats)
             case ["cancel", word] if (number := numbered(word)) is not None:
                 member = await sender(ctx, "cancel")
                 if await broadcasts.cancel(await ctx.db(), number, member):
@@ -69,14 +73,22 @@ def build_router(broadcasts: Broadcasts, commands: Router | None = None) -> Rout
             case _:
                 await ctx.reply(texts("refused.broken_button"))
 
-    async def confirm(ctx: Context[ButtonPressed], number: int, seen: str, how: str, *, old: bool = False) -> None:
+    async def confirm(
+        ctx: Context[ButtonPressed], number: int, seen: str, how: str, *, old: bool = False, repeats: int = 0
+    ) -> None:
         member = await sender(ctx, "confirm")
         if old and await broadcasts.is_open_draft(await ctx.db(), number):
             await ctx.reply(texts("broadcast.preview_old"))
             await reply_preview(ctx, broadcasts, number, member)
             return
         confirmation = await broadcasts.confirm(
-            await ctx.db(), number, member, seen, warned=how.endswith("again"), alone=how.startswith("alone")
+            await ctx.db(),
+            number,
+            member,
+            seen,
+            warned=how.endswith("again"),
+            alone=how.startswith("alone"),
+            repeats=repeats,
         )
         await reply_confirmation(ctx, broadcasts, number, member, confirmation, seen)
 

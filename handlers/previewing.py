@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.directory import Member
@@ -115,16 +116,21 @@ async def reply_confirmation(
             await ctx.reply(texts("broadcast.preview_changed"))
             await reply_preview(ctx, broadcasts, number, member)
         case "warned":
-            found = validation.warnings((await broadcasts.preview(await ctx.db(), number)).text)
-            lines = [texts(finding.key, found=finding.found) for finding in found]
             again = "alone-again" if ctx.arguments.startswith("alone") else "confirm-again"
-            buttons = (
-                Button(
-                    label=texts("check.send_anyway"),
-                    data=f"broadcast:{again}:{number}:{seen}",
-                    means="yes",
-                    spoken=SENDING,
-                ),
-                _cancelling(texts, f"broadcast:cancel:{number}"),
-            )
-            await ctx.reply(texts("check.warned", findings="\n".join(lines)), buttons)
+            found = validation.warnings((await broadcasts.notice(await ctx.db(), number)).text)
+            lines = [texts(finding.key, found=finding.found) for finding in found]
+            again, leave = f"broadcast:{again}:{number}:{seen}", f"broadcast:cancel:{number}"
+            await reply_warned(ctx, texts, confirmation, lines, again, leave)
+
+
+async def reply_warned(
+    ctx: Asked, texts: Texts, confirmation: Confirmation, lines: Sequence[str], again: str, leave: str
+) -> None:
+    """Say what is odd about a notice, with the buttons that send it all the same (`again`) or not (`leave`)."""
+    repeats = confirmation.repeats
+    if repeats is not None:
+        lines, again = [show.repeated(texts, repeats), *lines], f"{again}:{repeats.id}"
+    anyway = texts("check.send_anyway" if repeats is None else "check.repeat_anyway")
+    buttons = (Button(label=anyway, data=again, means="yes", spoken=SENDING), _cancelling(texts, leave))
+    warned = "check.warned" if repeats is None else "check.repeat_warned"
+    await ctx.reply(texts(warned, findings="\n".join(lines)), buttons)

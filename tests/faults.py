@@ -5,9 +5,11 @@ None needs a right to mount. A database that is full, or read-only, still reads:
 
 from __future__ import annotations
 
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
 
 from bot.storage import Database
 
@@ -21,6 +23,19 @@ async def full(database: Database) -> AsyncIterator[None]:
         pages = other.execute("PRAGMA page_count").fetchone()[0]
     async with _fault(database, f"max_page_count = {pages}", "max_page_count = 1073741823"):
         yield
+
+
+@contextmanager
+def full_at_the_commit(database: Database) -> Iterator[None]:
+    """No file of this process may grow: the statements work, and SQLite's log cannot take them up."""
+    file = database.engine.url.database
+    assert file is not None
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{file}-wal").stat().st_size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @asynccontextmanager

@@ -53,6 +53,12 @@ class CircuitPolicy:
             raise ValueError("A circuit's times must be longer than nothing, such as 20 and 10 seconds.")
 
 
+TOO_LATE = timedelta(minutes=1)
+"""A platform that asks for a longer rest is down for what waits there."""
+RESPECTED = timedelta(minutes=5)
+"""A rest that is respected to its end; of a longer one, it is asked whether it is over."""
+RESTING_PROBE = timedelta(minutes=1)
+"""Time between two probes of a platform that asked to be left alone for long."""
 DOUBTFUL_PROBE = timedelta(seconds=1)
 
 
@@ -80,6 +86,7 @@ class Circuit:
         self._clock = clock
         self._policy = policy
         self._failures = 0
+        self._row = 0  # failed calls without a success between them, however far apart
         self._since: datetime | None = None
         self._failed_at: datetime | None = None
         self._probe_at: datetime | None = None
@@ -95,6 +102,17 @@ class Circuit:
         return self.state != "working"
 
     @property
+    def is_suspect(self) -> bool:
+        """Whether a failed call tells of the platform and nothing of what it carried."""
+        return self.state != "working" or self._row >= self._policy.failures
+
+    def resume(self, failed_at: datetime) -> None:
+        """An earlier process left this platform ill: its last call failed then, as others had before."""
+        self._failures = self._row = self._policy.failures
+        self._since = self._failed_at = min(failed_at, self._clock.now())
+        self.state = "down"
+
+    @property
     def next_at(self) -> datetime | None:
         """The moment from which the next probe may begin; None for at once."""
         return self._probe_at if self._probe_at is not None and self._probe_at > self._clock.now() else None
@@ -105,26 +123,41 @@ class Circuit:
             self._probe_at = self._clock.now() + (self._policy.probe if self.state == "down" else DOUBTFUL_PROBE)
 
     def note(self, outcomes: Sequence[Outcome], started_at: datetime) -> None:
-        """Learn from a call. A rejection and a wait that the platform asked for tell nothing: it may be ill or well."""
+        """Learn from a call. A rejection and a short wait that the platform asked for tell nothing: it may be well."""
         if self._since is None and type(outcomes[0]) is Sent:
             return  # how it goes nearly always, and for every single message
         if any(type(outcome) is Sent for outcome in outcomes):
             if self._since is not None:
                 self._work_again()
+        elif any(_rests_too_long(outcome) for outcome in outcomes):
+            self._since = self._since or started_at
+            self._failed_at = started_at if self._failed_at is None else max(self._failed_at, started_at)
+            self._failures = max(self._failures, self._policy.failures)
+            self.state = "down"
+            asked = max(each.after for each in outcomes if type(each) is Retry and each.after is not None)
+            self._probe_at = self._clock.now() + (asked if asked <= RESPECTED else RESTING_PROBE)
         elif any(type(outcome) is Retry and outcome.after is None for outcome in outcomes):
             self._fail(started_at)
 
+    def shift(self, by: timedelta) -> None:
+        """The clock was set by `by`: what is waited for takes as long as before."""
+        self._since, self._failed_at, self._probe_at = (
+            moment and moment + by for moment in (self._since, self._failed_at, self._probe_at)
+        )
+
     def _work_again(self) -> None:
         self.state = "working"
-        self._failures = 0
+        self._failures = self._row = 0
         self._since = self._failed_at = self._probe_at = None
 
     def _fail(self, started_at: datetime) -> None:
         stale = self.state != "down" and self._failed_at is not None and started_at - self._failed_at > STALE
+        row = self._row
         if self._since is None or stale:
             self._work_again()
             self._since = started_at
         self._failures += 1
+        self._row = row + 1
         self._failed_at = started_at if self._failed_at is None else max(self._failed_at, started_at)
         if self._failures < self._policy.failures:
             return
@@ -132,3 +165,7 @@ class Circuit:
             self.state = "doubtful"
         if self._clock.now() - self._since >= self._policy.after:
             self.state = "down"
+
+
+def _rests_too_long(outcome: Outcome) -> bool:
+    return type(outcome) is Retry and outcome.after is not None and outcome.after > TOO_LATE

@@ -101,6 +101,11 @@ class Pacer:
         """No call before `until`: the platform asked for a rest. A shorter pause does not end a longer one."""
         self._account.next_at = max(self._account.next_at, until)
 
+    def shift(self, by: timedelta) -> None:
+        """The clock was set by `by`: what is waited for takes as long as before."""
+        self._account.next_at += by
+        self._account.settled_at += by
+
 
 class SharedPacer:
     """The same where several processes call one platform: rights are booked in one row of their database.
@@ -160,6 +165,11 @@ class SharedPacer:
     def pause(self, until: datetime) -> None:
         """No call of this process before `until`; the others hear it from the platform, too."""
         self._paused_until = max(self._paused_until, until)
+
+    def shift(self, by: timedelta) -> None:
+        """The clock was set by `by`: the pause takes as long as before, and rights are booked anew."""
+        self._paused_until += by
+        self._rights.clear()
 
     def _drop_late(self) -> None:
         oldest = self._clock.now() - LATE

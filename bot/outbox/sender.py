@@ -14,21 +14,23 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
 
 import structlog
 
 from bot.activity import Activity, Alarm
-from bot.adapter import Adapter, Outcome, Retry
-from bot.clock import Clock
+from bot.adapter import Adapter, Outcome, Retry, Sent
+from bot.clock import Clock, JumpWatch
 from bot.outbox.circuit import Circuit, CircuitHook
 from bot.outbox.hooks import GivenUpHook, Listener, TroubleHook, run_hooks
 from bot.outbox.judging import judge
 from bot.outbox.pacing import pacer_for
 from bot.outbox.ready import Ready
 from bot.outbox.retry import RetryPolicy
-from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store
+from bot.outbox.store import ANY_PRIORITY, Claimed, Result, Store, put_right
+from bot.rows import stored
 from bot.storage import Database
 
 log = structlog.get_logger(__name__)
@@ -43,6 +45,10 @@ GATHER = 256
 """Results that are worth a commit of their own while more are under way."""
 LINGER = timedelta(milliseconds=50)
 """How long a result waits for others while more are under way."""
+WHILE_DOWN = timedelta(minutes=1)
+"""The longest wait between two tries of one delivery at a platform that is down: others are its probes meanwhile."""
+LONGEST_PAUSE = timedelta(minutes=1)
+"""The longest pause that is made of a wait that makes no sense."""
 AFTER_TROUBLE = timedelta(seconds=1)
 """How long to wait before the database is tried again after an error."""
 
@@ -101,6 +107,10 @@ class Sender:
         self._calls: set[asyncio.Task[None]] = set()
         self._under_way: dict[int, Claimed] = {}
         self._renewed_at = clock.now()
+        self._jumps = JumpWatch(clock)
+        self._must_put_right = True  # also what an earlier process wrote whose clock was wrong
+        self._pause = AFTER_TROUBLE
+        self._vain: dict[int, int] = {}  # tries that did not count, by delivery, while the platform is down
         self._stopping = False
 
     def ring(self) -> None:
@@ -129,10 +139,14 @@ class Sender:
 
     async def _step(self) -> datetime | None:
         """Do what is to be done now; the moment at which to look again."""
+        if (jump := self._jumps.look()) is not None:
+            self._clock_was_set(jump)
         now = self._clock.now()
         if self._look_at is not None and self._look_at <= now:
             self._look, self._look_at = True, None
         try:
+            if self._must_put_right:
+                await self._put_right()
             if self._wants_turn(now):
                 await self._turn()
             await self._keep_claims()
@@ -146,6 +160,25 @@ class Sender:
         self._in_trouble = False
         self._start_calls()
         return self._next_look()
+
+    def _clock_was_set(self, by: timedelta) -> None:
+        """Waits go on as long as they were meant to; what stands in rows is looked at again."""
+        log.error("outbox.clock_was_set", adapter=self._adapter.name, seconds=by.total_seconds())
+        self._pacer.shift(by)
+        self._circuit.shift(by)
+        self._renewed_at -= LEASE  # renewed at once: a claim must not be forfeit in the eyes of others
+        self._look, self._look_at, self._must_put_right = True, None, True
+        if self._oldest is not None:
+            self._oldest += by
+
+    async def _put_right(self) -> None:
+        async with self._database.transaction() as db:
+            if self._circuit.standing.since is None and (failed_at := await self._store.left_ill(db)) is not None:
+                self._circuit.resume(failed_at)
+            mended = await put_right(db, self._clock.now(), LEASE, self._policy.longest)
+        self._must_put_right = False
+        if mended:
+            log.warning("outbox.moments_put_right", deliveries=mended)
 
     def _note_trouble(self, error: Exception) -> None:
         """One traceback for a disk that is full for an hour, not one a second."""
@@ -216,7 +249,7 @@ class Sender:
             self._look = True
             raise
         if claimed:
-            self._ready.add(claimed)
+            self._ready.add(self._still_wanted(claimed))
         if giving_back or below != ANY_PRIORITY or len(claimed) >= wanted:
             self._look = True  # there is more, or nobody has looked
         else:
@@ -226,6 +259,23 @@ class Sender:
         if gave_up:
             for hook in self._given_up_hooks:
                 hook(self._adapter.name)
+
+    def _still_wanted(self, claimed: list[Claimed]) -> list[Claimed]:
+        """What has waited longer than it matters is given up, and never called for."""
+        now = self._clock.now()
+        bounds = {priority: stored(now - self._policy.term_of(priority)) for priority in {c.priority for c in claimed}}
+        # What has not been tried counts from its moment: it may have been enqueued long before.
+        late = [c for c in claimed if (c.created_at if c.attempts else c.due_at) < bounds[c.priority]]
+        if not late:
+            return claimed
+        for each in late:
+            term = self._policy.term_of(each.priority)
+            reason = f"It was not sent within its term of {term}: the platform did not take it in time."
+            self._results.append(Result(each, "dead", "expired", now, now, reason=reason))
+        self._oldest, self._gave_up = self._oldest or now, True
+        log.error("outbox.term_over", adapter=self._adapter.name, deliveries=len(late))
+        gone = {each.delivery.id for each in late}
+        return [each for each in claimed if each.delivery.id not in gone]
 
     def _tell_standing(self) -> None:
         """Tell those who asked, once it is in the database, what is left at a platform that is down, or is back."""
@@ -316,17 +366,41 @@ class Sender:
 
     def _collect(self, batch: Sequence[Claimed], outcomes: Sequence[Outcome], started_at: datetime) -> None:
         now = self.called_at = self._clock.now()
+        outcomes = [self._sensible(outcome) for outcome in outcomes]
+        suspect = self._circuit.is_suspect
         self._circuit.note(outcomes, started_at)
         if self._oldest is None:
             self._oldest = now
         wait: timedelta | None = None  # one for the whole call, so that those who share it come due together
         if any(type(outcome) is Retry and outcome.after is None for outcome in outcomes):
             wait = self._policy.wait(batch[0].attempts + 1, self._random)
+        # Known to be ill before this call: it says nothing about this message, and does not count.
+        rested = all(type(outcome) is Retry and outcome.after is not None for outcome in outcomes)
+        down = (suspect and self._circuit.is_suspect) or (self._circuit.state == "down" and rested)
+        if down:
+            wait = self._wait_while_down(batch)
+        elif not self._circuit.is_suspect and self._vain:
+            self._vain.clear()
         for claimed, outcome in zip(batch, outcomes, strict=True):
             del self._under_way[claimed.delivery.id]
-            result = judge(claimed, outcome, started_at, now, wait)
+            result = judge(claimed, outcome, started_at, now, wait, down=down)
             if result.state == "dead":
                 self._gave_up = True
-            elif result.outcome == "snooze" and result.due_at is not None:
+            elif result.outcome == "snooze" and not down and result.due_at is not None:
                 self._pacer.pause(result.due_at)  # the platform is tired of us as a whole, so the others rest as well
             self._results.append(result)
+
+    def _wait_while_down(self, batch: Sequence[Claimed]) -> timedelta:
+        leader = batch[0].delivery.id
+        tries = self._vain[leader] = self._vain.get(leader, 0) + 1
+        wait = min(self._policy.first * float(2 ** min(tries, 16)), WHILE_DOWN)
+        return wait * (1.0 - self._policy.jitter * self._random.random())
+
+    def _sensible(self, outcome: Outcome) -> Outcome:
+        """A wait of nothing, or a negative one, becomes a pause that grows until something is taken again."""
+        if type(outcome) is Sent:
+            self._pause = AFTER_TROUBLE
+        elif type(outcome) is Retry and outcome.after is not None and outcome.after <= timedelta(0):
+            pause, self._pause = self._pause, min(self._pause * 2, LONGEST_PAUSE)
+            return replace(outcome, after=pause)
+        return outcome

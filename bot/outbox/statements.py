@@ -84,6 +84,7 @@ COLUMNS = (
     "priority",
     "due_at",
     "attempts",
+    "created_at",
     "platform_id",
     "claimed_until",
     "reply_token",

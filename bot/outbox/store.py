@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -26,11 +26,12 @@ from sqlalchemy import and_, bindparam, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.adapter import Delivery
+from bot.clock import JUMP
 from bot.messages import Address, Message
 from bot.outbox.statements import QUEUED, SENDING, STATEMENTS
 from bot.rows import moment, packed, stored
 from bot.storage import UtcDateTime
-from bot.tables import deliveries
+from bot.tables import attempts, deliveries
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Claimed:
     priority: int
     due_at: int
     attempts: int
+    created_at: int
 
     @property
     def rank(self) -> tuple[int, int, int]:
@@ -82,7 +84,7 @@ class Result:
 
     claimed: Claimed
     state: Literal["queued", "sent", "dead"]
-    outcome: Literal["sent", "retry", "snooze", "rejected", "gone"]
+    outcome: Literal["sent", "retry", "down", "snooze", "rejected", "gone", "expired"]
     started_at: datetime
     finished_at: datetime
     due_at: datetime | None = None
@@ -155,6 +157,7 @@ class Store:
                 priority,
                 due_at,
                 tries,
+                created_at,
             )
             for (
                 number,
@@ -167,6 +170,7 @@ class Store:
                 priority,
                 due_at,
                 tries,
+                created_at,
                 platform_id,
                 earlier,
                 reply_token,
@@ -236,6 +240,11 @@ class Store:
         found: datetime | None = await db.scalar(_NEXT_DUE, {"for_adapter": self._adapter, "now": now})
         return found
 
+    async def left_ill(self, db: AsyncConnection) -> datetime | None:
+        """When the last try of what waits was made, if it failed at a platform that was down; else None."""
+        last = (await db.execute(_LAST_TRY, {"for_adapter": self._adapter})).one_or_none()
+        return last.started_at if last is not None and last.outcome == "down" else None
+
 
 def _sent_row(result: Result) -> tuple[object, ...]:
     return (
@@ -252,12 +261,20 @@ def _row(result: Result) -> tuple[object, ...]:
         delivery.id,
         result.state,
         result.claimed.due_at if result.due_at is None else stored(result.due_at),
-        result.claimed.attempts + (result.outcome != "snooze"),
+        _tries(result),
         result.platform_id or delivery.message_id,
         None if result.state == "queued" else stored(result.finished_at),
         # The first of them stays: it is the one whose key a platform forgets first.
         stored(delivery.tried_at or result.finished_at) if uncertain else None,
     )
+
+
+def _tries(result: Result) -> int:
+    """The tries that count by now. One at a platform that is down leaves at least a 1: it is no longer untried."""
+    tries = result.claimed.attempts
+    if result.outcome == "down":
+        return max(tries, 1)
+    return tries + (result.outcome not in {"snooze", "expired"})
 
 
 _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
@@ -266,10 +283,35 @@ _NEXT_DUE = select(func.min(deliveries.c.due_at)).where(
     deliveries.c.due_at > bindparam("now", type_=UtcDateTime),
 )
 
+_LAST_TRY = (
+    select(attempts.c.outcome, attempts.c.started_at)
+    .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+    .where(deliveries.c.adapter == bindparam("for_adapter"), deliveries.c.state == QUEUED, deliveries.c.attempts > 0)
+    .order_by(attempts.c.id.desc())
+    .limit(1)
+)
+
 
 def _unpacked(rows: str | None) -> list[list[Any]]:
     unpacked: list[list[Any]] = orjson.loads(rows) if rows else []
     return unpacked
+
+
+async def put_right(db: AsyncConnection, now: datetime, lease: timedelta, longest: timedelta) -> int:
+    """Bring back moments that a clock wrote which was ahead; how many rows. Quiet hours and schedules stay.
+
+    What was enqueued "later than now" is as late as it was then meant to be; what was tried comes again within
+    `longest`; a claim holds no longer than a `lease`, and no shorter: whoever made it may still be at work.
+    """
+    waiting, wrong = deliveries.c.state == QUEUED, deliveries.c.created_at > now + JUMP
+    count = 0
+    for where, values in (
+        (and_(waiting, wrong), {"created_at": now, "due_at": now}),
+        (and_(waiting, deliveries.c.attempts > 0, deliveries.c.due_at > now + longest), {"due_at": now + longest}),
+        (and_(deliveries.c.state == SENDING, deliveries.c.claimed_until > now + lease), {"claimed_until": now + lease}),
+    ):
+        count += (await db.execute(update(deliveries).where(where).values(**values))).rowcount
+    return count
 
 
 async def rescue(db: AsyncConnection, now: datetime | None) -> int:

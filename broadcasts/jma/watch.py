@@ -10,17 +10,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-import structlog
-
-from bot.activity import Activity, Alarm
+from bot.activity import Activity
 from bot.clock import Clock
+from bot.loop import Loop
+from bot.saying_once import Failures
 from broadcasts.jma.decide import Decision
 from broadcasts.jma.tree import SIZE_LIMIT
-
-log = structlog.get_logger(__name__)
 
 DONE, UNREADABLE = "done", "unreadable"
 _UNFINISHED = (".tmp", ".part")
@@ -45,11 +43,11 @@ class FolderWatch:
         self._folder = folder
         self._receive = receive
         self._clock = clock
-        self._activity = activity
         self._report = report
         self._interval = interval
         self._looked = dict[str, tuple[int, int, int]]()
-        self._task: asyncio.Task[None] | None = None
+        self._files = Failures("jma.file_not_taken")
+        self._loop = Loop("jma-watch", self._scan, clock, activity, after_failure=interval, database_pause=interval)
 
     async def scan(self) -> list[tuple[str, Decision]]:
         """Take every file that has not changed since the last scan, oldest first."""
@@ -60,10 +58,12 @@ class FolderWatch:
         for name in complete:
             try:
                 decision = await self._take(name)
-            except OSError as error:
-                # The disk may be back at the next scan; the file stays where it is.
-                log.warning("jma.file_not_taken", file=name, error=error.strerror)
+            except Exception as error:
+                # The disk or the database may be back at the next scan; the file stays where it is, and no other file
+                # waits for it.
+                self._files.failed(error, subject=name)
                 continue
+            self._files.worked(subject=name)
             decisions.append((name, decision))
         return decisions
 
@@ -83,10 +83,12 @@ class FolderWatch:
     async def _take(self, name: str) -> Decision:
         data = await asyncio.to_thread(self._read, name)
         decision = await self._receive(data, name)
-        await asyncio.to_thread(self._put_away, name, UNREADABLE if decision.action == "unreadable" else DONE)
-        self._looked.pop(name, None)
+        # Told before it is moved: a report that the database refused would otherwise never be made. One that is made
+        # twice is noticed by whoever is told.
         if self._report is not None:
             await self._report(name, decision)
+        await asyncio.to_thread(self._put_away, name, UNREADABLE if decision.action == "unreadable" else DONE)
+        self._looked.pop(name, None)
         return decision
 
     def _read(self, name: str) -> bytes:
@@ -105,23 +107,12 @@ class FolderWatch:
 
     async def start(self) -> None:
         """Scan at every interval until `stop`."""
-        self._task = asyncio.create_task(self._run(Alarm(self._clock, self._activity)), name="jma-watch")
+        await self._loop.start()
 
-    async def _run(self, alarm: Alarm) -> None:
-        try:
-            while True:
-                await alarm.wait(self._clock.now() + self._interval)
-                try:
-                    await self.scan()
-                except Exception:
-                    # A database that is down for a minute must not end the watch: the file is still there.
-                    log.exception("jma.scan_failed", folder=self._folder.name)
-        finally:
-            alarm.rest()
+    async def _scan(self) -> datetime:
+        await self.scan()
+        return self._clock.now() + self._interval
 
     async def stop(self) -> None:
         """End the watch."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        await self._loop.stop()

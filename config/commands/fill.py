@@ -14,7 +14,7 @@ from bot.errors import ConfigurationError, KairanbanError
 from bot.texts import Texts
 from broadcasts.templates import Sender, Template, load_templates
 from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened, refusals
-from config.commands.send import Wish, author_of, carry_out, moment
+from config.commands.send import Again, Wish, author_of, carry_out, moment
 from config.loops import run
 from config.settings import Settings
 
@@ -37,6 +37,7 @@ def fill(
     when: Annotated[
         str, typer.Option("--when", help="送る日時。send と同じ / when, as with send", show_default=False)
     ] = "",
+    again: Again = False,
     yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
@@ -58,7 +59,7 @@ def fill(
         filled = _read(template, given, author, SystemClock())
         text, question = template.fill(filled), template.question(filled)
     kind = "drill" if drill else template.kind
-    wish = Wish(text, by, kind, included, excluded, tuple(attach or ()), moment(texts, when), question)
+    wish = Wish(text, by, kind, included, excluded, tuple(attach or ()), moment(texts, when), again, question)
     run(carry_out(place, texts, wish, yes=yes))
 
 

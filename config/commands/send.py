@@ -27,6 +27,7 @@ from broadcasts.kinds import Kind
 from broadcasts.naming import named
 from broadcasts.preview import Preview
 from broadcasts.questions import Question
+from broadcasts.repetition import Repetition
 from broadcasts.service import Broadcasts, Confirmation
 from config import screen
 from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, opened, refusals
@@ -35,6 +36,11 @@ from config.loops import run
 from config.settings import Settings
 
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
+
+
+Again = Annotated[
+    bool, typer.Option("--again", help="同じ連絡を10分以内に送っていても送る / even if the same was just sent")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class Wish:
     excluded: tuple[str, ...]
     files: tuple[Path, ...]
     when: Rule | None = None
+    again: bool = False
+    """It is meant, even if the same was just sent to the same people."""
     question: Question | None = None
 
 
@@ -70,6 +78,7 @@ def send(
             show_default=False,
         ),
     ] = "",
+    again: Again = False,
     yes: Yes = False,
     settings: SettingsFile = None,
     folder: Folder = None,
@@ -81,7 +90,14 @@ def send(
     place = chosen(settings, folder)
     texts = catalogue(place)
     wish = Wish(
-        text, by, cast("Kind", kind), tuple(to or ()), tuple(without or ()), tuple(attach or ()), moment(texts, when)
+        text,
+        by,
+        cast("Kind", kind),
+        tuple(to or ()),
+        tuple(without or ()),
+        tuple(attach or ()),
+        moment(texts, when),
+        again,
     )
     run(carry_out(place, texts, wish, yes=yes))
 
@@ -110,15 +126,30 @@ async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) 
                 console.print(page)
             if odd := [texts(each.key, found=each.found) for each in validation.warnings(wish.text)]:
                 console.print("\n".join(odd))
-            agreed = yes or typer.confirm(texts("send.confirm"))
+            repeats = await _repeated(database, broadcasts, number)
+            if repeats is not None:
+                console.print(show.repeated(texts, repeats))
+            doubled = yes and not wish.again and repeats is not None
+            agreed = not doubled and (yes or typer.confirm(texts("send.confirm")))
             async with database.transaction() as db:
                 if agreed:
-                    done = await broadcasts.confirm(db, number, author, seen.fingerprint, warned=True)
+                    known = 0 if repeats is None else repeats.id
+                    # With --again whatever was sent while somebody read the preview is meant as well.
+                    known = number if wish.again else known
+                    done = await broadcasts.confirm(db, number, author, seen.fingerprint, warned=True, repeats=known)
                     said = _said(texts, number, done)
-                else:
+                    doubled = done.outcome == "warned"
+                if doubled or not agreed:
                     await broadcasts.cancel(db, number, author)
                     said = texts("broadcast.cancelled", id=number)
+        if doubled:
+            raise KairanbanError(texts("send.repeated", id=number))
         console.print(said)
+
+
+async def _repeated(database: Database, broadcasts: Broadcasts, number: int) -> Repetition | None:
+    async with database.snapshot() as db:
+        return await broadcasts.repeated(db, number)
 
 
 def service(settings: Settings, database: Database, texts: Texts) -> Broadcasts:

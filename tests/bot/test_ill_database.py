@@ -196,3 +196,25 @@ async def test_postgresql_that_is_read_only_makes_events_wait(tmp_path: Path) ->
         clock.advance(timedelta(seconds=5))
         assert await health.waits() is None
         assert health.reason is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_commit_that_finds_no_room_leaves_no_connection_behind_that_cannot_be_used(
+    tmp_path: Path, shared: bool
+) -> None:
+    async with empty_database("sqlite", tmp_path) as database:
+
+        async def write(code: str) -> None:
+            async with database.transaction(shared=shared) as db:
+                await db.execute(insert(departments).values(code=code, name=MUCH))
+
+        await write("before")
+        with faults.full_at_the_commit(database):
+            for number in range(3):
+                with pytest.raises(OperationalError):
+                    await write(f"refused{number}")
+        for number in range(3):
+            await write(f"after{number}")
+        async with database.snapshot() as db:
+            kept = await db.scalars(select(departments.c.code).order_by(departments.c.code))
+            assert list(kept) == ["after0", "after1", "after2", "before"]

@@ -185,7 +185,7 @@ class Hall:
         await self.quiet()
         async with self.database.transaction() as db:
             seen = await self.broadcasts.preview(db, number)
-            confirmation = await self.broadcasts.confirm(db, number, chief, seen.fingerprint)
+            confirmation = await self.broadcasts.confirm(db, number, chief, seen.fingerprint, repeats=number)
         assert confirmation.outcome == "sent"
         return number
 

@@ -305,7 +305,7 @@ async def test_an_approver_finds_what_waits_for_them() -> None:
         title, first, second = await harness.post("boss", "／承認")
         assert "2件" in title.text
         assert ("本文い" in first.text, "本文ろ" in second.text) == (True, True)
-        [only] = await harness.post("hq", "/承認")  # nobody decides on their own
+        _, only = await harness.post("hq", "/承認")  # nobody decides on their own
         assert "本文い" in only.text
         assert "担当者と承認者だけ" in (await harness.say("b", "/承認")).text
         await harness.press("hq", only, "承認する")
@@ -381,7 +381,7 @@ async def test_a_draft_of_others_or_a_secret_in_it_is_refused_as_at_first() -> N
     async with chat() as harness:
         await harness.say("hq", "/一斉 @土木課 本文")
         assert "送れる範囲（税務課）の外" in (await harness.say("tax", "/訂正 1 別の本文")).text
-        assert "マイナンバー" in (await harness.say("hq", "/訂正 1 番号は 1234 5678 9018 です")).text
+        assert "認証情報" in (await harness.say("hq", "/訂正 1 パスワードは abcd1234 です")).text
         await harness.say("hq", "/予約 2023-10-02 09:00 予約の本文")
         await harness.press("hq", harness.sent_to("hq")[-1], "予約する")
         assert "もう直せません" in (await harness.say("hq", "/訂正 2 別の本文")).text
@@ -414,7 +414,7 @@ async def test_something_odd_in_the_text_asks_once_more_and_a_secret_stops_it() 
         assert notices(harness) == []
         await harness.press("hq", warned, "このまま進める")
         assert notices(harness)
-        assert "マイナンバー" in (await harness.say("hq", "/一斉 番号は 1234 5678 9018 です")).text
+        assert "認証情報" in (await harness.say("hq", "/一斉 パスワードは abcd1234 です")).text
         assert "{場所}" in (await harness.say("hq", "/一斉 {場所}に集合")).text
 
 

@@ -247,7 +247,7 @@ async def test_who_leaves_the_room_gets_the_next_notice_by_pair_talk() -> None:
         await harness.press("hq", await harness.say("hq", "/一斉 本文"), "送信する")
         assert {notice.address.id for notice in notices(harness)} == {room, "a"}
         await harness.receive(MemberJoined(key="back", **moves))
-        await harness.press("hq", await harness.say("hq", "/一斉 本文"), "送信する")
+        await harness.press("hq", await harness.say("hq", "/一斉 別の本文"), "送信する")
         assert {notice.address.id for notice in notices(harness, 2)} == {room}
 
 

@@ -192,3 +192,18 @@ def corrections(city: Terminal) -> Sequence[Row[Any]]:
 
 async def every(db: AsyncConnection, table: Table) -> Sequence[Row[Any]]:
     return (await db.execute(select(table).order_by(table.c.id))).all()
+
+
+def test_the_same_text_to_the_same_people_needs_again_even_with_yes(city: Terminal) -> None:
+    send = ("broadcast", "send", "避難してください。", "--by", "1", "--kind", "emergency", "--yes")
+    assert city(*send).code == 0
+    refused = city(*send)
+    assert refused.code != 0
+    assert "番号 1" in refused.out
+    assert "--again" in refused.err
+    assert states(city) == ["sent", "cancelled"]
+    assert city(*send, "--again").code == 0
+    assert states(city) == ["sent", "cancelled", "sent"]
+    assert city("broadcast", "send", "避難してください。", "--by", "1", "--to", "土木課", "--yes").code == 0, (
+        "another kind"
+    )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.activity import Activity
 from bot.clock import ManualClock
@@ -171,3 +172,57 @@ async def test_a_watch_needs_nobody_to_report_to(office: Office) -> None:
     office.drop("a.xml", shindo("6-"))
     await watch.scan()
     assert len(await watch.scan()) == 1
+
+
+async def test_a_report_that_the_database_refuses_is_made_once_it_can_be(tmp_path: Path, office: Office) -> None:
+    refused = [True]
+
+    async def report(name: str, decision: Decision) -> None:
+        if refused[0]:
+            raise RuntimeError("the database is read-only")
+        await office.report(name, decision)
+
+    watch = FolderWatch(office.folder, office.receive, office.clock, office.activity, report=report, interval=INTERVAL)
+    await watch.scan()
+    office.drop("broken.xml", b"<Report>")
+    office.drop("good.xml", shindo("6-"))
+    with capture_logs() as lines:
+        for _ in range(5):
+            assert await watch.scan() == []
+        refused[0] = False
+        await watch.scan()
+    assert ("broken.xml", "unreadable") in office.reports
+    assert office.lying("unreadable") == ["broken.xml"]
+    assert office.lying("done") == ["good.xml"]
+    told = [line["event"] for line in lines if line["event"].startswith("jma.file_not_taken")]
+    assert sorted(told) == ["jma.file_not_taken"] * 2 + ["jma.file_not_taken_over"] * 2
+
+
+async def test_a_file_that_cannot_be_handled_keeps_no_telegram_after_it_waiting(office: Office) -> None:
+    async def receive(data: bytes, source: str) -> Decision:
+        if source == "poison.xml":
+            raise ValueError("a mistake")
+        return await office.receive(data, source)
+
+    watch = FolderWatch(office.folder, receive, office.clock, office.activity)
+    await watch.scan()
+    office.drop("poison.xml", b"x")
+    office.drop("warning.xml", shindo("6-"))
+    await watch.scan()
+    assert [name for name, _ in await watch.scan()] == ["warning.xml"]
+    assert (office.folder / "poison.xml").exists()
+
+
+async def test_a_folder_that_fails_is_told_once_and_not_every_two_seconds(office: Office) -> None:
+    office.folder.write_text("a file where the folder should be")
+    with capture_logs() as lines:
+        await office.watch.start()
+        for _ in range(50):
+            await office.activity.idle()
+            office.clock.advance(INTERVAL)
+        office.folder.unlink()
+        await office.activity.idle()
+        office.clock.advance(INTERVAL)
+        await office.activity.idle()
+    assert [line["event"] for line in lines] == ["loop_failed", "loop_failed_over"]
+    await office.watch.stop()
