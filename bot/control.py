@@ -21,6 +21,7 @@ from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from bot.errors import InboxUnavailable, KairanbanError
+from bot.http_server import HttpServer
 from bot.inbox import FailedEvent, Inbox
 from bot.serving import serving_at
 
@@ -63,7 +64,7 @@ async def answering(path: Path, inbox: Inbox, ring: Callable[[], None]) -> Async
         yield
         return
     try:
-        async with serving_at(web.Server(_answers(inbox, ring), access_log=None), bound):
+        async with serving_at(HttpServer(_answers(inbox, ring)), bound):
             try:
                 yield
             finally:

@@ -10,6 +10,7 @@ patterns, and what an application does around a handler costs as much as the dur
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import perf_counter
@@ -23,6 +24,7 @@ from bot.bounds import bounded
 from bot.clock import Clock
 from bot.errors import InboxUnavailable, MalformedPayload
 from bot.events import Event, unknown
+from bot.http_server import WHOLE_BODY, HttpServer
 from bot.inbox import Inbox
 from bot.metrics import Metrics
 from bot.readiness import Check, found
@@ -88,7 +90,7 @@ def build_server(
             return web.Response(status=405, headers={"Allow": method}, text=f"This address takes {method}.\n")
         return await handler(request)
 
-    return web.Server(answer, access_log=None)
+    return HttpServer(answer)
 
 
 def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_limit: int = BODY_LIMIT) -> Answer:
@@ -96,15 +98,21 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
     name = adapter.name
     body_limit = max(body_limit, adapter.capabilities.body_limit or 0)
     answers = adapter if isinstance(adapter, Answers) else None
-    accepted, unsigned, malformed, too_large, unavailable = (
+    accepted, unsigned, malformed, too_large, unavailable, broken = (
         metrics.requests.labels(name, answer)
-        for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable")
+        for answer in ("accepted", "unsigned", "malformed", "too_large", "unavailable", "unfinished")
     )
     seconds = metrics.intake_seconds.labels(name)
     count_events = _event_counter(metrics, name)
 
     async def webhook(request: web.BaseRequest) -> web.StreamResponse:
-        body = await _read(request, body_limit)
+        try:
+            body = await _read(request, body_limit)
+        except (TimeoutError, web.RequestPayloadError):
+            broken.inc()
+            answer = web.Response(status=408, text="The body did not come to its end.\n")
+            answer.force_close()
+            return answer
         if body is None:
             too_large.inc()
             answer = web.Response(status=413, text=f"A request has at most {body_limit} bytes.\n")
@@ -142,15 +150,22 @@ def intake(adapter: Adapter, inbox: Inbox, clock: Clock, metrics: Metrics, body_
 
 
 async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
-    """The raw body, or None once it is known to be longer than `limit`; no more than that is ever held."""
+    """The raw body as it came, or None once it is known to be longer than `limit`; no more than that is ever held.
+
+    Raises TimeoutError for one that does not come to its end.
+    """
     if request.content_length is not None and request.content_length > limit:
         return None
-    body = await request.content.readany()
-    if request.content.at_eof():
-        return body if len(body) <= limit else None
+    if request.content.is_eof():  # it came with its headers, as nearly every webhook does
+        body = await request.content.readany()
+        if request.content.at_eof():
+            return body if len(body) <= limit else None
+    else:
+        body = b""
     pieces = bytearray(body)
-    while len(pieces) <= limit and (piece := await request.content.readany()):
-        pieces += piece
+    async with asyncio.timeout(WHOLE_BODY.total_seconds()):
+        while len(pieces) <= limit and (piece := await request.content.readany()):
+            pieces += piece
     return bytes(pieces) if len(pieces) <= limit else None
 
 

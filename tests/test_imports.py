@@ -24,6 +24,7 @@ TRIAL_MAY_IMPORT = {
     "bot.bilingual",
     "bot.documents",
     "bot.errors",
+    "bot.http_server",
     "bot.mistakes",
 }
 

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.activity import Activity
 from bot.clock import Clock
+from bot.http_server import LIMITS
 from bot.serving import listening
 from trial.service import api_admin, api_bot, api_entry, api_staff, openapi
 from trial.service.callbacks import TIME_LIMIT, Courier
@@ -111,9 +112,7 @@ class ChatService:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Returns once requests are answered."""
-        runner = web.AppRunner(
-            self.app(), access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS
-        )
+        runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **LIMITS)
         bound = await self._parts.enter_async_context(listening(runner, host, port, backlog=_BACKLOG))
         self.url = f"http://{host}:{bound}"
 
