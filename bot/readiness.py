@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from bot.activity import Activity
 from bot.alarms import Alarms
-from bot.clock import Clock, to_tokyo
+from bot.clock import Clock, JumpWatch, to_tokyo
 from bot.loop import Loop
 from bot.outbox import Outbox
 from bot.storage import Database
@@ -86,6 +86,7 @@ class Watch:
         self._clock = clock
         self._every = every
         self._seen_dead = clock.now()
+        self._jumps = JumpWatch(clock)
         self._loop = Loop("watch", self._look, clock, activity, after_failure=every)
 
     async def start(self) -> None:
@@ -101,6 +102,9 @@ class Watch:
         self._loop.ring()
 
     async def _look(self) -> datetime:
+        if (by := self._jumps.look()) is not None:
+            self._seen_dead += by
+            self._tell_jump(by)
         answers = await found(self._checks)
         for name, reason in answers.items():
             if reason is None:
@@ -110,6 +114,15 @@ class Watch:
         if answers.get("database") is None:
             await self._look_for_dead()
         return self._clock.now() + self._every
+
+    def _tell_jump(self, by: timedelta) -> None:
+        now = self._clock.now()
+        self._alarms.note(
+            "clock_was_set",
+            subject=f"{to_tokyo(now):%Y-%m-%d %H:%M:%S}",
+            before=f"{to_tokyo(now - by):%Y-%m-%d %H:%M}",
+            after=f"{to_tokyo(now):%Y-%m-%d %H:%M}",
+        )
 
     async def _look_for_dead(self) -> None:
         """Tell, once a day and platform, that deliveries were given up which nobody has sent elsewhere."""

@@ -10,6 +10,7 @@ import pytest
 
 from bot.adapter import Rejected, Retry, Sent
 from bot.messages import Priority
+from bot.readiness import Watch
 from tests.bot.test_outbox import Office, Post, fresh_database
 
 
@@ -144,3 +145,30 @@ async def test_a_refusal_during_an_outage_is_still_a_refusal(office: Office) -> 
     await _put_all(office, 5)
     await office.advance(timedelta(minutes=10))
     assert sorted((await office.states()).values()) == ["dead"] + ["queued"] * 4
+
+
+class _Told:
+    """Keeps what alarms were raised."""
+
+    def __init__(self) -> None:
+        self.raised: list[tuple[str, object, object]] = []
+
+    def note(self, kind: str, *, subject: str = "", **values: object) -> None:
+        self.raised.append((kind, values["before"], values["after"]))
+
+    def note_end(self, kind: str, *, subject: str = "") -> None: ...
+
+
+@pytest.mark.parametrize("hours", [-9, 9])
+async def test_a_clock_that_was_set_is_told_once(office: Office, hours: int) -> None:
+    told = _Told()
+    watch = Watch({}, told, office.database, office.clock, office.activity)  # type: ignore[arg-type] # notes alone
+    await watch.start()
+    await office.advance(timedelta(minutes=2))
+    assert told.raised == []
+    office.clock.jump(timedelta(hours=hours))
+    await office.advance(timedelta(minutes=2))
+    after = {-9: "2023-07-03 00:02", 9: "2023-07-03 18:02"}[hours]
+    await watch.stop()
+    [(kind, before, shown)] = told.raised
+    assert (kind, str(before)[:13], str(shown)[:13]) == ("clock_was_set", "2023-07-03 09", after[:13])
