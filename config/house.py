@@ -34,6 +34,7 @@ from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
 from broadcasts.escalation import Escalation
 from broadcasts.jma import FolderWatch, Jma
+from broadcasts.problems import Problems
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
@@ -175,11 +176,15 @@ async def open_house(
                 look_every=None if rehearsal else LOOK_EVERY,
             ),
         )
+        problems = Problems(outbox, tuple(chats), clock, texts)
         router = Router()
+        router.include(problem_handlers.build_conversation(texts, problems, broadcasts, router))
         router.include(broadcast_handlers.build_router(broadcasts, router))
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
-        router.include(problem_handlers.build_router(texts))
+        router.include(
+            problem_handlers.build_router(texts, problems, broadcasts.dialogues, text_length=broadcasts.text_length)
+        )
         router.include(introductions.build_router(texts))
         router.include(
             survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions), broadcasts.dialogues)
