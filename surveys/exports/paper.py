@@ -231,7 +231,10 @@ def _rows(cross: CrossTable, texts: Texts, *, subtotals: bool = False) -> Iterat
 
 def _labels(names: list[dict[Value, str]], group: Cell, said: Cell, texts: Texts, outer: int) -> tuple[str, ...]:
     """The labels of a subtotal: those of its group that were not said above, 小計, and nothing behind it."""
-    shown = ["" if said[: d + 1] == group[: d + 1] else names[d][value] for d, value in enumerate(group)]
+    shown = [
+        "" if said[: depth + 1] == group[: depth + 1] or value is None else names[depth][value]
+        for depth, value in enumerate(group)
+    ]
     return (*shown, texts("survey.paper.subtotal"), *[""] * (outer - len(group) - 1))
 
 

@@ -170,5 +170,6 @@ def test_a_cross_table_of_three_questions_begins_each_group_with_its_sum_as_the_
     book = openpyxl.load_workbook(io.BytesIO(to_xlsx(made, TEXTS)))
     sheet = book["クロス集計1"]
     (start,) = [row[0].row for row in sheet.iter_rows(max_col=2) if [cell.value for cell in row] == ["男", "小計"]]
+    assert start is not None
     assert f"A{start}:A{start + 5}" in {str(area) for area in sheet.merged_cells.ranges}
     assert "小計" in to_html(made, TEXTS)
