@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.fault import power_cut, sabotage
 from benchmarks.fault.run import Plan, prove
+from benchmarks.fault.town import PROGRAM
 
 WRITER = """
 import os, signal, sqlite3, sys
@@ -56,7 +57,7 @@ def test_every_deliberate_breakage_still_fits_the_program(tmp_path: Path, name: 
         file
         for room in ("bot", "broadcasts")
         for file in (program / room).rglob("*.py")
-        if file.read_bytes() != (sabotage.PROGRAM / file.relative_to(program)).read_bytes()
+        if file.read_bytes() != (PROGRAM / file.relative_to(program)).read_bytes()
     ]
     assert changed
     for file in changed:
