@@ -98,18 +98,11 @@ class Demo:
     async def metrics(self) -> dict[str, float]:
         """What the bot counts, by names such as `kairanban_deliveries{adapter="logochat",state="sent"}`."""
         async with self._session.get(f"{self.bot_url}/metrics") as answer:
-            text = await answer.text()
-        return {name: float(value) for name, value in re.findall(r"^(kairanban\S*) (\S+)$", text, re.MULTILINE)}
+            return metrics_in(await answer.text())
 
     async def delivered(self) -> dict[str, int]:
         """By a message's reference, how many members can see one; empty while nobody answers."""
-        try:
-            async with self._session.get(f"{self.service_url}/v1/admin/statistics", headers=self._admin()) as answer:
-                answer.raise_for_status()
-                references = (await answer.json())["references"]
-        except (aiohttp.ClientError, TimeoutError):
-            return {}
-        return {name: count["delivered"] for name, count in references.items()}
+        return await delivered(self._session, self.service_url, self._admin())
 
     def _admin(self) -> dict[str, str]:
         token = (self.folder / "admin.token").read_text(encoding="ascii")
@@ -117,6 +110,22 @@ class Demo:
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+
+
+async def delivered(session: aiohttp.ClientSession, service_url: str, headers: Mapping[str, str]) -> dict[str, int]:
+    """By a message's reference, how many members can see one, as a chat service counts; empty while it is away."""
+    try:
+        async with session.get(f"{service_url}/v1/admin/statistics", headers=headers) as answer:
+            answer.raise_for_status()
+            references = (await answer.json())["references"]
+    except (aiohttp.ClientError, TimeoutError):
+        return {}
+    return {name: count["delivered"] for name, count in references.items()}
+
+
+def metrics_in(text: str) -> dict[str, float]:
+    """What stands in the text of `/metrics`, by name."""
+    return {name: float(value) for name, value in re.findall(r"^(kairanban\S*) (\S+)$", text, re.MULTILINE)}
 
 
 def free_ports(count: int) -> list[int]:

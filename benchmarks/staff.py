@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import orjson
@@ -33,6 +33,10 @@ QUESTIONS = ("", "安否", "参集")
 
 class Unanswered(Exception):
     """Nobody answered in time, or the service declined what it should have taken."""
+
+
+class Declined(Unanswered):
+    """The service declined a call; again it would do the same."""
 
 
 class Client:
@@ -75,7 +79,7 @@ class Client:
                 twice = False
                 continue
             if 400 <= status < 500 and status != 429:
-                raise Unanswered(f"{method} {path} was answered {status}: {answer.decode('utf-8', 'replace')[:200]}")
+                raise Declined(f"{method} {path} was answered {status}: {answer.decode('utf-8', 'replace')[:200]}")
             self.repeats += 1
             await asyncio.sleep(0.1)
         raise Unanswered(f"{method} {path} was not answered within {ANSWERED_WITHIN:.0f} s.")
@@ -110,6 +114,8 @@ class Notice:
     claimed: int = 0
     previews: int = 0
     everywhere_at: float | None = None
+    how: Literal["at once", "corrected", "scheduled", "approved"] = "at once"
+    recalled: bool = False
 
     @property
     def under_way(self) -> bool:
@@ -153,26 +159,40 @@ class Staff:
         notice = Notice(tag, officer, recipients, QUESTIONS[number % len(QUESTIONS)])
         self.notices.append(notice)
         words = f"/一斉 緊急 {notice.question}" + (f" -@{left_out.person.login}" if left_out else "")
+        command = f"{words} {tag} 堤防が危険です。高い所へ避難してください。"
+        sent = await self.confirm(notice, command, CONFIRM, _SENT, twice=bool(number % 3))
+        notice.number, notice.claimed = int(sent[1]), int(sent[2])
+        return notice
+
+    async def confirm(
+        self, notice: Notice, command: str, label: str, done: re.Pattern[str], *, twice: bool = False
+    ) -> re.Match[str]:
+        """Write a command, wait for the preview of the notice's tag, press a button, and wait until it is `done`."""
+        officer, tag = notice.author, notice.tag
         room = await self.talk(officer)
-        asked = await self.write(officer, room, f"{words} {tag} 堤防が危険です。高い所へ避難してください。")
-        preview = await self.hear(officer, room, asked, lambda each: _is_preview(each, tag))
-        notice.previews = 1
-        while notice.number is None:
-            (button,) = [each for each in preview["buttons"] if each["label"] == CONFIRM]
+        asked = await self.write(officer, room, command)
+        preview = await self.hear(officer, room, asked, lambda each: _is_preview(each, tag, label))
+        notice.previews += 1
+        while True:
             notice.pressed_at = asyncio.get_running_loop().time()
-            path = f"/v1/messages/{preview['message_id']}/buttons"
-            await self.client.call("POST", path, officer.token, {"data": button["data"]}, twice=bool(number % 3))
+            await self.press(officer, preview, label, twice=twice)
             answer = await self.hear(
                 officer,
                 room,
                 preview["message_id"],
-                lambda each: _SENT.search(each["text"] or "") is not None or _is_preview(each, tag),
+                lambda each: done.search(each["text"] or "") is not None or _is_preview(each, tag, label),
             )
-            if sent := _SENT.search(answer["text"]):
-                notice.number, notice.claimed = int(sent[1]), int(sent[2])
-            else:  # the audience had changed, so the bot asks again
-                preview, notice.previews = answer, notice.previews + 1
-        return notice
+            if found := done.search(answer["text"]):
+                return found
+            # The audience had changed, so the bot asks again.
+            preview = answer
+            notice.previews += 1
+
+    async def press(self, employee: Employee, message: Any, label: str, *, twice: bool = False) -> None:
+        """Press the button of a message that has this label."""
+        (button,) = [each for each in message["buttons"] if each["label"] == label]
+        path = f"/v1/messages/{message['message_id']}/buttons"
+        await self.client.call("POST", path, employee.token, {"data": button["data"]}, twice=twice)
 
     async def ask(self, officer: Employee, command: str, pattern: str) -> str:
         """The bot's first answer to a command in which the pattern is found."""
@@ -235,9 +255,14 @@ class Staff:
             before = employee.read_up_to.get(room["room_id"], 0)
             employee.read_up_to[room["room_id"]] = number_of(last)
             for message in page:
-                number = notice_number(message)
-                if number is not None and message["buttons"] and number_of(message["message_id"]) > before:
-                    await self.respond(employee, number, message)
+                if message["buttons"] and number_of(message["message_id"]) > before:
+                    await self.answer(employee, message)
+
+    async def answer(self, employee: Employee, message: Any) -> None:
+        """Press what a message asks for, if it is a notice."""
+        number = notice_number(message)
+        if number is not None:
+            await self.respond(employee, number, message)
 
     async def respond(self, employee: Employee, number: int, message: Any) -> None:
         """Answer a notice's question: not at all, once, or more than once; and some calls are made twice."""
@@ -274,5 +299,5 @@ def notice_number(message: Any) -> int | None:
     return None if found is None else int(found[1])
 
 
-def _is_preview(message: Any, tag: str) -> bool:
-    return tag in (message["text"] or "") and any(button["label"] == CONFIRM for button in message["buttons"])
+def _is_preview(message: Any, tag: str, label: str) -> bool:
+    return tag in (message["text"] or "") and any(button["label"] == label for button in message["buttons"])

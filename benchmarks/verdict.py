@@ -52,9 +52,9 @@ async def judge(staff: Staff, demo: Counting) -> Verdict:
     for notice in staff.notices:
         _judge_copies(notice, seen, verdict)
         await _judge_reads(staff, notice, seen, verdict)
-        await _judge_answers(staff, notice, verdict)
-    await _judge_conversation(staff, verdict)
-    await _judge_metrics(demo, verdict)
+        await judge_answers(staff, notice, verdict)
+    await judge_conversation(staff, verdict)
+    await judge_metrics(demo, verdict)
     return verdict
 
 
@@ -105,7 +105,7 @@ async def _judge_reads(staff: Staff, notice: Notice, seen: dict[str, _Seen], ver
         )
 
 
-async def _judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None:
+async def judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None:
     """How many have answered, and by choice how many at first and how many in the end, as each remembers it."""
     if notice.number is None or not notice.question:
         return
@@ -126,12 +126,12 @@ async def _judge_answers(staff: Staff, notice: Notice, verdict: Verdict) -> None
         )
 
 
-async def _judge_conversation(staff: Staff, verdict: Verdict) -> None:
+async def judge_conversation(staff: Staff, verdict: Verdict) -> None:
     """Each command has one preview, each press one answer, however often the calls were repeated."""
     for officer in staff.officers:
         said = [each async for each in staff.everything(officer) if each["sender"] == BOT]
         for notice in staff.notices:
-            if notice.author is not officer:
+            if notice.author is not officer or notice.how != "at once":
                 continue
             previews = [
                 each
@@ -145,7 +145,8 @@ async def _judge_conversation(staff: Staff, verdict: Verdict) -> None:
                 verdict.violations.append(f"Sending notice {notice.tag} was answered {len(answers)} times.")
 
 
-async def _judge_metrics(demo: Counting, verdict: Verdict) -> None:
+async def judge_metrics(demo: Counting, verdict: Verdict) -> None:
+    """Nothing is left to do, and nothing was given up."""
     counts = await demo.metrics()
     for name in sorted(unfinished(counts) | {name for name in counts if counts[name] and _is_lost(name)}):
         verdict.violations.append(f"The bot's own count: {name} is {counts[name]:.0f} instead of 0.")

@@ -6,7 +6,6 @@ megabyte. None of the platforms compresses what it sends (LINE, LINE WORKS, Matr
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -15,8 +14,6 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-FIRST_REQUEST = timedelta(seconds=10)
-"""From a connection until its first request has all its headers; then it is closed."""
 WHOLE_BODY = timedelta(seconds=15)
 """From a request's headers until the last byte of its body."""
 
@@ -28,8 +25,9 @@ class _WithoutWhatCame(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, HttpProcessingError | web.RequestPayloadError):
             record.msg, record.args, record.exc_info = "unreadable request: %s", (type(error).__name__,), None
+            record.exc_text = None
         return True
 
 
@@ -47,29 +45,27 @@ LIMITS: Mapping[str, Any] = {
 
 
 class HttpServer(web.Server):
-    """aiohttp's low-level server under `LIMITS`; a connection that does not ask anything is closed after seconds."""
+    """aiohttp's low-level server under `LIMITS`, which answers a packed body with 415 and reads no more of it."""
 
-    def __init__(self, handler: _Handler, *, first_request: timedelta = FIRST_REQUEST) -> None:
-        super().__init__(self._answered, **LIMITS)
-        self._handler = handler
-        self._first_request = first_request.total_seconds()
-        self._silent: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+    def __init__(self, handler: _Handler) -> None:
+        async def answer_what_is_plain(request: web.BaseRequest) -> web.StreamResponse:
+            return packed() if is_packed(request) else await handler(request)
 
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        loop = asyncio.get_running_loop()
-        self._silent[handler] = loop.call_later(self._first_request, handler.force_close)
+        super().__init__(answer_what_is_plain, **LIMITS)
 
-    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
-        self._heard(handler)
-        super().connection_lost(handler, exc)
 
-    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._silent:
-            self._heard(request.protocol)
-        return await self._handler(request)
+def is_packed(request: web.BaseRequest) -> bool:
+    """Whether a request says that its body is compressed, in whatever way."""
+    if "Content-Encoding" not in request.headers:
+        return False
+    given = ",".join(request.headers.getall("Content-Encoding"))
+    return any(each.strip().lower() not in {"", "identity"} for each in given.split(","))
 
-    def _heard(self, handler: web.RequestHandler) -> None:
-        timer = self._silent.pop(handler, None)
-        if timer is not None:
-            timer.cancel()
+
+def packed() -> web.Response:
+    """415; no more of that request is read than is under way."""
+    refused = web.Response(
+        status=415, headers={"Accept-Encoding": "identity"}, text="Send the body as it is, without Content-Encoding.\n"
+    )
+    refused.force_close()
+    return refused

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.context import Context
 from bot.errors import ConfigurationError
 from bot.events import BaseEvent, ButtonPressed, MessageReceived
+from bot.folding import fold
 
 E = TypeVar("E", bound=BaseEvent)
 
@@ -57,6 +58,7 @@ class Router:
 
     def __init__(self) -> None:
         self._commands: dict[str, Handler[Any]] = {}
+        self._sounding: dict[str, str] = {}
         self._buttons: dict[str, Handler[Any]] = {}
         self._handlers: dict[type[BaseEvent], list[Handler[Any]]] = {}
         self._bulk: dict[type[BaseEvent], list[BulkHandler[Any]]] = {}
@@ -78,6 +80,7 @@ class Router:
                 if any(letter.isspace() for letter in name) or not _plain(name):
                     raise ConfigurationError(f"The command {name!r} needs a name without spaces, such as 'ping'.")
                 _claim(self._commands, _plain(name), handler, f"command /{name}")
+                self._sounding.setdefault(_sound(name), _plain(name))
             if help:
                 self._help.append(HelpEntry(names, help, frozenset(roles)))
             return handler
@@ -120,6 +123,7 @@ class Router:
         """Take over everything that `router` has by now."""
         for name, command in router._commands.items():
             _claim(self._commands, name, command, f"command /{name}")
+            self._sounding.setdefault(_sound(name), name)
         for prefix, button in router._buttons.items():
             _claim(self._buttons, prefix, button, f"button {prefix}:")
         for event_type, handlers in router._handlers.items():
@@ -171,6 +175,8 @@ class Router:
         name, arguments = invocation(event)
         if name is None or not isinstance(event, MessageReceived) or name in self._commands:
             return name, arguments
+        if (meant := self._sounding.get(_sound(name))) is not None:
+            return meant, arguments
         found = _COMMAND.match(event.text)
         assert found is not None, "it has a name"
         word = found[1]
@@ -219,6 +225,11 @@ def invocation(event: BaseEvent) -> tuple[str | None, str]:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", _UNSEEN.sub("", name)).casefold().lstrip("/")
+
+
+def _sound(name: str) -> str:
+    """As `_plain`, and katakana as hiragana, dashes of every kind as one: /イッセイ is /いっせい."""
+    return "".join(chr(ord(sign) - 0x60) if "ァ" <= sign <= "ヶ" else sign for sign in fold(_plain(name)))
 
 
 def _latin(letter: str) -> bool:

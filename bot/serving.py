@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bot.bilingual import both, reason
 from bot.errors import ConfigurationError
+from bot.newcomers import HEADER_SECONDS, MOST_WAITING, Threshold
 
 _BACKLOG = 128
 _TURNS_TO_A_CONNECTION = 3
@@ -25,8 +26,18 @@ async def serving(server: web.Server, host: str, port: int) -> AsyncIterator[int
 
 
 @asynccontextmanager
-async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: int = _BACKLOG) -> AsyncIterator[int]:
+async def listening(
+    runner: web.BaseRunner,
+    host: str,
+    port: int,
+    *,
+    backlog: int = _BACKLOG,
+    header_seconds: float = HEADER_SECONDS,
+    most_waiting: int = MOST_WAITING,
+) -> AsyncIterator[int]:
     """As `serving`, for an application or a server with settings of its own: the runner is set up and cleaned up here.
+
+    Connections that do not finish their first headers are bounded in time and number, as `bot.newcomers` has it.
 
     `web.TCPSite` would close what it listens on at once. A connection that was accepted in that very moment is then
     neither known to aiohttp nor closed by asyncio: it stays open, unanswered, for as long as the process lives.
@@ -34,16 +45,24 @@ async def listening(runner: web.BaseRunner, host: str, port: int, *, backlog: in
     Raises ConfigurationError where the address cannot be had.
     """
 
+    threshold: Threshold | None = None
+
     async def at_a_port(answers: web.Server) -> asyncio.Server:
+        nonlocal threshold
+        threshold = Threshold(answers, header_seconds=header_seconds, most_waiting=most_waiting)
         try:
-            return await asyncio.get_running_loop().create_server(answers, host, port, backlog=backlog)
+            return await asyncio.get_running_loop().create_server(threshold, host, port, backlog=backlog)
         except OSError as error:
             raise ConfigurationError(
                 both("bot", "serving.taken", host=host, port=port, reason=reason(error))
             ) from error
 
-    async with _accepting(runner, at_a_port) as listener:
-        yield listener.sockets[0].getsockname()[1]
+    try:
+        async with _accepting(runner, at_a_port) as listener:
+            yield listener.sockets[0].getsockname()[1]
+    finally:
+        if threshold is not None:
+            threshold.close()
 
 
 @asynccontextmanager

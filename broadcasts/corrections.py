@@ -193,14 +193,16 @@ class Corrections:
 
     def _message(self, notice: Row[Any], text: str, number: int, attachments: tuple[Attachment, ...]) -> Message:
         original = notice.corrected_text or notice.text
-        question = question_of(notice)
-        return self._wording.correction(notice.id, notice.kind, text, number, original, question, attachments)
+        at, asks = goes_out_at(self._quiet, notice.kind, self._clock.now()), question_of(notice)
+        return self._wording.correction(notice.id, notice.kind, text, number, original, asks, attachments, at=at)
 
     def _longest(self, notice: Row[Any], text: str, attachments: tuple[Attachment, ...]) -> int:
         """Characters of the longest message that comes of it: reminders name the notice's files as well."""
         forms = [self._message(notice, text, notice.corrections + 1, attachments)]
         if carried := attachments or files.current(notice):
-            forms.append(self._wording.reminder(notice.id, notice.kind, text, 99, question_of(notice), carried))
+            asks = question_of(notice)
+            again = self._wording.reminder(notice.id, notice.kind, text, 99, asks, carried, at=notice.sent_at)
+            forms.append(again)
         return max(self._wording.length(form, platforms=len(self._adapters)) for form in forms)
 
     async def _describe(self, db: AsyncConnection, notice: Row[Any], found: Row[Any], number: int | None) -> Correction:

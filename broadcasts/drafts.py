@@ -125,6 +125,7 @@ class Drafts:
             held_until=goes_out if goes_out > ready else None,
             planned=planned,
             down=self._outbox.down,
+            at=goes_out,
         )
 
     async def people(self, db: AsyncConnection, broadcast_id: int, member: Member) -> list[str]:
@@ -132,7 +133,14 @@ class Drafts:
         notice = await notices.find(db, broadcast_id)
         await notices.require_sender(db, member, "recipients", notice)
         found = await people.recipients(db, notice, tuple(self._adapters))
-        message = self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice), files.files_of(notice))
+        message = self._wording.notice(
+            notice.id,
+            notice.kind,
+            notice.text,
+            question_of(notice),
+            files.files_of(notice),
+            at=notice.sent_at or self._clock.now(),
+        )
         shapes = {
             name: people.Shape.on(adapter, message, self._wording.for_platform(message, notice.id, adapter))
             for name, adapter in self._adapters.items()

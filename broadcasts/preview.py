@@ -112,10 +112,14 @@ async def preview(
     held_until: datetime | None = None,
     planned: Planned | None = None,
     down: Collection[str] = (),
+    at: datetime | None = None,
 ) -> Preview:
-    """Look at a draft through the very statement that would send it; `down` are the platforms that do not work."""
+    """Look at a draft through the very statement that would send it; `down` are the platforms that do not work.
+
+    `at` is when it would go out, for the line that signs it.
+    """
     attachments = files_of(draft)
-    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft))
+    message = wording.notice(draft.id, draft.kind, draft.text, question_of(draft), at=at)
     audience = AUDIENCE.validate_json(draft.audience)
     included, excluded = await audience_words.in_words(db, audience)
     rows = await db.execute(_counts(audience, draft.audience_key, tuple(adapters)))

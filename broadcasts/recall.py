@@ -149,7 +149,7 @@ class Recalls:
 
     async def _withdraw(self, db: AsyncConnection, notice: Row[Any], now: datetime) -> None:
         """Say it where nothing can be deleted: a word to everybody who has it or may have it."""
-        message = self._wording.recall(notice.id, notice.kind, notice.text)
+        message = self._wording.recall(notice.id, notice.kind, notice.text, at=now)
         plain = await fanout.add_message(db, notice.id, "correction", message, now)
         may_have_it = or_(
             deliveries.c.state == "sent",

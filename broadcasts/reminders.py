@@ -102,7 +102,8 @@ async def queue_due(
         sent = 0
         for name in sorted(adapters):
             text = notice.corrected_text or notice.text
-            message = wording.reminder(notice.id, notice.kind, text, number, question_of(notice), current(notice))
+            asks, carried = question_of(notice), current(notice)
+            message = wording.reminder(notice.id, notice.kind, text, number, asks, carried, at=notice.sent_at)
             message = wording.for_platform(message, notice.id, adapters[name])
             targets = _unread(notice.id, notice.token, number, name, tuple(adapters), down)
             if await db.scalar(select(targets.limit(1).exists())) is not True:

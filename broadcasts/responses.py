@@ -341,7 +341,8 @@ class Responses:
         return again.model_copy(update={"text": f"{self._texts(f'answer.{key}')}\n\n{again.text}"})
 
     async def _ask_again(self, db: AsyncConnection, notice: Row[Any], question: Question, member: Member) -> Message:
-        message = self._wording.notice(notice.id, notice.kind, notice.corrected_text or notice.text, question)
+        text = notice.corrected_text or notice.text
+        message = self._wording.notice(notice.id, notice.kind, text, question, at=notice.sent_at)
         given = (await db.execute(rows.GIVEN, {"broadcast_id": notice.id, "member_id": member.id})).first()
         text = message.text
         if given is not None:

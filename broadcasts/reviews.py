@@ -127,7 +127,7 @@ class Reviews:
 
     def _shown(self, notice: Row[Any]) -> str:
         """The notice as people have it, with its question."""
-        return self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice)).text
+        return self._wording.notice(notice.id, notice.kind, notice.text, question_of(notice), at=notice.sent_at).text
 
     async def _audience(self, db: AsyncConnection, notice: Row[Any]) -> str:
         return audience(self._texts, *await audience_words.in_words(db, AUDIENCE.validate_json(notice.audience)))

@@ -227,7 +227,7 @@ class Sending:
         if recipients == 0:
             raise Refused("refused.nobody_left", id=broadcast_id)
         message = self._wording.notice(
-            broadcast_id, notice.kind, notice.text, question_of(notice), files.files_of(notice)
+            broadcast_id, notice.kind, notice.text, question_of(notice), files.files_of(notice), at=goes_out
         )
         for name in await fanout.used_adapters(db, broadcast_id):
             adapter = self._adapters[name]

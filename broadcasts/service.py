@@ -76,7 +76,7 @@ class Broadcasts:
         settings = settings or BroadcastSettings()
         self._database = database
         self._clock = clock
-        self._wording = wording = Wording(texts)
+        self._wording = wording = Wording(texts, settings.signature)
         self._adapters = adapters
         self.texts = texts
         diary = Diary(clock)

@@ -9,6 +9,7 @@ from broadcasts.approval import ApprovalPolicy
 from broadcasts.kinds import Kind
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
+from broadcasts.signature import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,8 @@ class BroadcastSettings:
     """When notices wait for the morning, emergencies aside; None: never."""
     approval: ApprovalPolicy = field(default_factory=ApprovalPolicy)
     """Which kinds wait for a second person."""
+    signature: Signature | None = None
+    """The line with number, time and sender under every notice; None: there is none."""
 
     def reminders_of(self, kind: Kind) -> ReminderPolicy:
         """The rhythm for one kind."""

@@ -6,12 +6,14 @@ The kind stands first in all of them, so that nobody takes a drill for the real 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.adapter import Adapter, Capabilities
 from bot.messages import Attachment, Button, Message
 from bot.texts import Texts
 from broadcasts.kinds import PRIORITIES, Kind
 from broadcasts.questions import Question
+from broadcasts.signature import LONGEST_MOMENT, Signature
 
 __all__ = ["PRIORITIES", "Kind", "Wording", "beginning"]
 
@@ -31,8 +33,9 @@ TOPICS = ("broadcast:", "reminder:", "correction:")
 class Wording:
     """The shapes of a notice in one language."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, signature: Signature | None = None) -> None:
         self._texts = texts
+        self._signature = signature
 
     def notice(
         self,
@@ -41,9 +44,14 @@ class Wording:
         text: str,
         question: Question | None = None,
         attachments: tuple[Attachment, ...] = (),
+        *,
+        at: datetime | None = None,
     ) -> Message:
-        """The notice itself, with its question and the buttons that answer it, and its files."""
-        said = self._texts(f"notice.{kind}", text=text)
+        """The notice itself, with its question and the buttons that answer it, and its files.
+
+        `at` is when it goes out: with it, here and below, it is signed where the city wants that.
+        """
+        said = self._signed(self._texts(f"notice.{kind}", text=text), broadcast_id, at)
         return self._asking(broadcast_id, question, said, f"broadcast:{broadcast_id}", attachments)
 
     def reminder(
@@ -54,9 +62,11 @@ class Wording:
         number: int,
         question: Question | None = None,
         attachments: tuple[Attachment, ...] = (),
+        *,
+        at: datetime | None = None,
     ) -> Message:
         """The `number`th reminder; it repeats the notice, so whoever reads it has read the notice."""
-        said = self._texts(f"reminder.{kind}", text=text, number=number)
+        said = self._signed(self._texts(f"reminder.{kind}", text=text, number=number), broadcast_id, at)
         return self._asking(broadcast_id, question, said, f"reminder:{broadcast_id}:{number}", attachments)
 
     def correction(
@@ -68,19 +78,27 @@ class Wording:
         original: str,
         question: Question | None = None,
         attachments: tuple[Attachment, ...] = (),
+        *,
+        at: datetime | None = None,
     ) -> Message:
         """The `number`th correction; it names the original by its beginning, for where a platform cannot quote it."""
         said = self._texts(f"correction.{kind}", text=text, original=beginning(original))
+        said = self._signed(said, broadcast_id, at)
         return self._asking(broadcast_id, question, said, f"correction:{broadcast_id}:{number}", attachments)
 
-    def recall(self, broadcast_id: int, kind: Kind, original: str) -> Message:
+    def recall(self, broadcast_id: int, kind: Kind, original: str, *, at: datetime | None = None) -> Message:
         """What takes the place of a deletion where a platform has none."""
-        text = self._texts(f"recall.{kind}", original=beginning(original))
+        text = self._signed(self._texts(f"recall.{kind}", original=beginning(original)), broadcast_id, at)
         return Message(text=text, reference=f"recall:{broadcast_id}")
 
     def marked(self, kind: Kind, text: str) -> str:
         """A word about a notice to one person: a drill says in each of them that it is one."""
         return self._texts("notice.drill_mark", text=text) if kind == "drill" else text
+
+    def _signed(self, text: str, broadcast_id: int, at: datetime | None) -> str:
+        if self._signature is None or at is None:
+            return text
+        return self._signature.under(self._texts, text, broadcast_id, at)
 
     def _asking(
         self,
@@ -187,9 +205,9 @@ class Wording:
         attachments: tuple[Attachment, ...] = (),
     ) -> int:
         """Characters of the longest message that the notice will ever be."""
-        forms = [self.notice(0, kind, text, question, attachments)]
+        forms = [self.notice(0, kind, text, question, attachments, at=LONGEST_MOMENT)]
         if rounds:
-            forms.append(self.reminder(0, kind, text, rounds, question, attachments))
+            forms.append(self.reminder(0, kind, text, rounds, question, attachments, at=LONGEST_MOMENT))
         return max(self.length(form, platforms=platforms) for form in forms)
 
     def room_title(self, department: str | None, number: int) -> str:

@@ -18,6 +18,7 @@ from config.commands import (
     jma,
     matrix,
     new_adapter,
+    problems,
     queues,
     roster,
     serve,
@@ -42,6 +43,7 @@ app.command("check", help="設定に足りないものを教えます / say what
 app.command("new-adapter", help="アダプターのひな形を作ります / begin an adapter of your own")(new_adapter.new_adapter)
 app.add_typer(broadcast.app, name="broadcast")
 app.add_typer(roster.app, name="roster")
+app.add_typer(problems.app, name="problems")
 app.add_typer(audit.app, name="audit")
 app.add_typer(jma.app, name="jma")
 app.add_typer(matrix.app, name="matrix")

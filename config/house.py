@@ -34,9 +34,11 @@ from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
 from broadcasts.escalation import Escalation
 from broadcasts.jma import FolderWatch, Jma
+from broadcasts.problems import Problems
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.signature import Signature
 from broadcasts.sweeping import Sweeping
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
@@ -140,11 +142,12 @@ async def open_house(
         for adapter in chosen:
             if isinstance(adapter, ReportsTroubles):
                 adapter.report_to(partial(_pass_on, alarms, adapter.name))
-        broadcasts = Broadcasts(
-            database, outbox, chats, clock, activity, texts, broadcast_settings(settings), mail=mail
-        )
+        notices = broadcast_settings(settings)
+        broadcasts = Broadcasts(database, outbox, chats, clock, activity, texts, notices, mail=mail)
         ladders = settings.escalation.ladders()
-        escalation = Escalation(database, outbox, chats, clock, activity, texts, ladders, mail=mail)
+        escalation = Escalation(
+            database, outbox, chats, clock, activity, texts, ladders, mail=mail, signature=notices.signature
+        )
         broadcasts.on_release(escalation.plan)
         jma_texts = Texts("broadcasts.jma", language=settings.language)
         desk = jma_handlers.Desk(database, outbox, tuple(chats), clock, texts)
@@ -173,11 +176,15 @@ async def open_house(
                 look_every=None if rehearsal else LOOK_EVERY,
             ),
         )
+        problems = Problems(outbox, tuple(chats), clock, texts)
         router = Router()
+        router.include(problem_handlers.build_conversation(texts, problems, broadcasts, router))
         router.include(broadcast_handlers.build_router(broadcasts, router))
         router.include(template_handlers.build_router(broadcasts, load_templates(settings.broadcasts.templates)))
         router.include(jma_handlers.build_router(broadcasts, jma))
-        router.include(problem_handlers.build_router(texts))
+        router.include(
+            problem_handlers.build_router(texts, problems, broadcasts.dialogues, text_length=broadcasts.text_length)
+        )
         router.include(introductions.build_router(texts))
         router.include(
             survey_handlers.build_router(surveys, load_definitions(settings.surveys.definitions), broadcasts.dialogues)
@@ -262,6 +269,7 @@ def broadcast_settings(settings: Settings) -> BroadcastSettings:
         if table.quiet_from is None or table.quiet_until is None
         else QuietHours(table.quiet_from, table.quiet_until),
         approval=ApprovalPolicy(table.approval_headquarters, table.approval_others, table.approval_expires),
+        signature=Signature(" ".join(table.headquarters.split())) if table.signature else None,
     )
 
 

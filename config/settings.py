@@ -109,6 +109,8 @@ class BroadcastsTable(RemindersTable):
     approval_others: frozenset[Kind] = frozenset({"emergency"})  # the same, of senders outside of the headquarters
     approval_expires: Duration = Field(default=timedelta(hours=24), gt=timedelta(0))
     templates: Path = Path(__file__).parent / "templates"  # of usual notices, a TOML file each
+    signature: bool = True  # the last line of a notice: who sends it, its number and when
+    headquarters: str = Field(default="", max_length=40)  # the name that signs
 
     @model_validator(mode="after")
     def both_ends_of_the_night(self) -> Self:

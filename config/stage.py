@@ -37,6 +37,8 @@ SERVICE_FILE = "service.sqlite3"
 
 HOST = "127.0.0.1"
 BOT_NAME = "回覧板"
+BOT_FILE = "bot.json"
+"""The bot's account with the service: its id, token and secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,45 @@ async def open_stage(
     storage: Storage | None = None,
 ) -> AsyncIterator[Stage]:
     """The running stage; port 0 leaves the choice to the system, `storage` keeps the bot's part elsewhere."""
+    async with open_service(
+        folder, people, clock=clock, activity=activity, durability=durability, port=service_port
+    ) as standing:
+        kept = storage or Storage(folder=folder, durability=durability)
+        chosen = settings_on(folder, standing.service.url, settings, storage=kept, port=bot_port)
+        async with open_house(chosen, clock=clock, activity=activity) as house:
+            await admit_to_house(house, people)
+            await house.link_people()
+            async with serving(house.bot.web_server(), HOST, bot_port) as port:
+                bot_url = f"http://{HOST}:{port}"
+                await standing.call_back(f"{bot_url}/webhooks/logochat")
+                yield Stage(standing.service, house, standing.admin_token, standing.bot_id, bot_url)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A chat service with everybody's accounts and the bot's."""
+
+    service: ChatService
+    admin_token: str
+    bot_id: str
+    admin: aiohttp.ClientSession
+
+    async def call_back(self, url: str) -> None:
+        """From now on the bot is told there what happens."""
+        await self.admin.put(f"/v1/admin/bots/{self.bot_id}", json={"callback_url": url})
+
+
+@asynccontextmanager
+async def open_service(
+    folder: Path,
+    people: Sequence[Person],
+    *,
+    clock: Clock,
+    activity: Activity,
+    durability: Durability,
+    port: int = 0,
+) -> AsyncIterator[Standing]:
+    """The chat service alone; what the bot has to know of it stands in `folder` afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
@@ -76,36 +117,37 @@ async def open_stage(
         # Where time is virtual, a bot that is slow is not a bot that is down.
         callback_time_limit=60 if durability == "process" else 10,
     )
-    await service.start(HOST, service_port)
+    await service.start(HOST, port)
     try:
         async with aiohttp.ClientSession(
             service.url, headers={"Authorization": f"Bearer {admin_token}"}, raise_for_status=True
         ) as admin:
             await _admit(admin, people)
-            account = await _bot_account(admin, folder / "bot.json")
-            chosen = (settings or Settings()).model_copy(
-                update={
-                    "server": Server(host=HOST, port=bot_port),
-                    "storage": storage or Storage(folder=folder, durability=durability),
-                    "logochat": LogoChatTable(
-                        base_url=service.url, token=SecretStr(account["token"]), secret=SecretStr(account["secret"])
-                    ),
-                }
-            )
-            async with open_house(chosen, clock=clock, activity=activity) as house:
-                async with house.database.transaction() as db:
-                    # Who is known stays as they are: a roster may have been imported since.
-                    known = set(await db.scalars(select(members.c.code)))
-                    await directory.save(db, [each for each in entries(people) if each.code not in known])
-                await house.link_people()
-                async with serving(house.bot.web_server(), HOST, bot_port) as port:
-                    bot_url = f"http://{HOST}:{port}"
-                    await admin.put(
-                        f"/v1/admin/bots/{account['bot_id']}", json={"callback_url": f"{bot_url}/webhooks/logochat"}
-                    )
-                    yield Stage(service, house, admin_token, account["bot_id"], bot_url)
+            account = await _bot_account(admin, folder / BOT_FILE)
+            yield Standing(service, admin_token, account["bot_id"], admin)
     finally:
         await service.stop()
+
+
+def settings_on(folder: Path, service_url: str, settings: Settings | None, *, storage: Storage, port: int) -> Settings:
+    """The settings of a bot that speaks to the service that `open_service` opened in `folder`."""
+    account: dict[str, str] = orjson.loads((folder / BOT_FILE).read_bytes())
+    return (settings or Settings()).model_copy(
+        update={
+            "server": Server(host=HOST, port=port),
+            "storage": storage,
+            "logochat": LogoChatTable(
+                base_url=service_url, token=SecretStr(account["token"]), secret=SecretStr(account["secret"])
+            ),
+        }
+    )
+
+
+async def admit_to_house(house: House, people: Sequence[Person]) -> None:
+    """Make the staff known to the bot. Who is known stays as they are: a roster may have been imported since."""
+    async with house.database.transaction() as db:
+        known = set(await db.scalars(select(members.c.code)))
+        await directory.save(db, [each for each in entries(people) if each.code not in known])
 
 
 async def _admit(admin: aiohttp.ClientSession, people: Sequence[Person]) -> None:

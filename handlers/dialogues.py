@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from weakref import WeakKeyDictionary
+
 from bot.context import Context
 from bot.events import MessageReceived
 from broadcasts.dialogues import Dialogue, Dialogues
+
+_asked: WeakKeyDictionary[Context[Any], Dialogue | None] = WeakKeyDictionary()
+"""Several handlers ask of one message what dialogue is open: they look once."""
 
 
 async def answered(ctx: Context[MessageReceived], dialogues: Dialogues, topic: str) -> Dialogue | None:
@@ -14,5 +20,7 @@ async def answered(ctx: Context[MessageReceived], dialogues: Dialogues, topic: s
     member = await ctx.member()
     if member is None:
         return None
-    found = await dialogues.find(member.id)
+    if ctx not in _asked:
+        _asked[ctx] = await dialogues.find(member.id)
+    found = _asked[ctx]
     return found if found is not None and found.topic == topic else None

@@ -9,6 +9,7 @@ from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
 from broadcasts.service import Broadcasts
+from handlers.problems import looks_like_a_report
 from handlers.unslashed import SHOWN_LENGTH, unslashed
 from surveys.answering import normal
 from surveys.service import Surveys
@@ -44,6 +45,8 @@ def build_router(broadcasts: Broadcasts, surveys: Surveys, commands: Router) -> 
             await ctx.send(ctx.address, answer, topic=answer.reference)
         elif asked:
             await ctx.reply("\n".join([texts("plain.nobody"), surveys.texts("survey.waits")]))
+        elif looks_like_a_report(words):
+            await ctx.reply(texts("plain.command", line=f"不具合 {words}"[:SHOWN_LENGTH]))
         else:
             await ctx.reply(texts("plain.nobody"))
         return None

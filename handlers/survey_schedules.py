@@ -23,14 +23,14 @@ _CLOSING = re.compile(r"(?:^|\s)(?:締切|〆切|until)\s*(\S+)", re.IGNORECASE)
 _UNTIL = re.compile(r"(?:^|\s)(?:(\S+)まで|through:(\S+))(?=\s|$)", re.IGNORECASE)
 
 
-def read_plan(definition: Definition, words: str, now: datetime) -> Plan:
+def read_plan(definition: Definition, typed: str | Sequence[str], now: datetime) -> Plan:
     """The plan in "毎月20日 09:00 翌開庁日 @福祉部 締切 5日 2023-12-31まで"; raises `Refused`.
 
-    What is not said is as the definition has it.
+    What is not said is as the definition has it. Given as words, a name may have blanks in it (`@青木 一郎`).
     """
-    words = normal(words)
-    names = [word[1:] for word in words.split() if word.startswith("@")]
-    words = " ".join(word for word in words.split() if not word.startswith("@"))
+    each = [normal(word) for word in (typed.split() if isinstance(typed, str) else typed)]
+    names = [word[1:] for word in each if word.startswith("@")]
+    words = " ".join(word for word in each if not word.startswith("@"))
     changes: dict[str, object] = {}
     closes_at: datetime | None = None
     if (written := _CLOSING.search(words)) is not None:

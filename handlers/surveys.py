@@ -15,7 +15,7 @@ from bot.router import NEXT, Router
 from bot.texts import Texts
 from broadcasts.audience import select_members
 from broadcasts.dialogues import Dialogues
-from broadcasts.naming import named
+from broadcasts.naming import named, words_in
 from handlers.dialogues import answered
 from handlers.survey_opening import TOPIC, Opening, drafted, short
 from handlers.survey_schedules import CANCEL, line, listing_text, read_plan
@@ -70,8 +70,8 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialog
                 await _say(ctx, await surveys.conversation.start(await ctx.db(), person.id))
             case "開始" | "open" | "start", str(wish) if wish:
                 person = await manager(ctx)
-                name, *words = wish.split()
-                await opening.show(ctx, person, known(name), words)
+                name, rest = (*wish.split(maxsplit=1), "")[:2]
+                await opening.show(ctx, person, known(name), await words_in(await ctx.db(), rest))
             case "開始" | "open" | "start", _:
                 await manager(ctx)
                 await ctx.reply(texts("survey.opening.which", names=listed(definitions)))
@@ -104,10 +104,11 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialog
         reader = await member(ctx)
         word, rest = (*wish.split(maxsplit=1), "")[:2]
         number = numbered(word)
-        names = [name.strip() for name in re.split("[@、,]", rest) if name.strip()]
+        parts = [part for part in re.split("[、,]", rest) if part.strip()]
+        db = await ctx.db()
+        names = [name.lstrip("@") for part in parts for name in await words_in(db, part) if name.strip("@")]
         if number is None:
             raise Refused("survey.manage.owner_only", id=word)
-        db = await ctx.db()
         of: list[int] | None = None
         if names:
             wanted = await named(db, names)
@@ -124,7 +125,7 @@ def build_router(surveys: Surveys, definitions: Mapping[str, Definition], dialog
                 ended = await surveys.schedules.cancel(db, number, actor=person.code)
                 await ctx.reply(texts("survey.schedule.cancelled", id=ended.id, title=ended.plan.definition.title))
             case [name, *words]:
-                plan = read_plan(known(name), " ".join(words), ctx.clock.now())
+                plan = read_plan(known(name), await words_in(db, " ".join(words)), ctx.clock.now())
                 reserved = await surveys.schedules.reserve(db, plan, owner=person, actor=person.code)
                 ctx.after_commit(surveys.ring)
                 await ctx.reply("\n".join([texts("survey.schedule.reserved"), line(texts, reserved)]))

@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 
 from bot.dates import UnreadableDate, read_date
 from bot.errors import Refused
+from bot.folding import fold
 from surveys.definition import (
     OTHER,
     Answer,
@@ -104,7 +105,7 @@ def _one(step: Step, question: Choice | Matrix, text: str, order: Sequence[int])
         if 1 <= position <= len(order):
             code = order[position - 1]
             option = question.options[code - 1]
-            if not rest or option.other or normal(option.label).casefold() == rest.casefold():
+            if not rest or option.other or fold(option.label) == fold(rest):
                 return chosen(step, [code], rest if option.other else "")
     if (other := _other(question.options, typed)) is not None:
         return chosen(step, [other[0]], other[1])
@@ -150,7 +151,7 @@ def _check_several(question: Multiple, picked: Sequence[int]) -> None:
 
 def _labelled(options: Sequence[Option], typed: str) -> int | None:
     for code, option in enumerate(options, start=1):
-        if normal(option.label).casefold() == typed.casefold():
+        if fold(option.label) == fold(typed):
             return code
     return None
 
@@ -166,7 +167,7 @@ def _other(options: Sequence[Option], typed: str) -> tuple[int, str] | None:
 
 def _scale(question: Scale, typed: str) -> int:
     for value in range(question.low, question.high + 1):
-        if typed.removesuffix("番") in {str(value), normal(scale_label(question, value))}:
+        if fold(typed.removesuffix("番")) in {str(value), fold(scale_label(question, value))}:
             return value
     raise Refused("survey.answer.scale", low=question.low, high=question.high)
 

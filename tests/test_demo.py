@@ -18,10 +18,8 @@ import aiohttp
 import orjson
 import pytest
 import pytest_asyncio
-from rich.console import Console
 
 from benchmarks.demo import Demo
-from benchmarks.fault import prove
 from benchmarks.staff import Client, Staff
 from benchmarks.verdict import judge, unfinished
 from bot import Context, Router
@@ -225,17 +223,6 @@ async def test_the_count_of_the_fault_test_sees_what_is_there_twice_missing_or_n
     assert found((await judge(staff, demo)).violations) == [
         f"Notice {notice.number}: {unlucky} has it 2 times instead of 1."
     ]
-
-
-async def test_five_kills_in_the_middle_of_notices_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    run, verdict = await prove(tmp_path, kills=5, staff=24, seed=SEED, console=Console(quiet=True))
-    assert verdict.violations == []
-    assert run is not None
-    assert run.killed.total() == 5
-    assert run.killed["while a notice was under way"] >= 1
-    assert len(run.staff.notices) >= 2
-    assert verdict.copies == sum(len(notice.recipients) for notice in run.staff.notices)
-    assert 0 < verdict.answers < verdict.reads <= verdict.copies
 
 
 def changed(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:

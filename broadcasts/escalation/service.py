@@ -27,6 +27,7 @@ from broadcasts.escalation.wording import EscalationWording
 from broadcasts.files import current
 from broadcasts.kinds import Kind, may_leave_chat
 from broadcasts.questions import Question, question_of
+from broadcasts.signature import Signature
 from broadcasts.tables import broadcasts
 from broadcasts.telling import tell
 
@@ -51,12 +52,13 @@ class Escalation:
         ladders: Mapping[Kind, Ladder],
         *,
         mail: Adapter | None = None,
+        signature: Signature | None = None,
     ) -> None:
         self._database = database
         self._outbox = outbox
         self._adapters = dict(adapters)
         self._clock = clock
-        self._wording = EscalationWording(texts)
+        self._wording = EscalationWording(texts, signature)
         self._ladders = {kind: checked(kind, ladder) for kind, ladder in ladders.items()}
         self._mail = mail
         self._loop = Loop("escalation", self._climb_due, clock, activity, after_failure=AFTER_FAILURE)
@@ -135,7 +137,7 @@ class Escalation:
             case "chat":
                 return await self._by_chat(db, found, now)
             case "mail" if self._mail is not None:
-                message = self._wording.again("mail", *_parts(found))
+                message = self._wording.again("mail", *_parts(found), at=found.sent_at)
                 shown = self._wording.for_platform(message, found.id, self._mail)
                 targets = silent.by_mail(found.id, found.token, found.number)
                 return await self._insert(db, found, targets, self._mail.name, shown, now)
@@ -148,7 +150,7 @@ class Escalation:
             rung.broadcast_id == found.id, rung.number <= found.number, rung.way == "chat"
         )
         ordinal = int(await db.scalar(earlier) or 0)
-        message = self._wording.again("chat", *_parts(found))
+        message = self._wording.again("chat", *_parts(found), at=found.sent_at)
         names = sorted(self._adapters)
         reached = 0
         for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from itertools import groupby
 from typing import Literal
 
@@ -13,6 +14,7 @@ from broadcasts.escalation.ladder import Way
 from broadcasts.escalation.silent import Silent
 from broadcasts.kinds import Kind
 from broadcasts.questions import Question
+from broadcasts.signature import Signature
 from broadcasts.wording import Wording, beginning
 
 CATALOGUE = "broadcasts.escalation"
@@ -23,9 +25,9 @@ LISTED = 100
 class EscalationWording:
     """The messages of the ladder in one language."""
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, signature: Signature | None = None) -> None:
         self._texts = Texts(CATALOGUE, language=texts.language)
-        self._notices = Wording(texts)
+        self._notices = Wording(texts, signature)
 
     def again(
         self,
@@ -36,9 +38,11 @@ class EscalationWording:
         text: str,
         question: Question | None,
         attachments: tuple[Attachment, ...] = (),
+        *,
+        at: datetime | None = None,
     ) -> Message:
         """The notice once more, with question, buttons and files; an e-mail has no buttons and says where to answer."""
-        notice = self._notices.notice(broadcast_id, kind, text, question, attachments)
+        notice = self._notices.notice(broadcast_id, kind, text, question, attachments, at=at)
         said = f"{notice.text}\n\n{self._texts(f'note.{way}')}"
         buttons = notice.buttons if way == "chat" else ()
         return notice.model_copy(

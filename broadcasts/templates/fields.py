@@ -19,6 +19,7 @@ from pydantic import Field as Attribute
 from bot.bilingual import both
 from bot.clock import TOKYO, to_tokyo
 from bot.errors import Refused
+from bot.folding import fold
 
 Kind = Literal["text", "choice", "number", "time", "date", "moment", "level", "stage"]
 
@@ -144,8 +145,8 @@ class Field(BaseModel):
 
     def _chosen(self, plain: str) -> str | None:
         if self.kind == "choice":
-            by_name = {unicodedata.normalize("NFKC", option).casefold(): option for option in self.options}
-            if (named := by_name.get(plain.casefold())) is not None:
+            by_name = {fold(option): option for option in self.options}
+            if (named := by_name.get(fold(plain))) is not None:
                 return named
             # A number, for platforms that number their buttons.
             number = int(plain) if re.fullmatch(r"\d{1,2}", plain) else 0

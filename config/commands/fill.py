@@ -59,7 +59,7 @@ def fill(
         filled = _read(template, given, author, SystemClock())
         text, question = template.fill(filled), template.question(filled)
     kind = "drill" if drill else template.kind
-    wish = Wish(text, by, kind, included, excluded, tuple(attach or ()), moment(texts, when), again, question)
+    wish = Wish(text, by, kind, included, excluded, tuple(attach or ()), moment(texts, when), again, question=question)
     run(carry_out(place, texts, wish, yes=yes))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -34,6 +34,8 @@ from config.commands.place import Folder, SettingsFile, Yes, catalogue, chosen, 
 from config.house import adapters_from, broadcast_settings
 from config.loops import run
 from config.settings import Settings
+from handlers import wishes
+from handlers.doubts import doubt
 
 console = Console(highlight=False, soft_wrap=True, markup=False, width=screen.width())
 
@@ -56,13 +58,21 @@ class Wish:
     when: Rule | None = None
     again: bool = False
     """It is meant, even if the same was just sent to the same people."""
+    kind_given: bool = True
+    typed: bool = False
+    """Somebody wrote the text just now: what looks like a kind or an audience in it is asked about."""
     question: Question | None = None
 
 
 def send(
     text: Annotated[str, typer.Argument(help="本文 / the text")],
     by: Annotated[str, typer.Option("--by", help="送る人の職員番号。その人の権限で送る / whose notice it is, by code")],
-    kind: Annotated[str, typer.Option("--kind", help="notice, emergency, drill")] = "notice",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind", help="notice, emergency, drill（なければ notice / default: notice）", show_default=False
+        ),
+    ] = "",
     to: Annotated[
         list[str] | None, typer.Option("--to", help="宛先（何度でも）。なければ全職員 / to whom; default: all staff")
     ] = None,
@@ -84,7 +94,7 @@ def send(
     folder: Folder = None,
 ) -> None:
     """Preview, confirm, queue; a running bot sends it. Who needs an approval in the chat needs one here."""
-    if kind not in get_args(Kind):
+    if kind and kind not in get_args(Kind):
         kinds = ", ".join(get_args(Kind))
         raise ConfigurationError(f"--kind は {kinds} のどれかにしてください。 / --kind is one of {kinds}.")
     place = chosen(settings, folder)
@@ -92,12 +102,14 @@ def send(
     wish = Wish(
         text,
         by,
-        cast("Kind", kind),
+        cast("Kind", kind or "notice"),
         tuple(to or ()),
         tuple(without or ()),
         tuple(attach or ()),
         moment(texts, when),
         again,
+        kind_given=bool(kind),
+        typed=True,
     )
     run(carry_out(place, texts, wish, yes=yes))
 
@@ -121,6 +133,8 @@ async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) 
         with refusals(texts):
             broadcasts = service(settings, database, texts)
             author = await author_of(database, texts, wish.by)
+            if wish.typed:
+                wish = await _without_doubts(database, texts, wish, yes=yes)
             number, seen = await _draft(settings, database, broadcasts, author, wish)
             for page in show.preview(texts, seen, broadcasts.text_length, hint=""):
                 console.print(page)
@@ -145,6 +159,38 @@ async def carry_out(settings: Settings, texts: Texts, wish: Wish, *, yes: bool) 
         if doubled:
             raise KairanbanError(texts("send.repeated", id=number))
         console.print(said)
+
+
+async def _without_doubts(database: Database, texts: Texts, wish: Wish, *, yes: bool) -> Wish:
+    """Ask what 緊急 or 福祉部 at the beginning of the text means, where no option says it.
+
+    With `yes` nobody can be asked: raises `KairanbanError`.
+    """
+    meant = wishes.Wish(wish.kind, wish.included, wish.excluded, wish.text, wish.question, wish.kind_given)
+    said = {"kind": wish.kind_given, "audience": bool(wish.included or wish.excluded), "question": yes}
+    settled = frozenset(about for about, given in said.items() if given)
+    while True:
+        async with database.snapshot() as db:
+            found = await doubt(db, meant, settled)
+        if found is None:
+            return replace(
+                wish,
+                text=meant.text,
+                kind=meant.kind,
+                included=meant.included,
+                excluded=meant.excluded,
+                question=meant.question,
+            )
+        question = texts(f"doubt.{found.about}", word=found.word)
+        if yes:
+            raise KairanbanError(f"{question}\n{texts('send.doubt')}")
+        console.print(question)
+        for place, each in enumerate(found.readings, start=1):
+            console.print(f"  {place}  {texts(each.key, names=each.names)}")
+        number = 0
+        while not 1 <= number <= len(found.readings):
+            number = typer.prompt(texts("send.which"), type=int)
+        meant, settled = found.readings[number - 1].wish, settled | {found.about}
 
 
 async def _repeated(database: Database, broadcasts: Broadcasts, number: int) -> Repetition | None:

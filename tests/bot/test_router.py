@@ -193,3 +193,13 @@ def test_a_command_of_a_hundred_thousand_letters_is_looked_up_no_more_often_than
     assert not router.handles(message("/" + "x" * 100_000))
     assert counted.looked_up < 10
     assert router.invocation(message("/既読3")) == ("既読", "3")
+
+
+@pytest.mark.parametrize(
+    "typed", ["/イッセイ 本文", "／ｲｯｾｲ\u3000本文", "/いっせい 本文", "\u3000／いっせい\u3000本文"]
+)
+def test_a_command_is_found_in_every_script_and_width(typed: str) -> None:
+    router = Router()
+    router.command("一斉", also=("いっせい",))(second)
+    assert list(router.handlers(message(typed))) == [second]
+    assert router.invocation(message(typed))[1] == "本文"

@@ -20,6 +20,7 @@ from bot.texts import Texts
 from broadcasts.approval import ApprovalPolicy
 from broadcasts.quiet import QuietHours
 from broadcasts.service import Broadcasts, BroadcastSettings
+from broadcasts.signature import Signature
 from handlers.broadcasts import build_router
 
 
@@ -42,13 +43,16 @@ ALL_KINDS = ApprovalPolicy(headquarters=frozenset({"emergency"}), others=frozens
 
 @asynccontextmanager
 async def chat(
-    policy: ApprovalPolicy | None = None, quiet: QuietHours | None = None, services: list[Broadcasts] | None = None
+    policy: ApprovalPolicy | None = None,
+    quiet: QuietHours | None = None,
+    services: list[Broadcasts] | None = None,
+    signature: Signature | None = None,
 ) -> AsyncIterator[Harness]:
     """A bot that runs; whoever wants to stop it gives a list and finds it there."""
     services = [] if services is None else services
 
     def build(harness: Harness):  # type: ignore[no-untyped-def] # inferred
-        settings = BroadcastSettings(approval=policy or ApprovalPolicy(), quiet=quiet)
+        settings = BroadcastSettings(approval=policy or ApprovalPolicy(), quiet=quiet, signature=signature)
         platform = {harness.platform.name: harness.platform}
         texts = Texts("broadcasts")
         parts = (harness.database, harness.outbox, platform, harness.clock, harness.activity, texts, settings)

@@ -207,3 +207,13 @@ def test_the_same_text_to_the_same_people_needs_again_even_with_yes(city: Termin
     assert city("broadcast", "send", "避難してください。", "--by", "1", "--to", "土木課", "--yes").code == 0, (
         "another kind"
     )
+
+
+@pytest.mark.parametrize("text", ["緊急 避難してください。", "至急：避難", "税務課 窓口を閉めます。", "ｷﾝｷｭｳ 避難"])
+def test_what_looks_like_a_kind_or_an_audience_is_asked_about_before_a_draft_is_made(city: Terminal, text: str) -> None:
+    refused = city("broadcast", "send", text, "--by", "1", "--yes")
+    assert refused.code != 0
+    assert "--kind" in refused.err
+    assert states(city) == []
+    assert city("broadcast", "send", text, "--by", "1", "--yes", "--kind", "notice", "--to", "土木課").code == 0
+    assert states(city) == ["sent"]

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.adapters.logochat_wire import IDEMPOTENCY_HEADER
 from bot.clock import Clock
+from bot.http_server import WHOLE_BODY, is_packed, packed
 from trial.service import accounts, idempotency, problems
 from trial.service.callbacks import Courier
 from trial.service.change import Change
@@ -120,7 +121,11 @@ class Core:
 
     async def read(self, request: web.Request, model: type[BaseModel]) -> tuple[bytes, Any]:
         """The raw body and what it says; 413, 400 or 422 when it cannot be."""
-        raw = await request.read()
+        try:
+            async with asyncio.timeout(WHOLE_BODY.total_seconds()):
+                raw = await request.read()
+        except (TimeoutError, web.RequestPayloadError):
+            raise problems.BadRequest("The body did not come as its headers said, or not in time.") from None
         return raw, model.model_validate_json(raw)
 
     def endpoint(self, route: Route) -> Handler:
@@ -128,6 +133,8 @@ class Core:
         work = self._special(route) if route.special else self._plain(route)
 
         async def handle(request: web.Request) -> web.StreamResponse:
+            if is_packed(request):
+                return packed()
             try:
                 return await work(request)
             except problems.Problem as problem:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trial.service.problems import TooManyRequests
+
+_LOOK_AT = 10_000
+"""Buckets from which on it is worth while to look for full ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,16 @@ class Limits:
 
 
 class Buckets:
-    """One bucket for each caller; what nobody has used for long is full again and forgotten."""
+    """One bucket for each caller; only what is full again is forgotten, so that calls for others reset nobody's."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, datetime]] = {}
+        self._full: dict[str, datetime] = {}
+        """When each bucket is full again."""
+        self._look_at = _LOOK_AT
+
+    def __len__(self) -> int:
+        return len(self._buckets)
 
     def take(self, caller: str, rate: Rate, now: datetime) -> None:
         """Count one call; raises TooManyRequests when the bucket is empty."""
@@ -50,7 +59,8 @@ class Buckets:
                 after=(1 - tokens) / rate.per_second,
             )
         self._buckets[caller] = (tokens - 1, now)
-        if len(self._buckets) > 10_000:
-            oldest = sorted(self._buckets, key=lambda one: self._buckets[one][1])
-            for one in oldest[:5_000]:
-                del self._buckets[one]
+        self._full[caller] = now + timedelta(seconds=(rate.burst - tokens + 1) / rate.per_second)
+        if len(self._buckets) > self._look_at:
+            for one in [one for one, at in self._full.items() if at <= now]:
+                del self._buckets[one], self._full[one]
+            self._look_at = max(_LOOK_AT, 2 * len(self._buckets))

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+T = TypeVar("T")
+_AT_ONCE = 2
+"""Passwords under way at once: at the standard cost, 128 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,13 @@ class Passwords:
 
     def __init__(self, cost: PasswordCost) -> None:
         self._hasher = PasswordHasher(cost.time, cost.memory_kib, cost.parallelism)
+        # Of its own: guesses must not take the threads in which files are written, nor all processors.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="password")
         self._nobody = self._hasher.hash(secrets.token_hex())
 
     async def check(self, password: str, stored: str | None) -> bool:
         """Whether this is the password; for an unknown login (None) it takes as long and says no."""
-        matches = await asyncio.to_thread(self._matches, password, stored or self._nobody)
+        matches = await self._in_thread(lambda: self._matches(password, stored or self._nobody))
         return matches and stored is not None
 
     async def hash_changed(self, given: Sequence[tuple[str, str | None]]) -> list[str | None]:
@@ -48,7 +56,10 @@ class Passwords:
                 for password, stored in given
             ]
 
-        return await asyncio.to_thread(work)
+        return await self._in_thread(work)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _matches(self, password: str, stored: str) -> bool:
         try:

@@ -113,7 +113,9 @@ class ChatService:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one. Returns once requests are answered."""
         runner = web.AppRunner(self.app(), handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS, **LIMITS)
-        bound = await self._parts.enter_async_context(listening(runner, host, port, backlog=_BACKLOG))
+        bound = await self._parts.enter_async_context(
+            listening(runner, host, port, backlog=_BACKLOG, most_waiting=_BACKLOG)
+        )
         self.url = f"http://{host}:{bound}"
 
     async def stop(self) -> None:
