@@ -10,12 +10,12 @@ import math
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-SHORTEST, LONGEST = timedelta(seconds=1), timedelta(days=1)
+SHORTEST, LONGEST = timedelta(seconds=1), timedelta(hours=1)
 """What a wait is held within; below a second nobody would have asked."""
 
 
 def retry_after(value: str | None, now: datetime, *, date: str | None = None) -> timedelta | None:
-    """The wait in a `Retry-After`, in seconds or as a moment (RFC 9110, section 10.2.3); None if it says nothing usable.
+    """The wait in a `Retry-After`: seconds or a moment (RFC 9110, section 10.2.3); None if it says nothing usable.
 
     A moment is read against the answer's own `Date` where there is one: the platform's clock may be another than ours.
     Of several values that a proxy has joined with commas, the longest counts.

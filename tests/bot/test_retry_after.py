@@ -1,4 +1,4 @@
-"""Every way in which a platform, or what stands before it, asks to wait is read by one reader, and none is senseless."""
+"""However a platform, or what stands before it, asks to wait: one reader reads it, and no wait is senseless."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
         ("0", 1),
         ("-3", 1),
         ("-1e300", 1),
-        ("86400", 86_400),
-        ("1e9", 86_400),
-        ("inf", 86_400),
+        ("86400", 3_600),
+        ("1e9", 3_600),
+        ("inf", 3_600),
         ("Tue, 01 Dec 2026 02:00:30 GMT", 30),
         ("Tue, 01 Dec 2026 01:00:00 GMT", 1),
-        ("Tue, 01 Dec 2099 00:00:00 GMT", 86_400),
+        ("Tue, 01 Dec 2099 00:00:00 GMT", 3_600),
         ("5, 20", 20),
         ("soon, 20", 20),
     ],
