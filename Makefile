@@ -81,7 +81,7 @@ compare: .venv/frameworks.stamp
 	$(BIN)/python -m benchmarks.frameworks $(ARGS)
 
 fault: .venv/dev.stamp
-	$(BIN)/python -m benchmarks.fault $(ARGS)
+	$(BIN)/python -m benchmarks.fault $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(ARGS)
 
 illness: .venv/dev.stamp
 	$(BIN)/python -m benchmarks.illness $(ARGS)

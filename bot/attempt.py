@@ -88,7 +88,7 @@ class Attempts:
         """Let somebody say which of several choices they mean: none of them happens unasked."""
         async with AsyncExitStack() as stack:
             ctx = self._context(event, stack)
-            await ctx.reply(self._texts("choices.which", word=unclear.word), unclear.buttons)
+            await ctx.reply(self._texts("choices.which"), unclear.buttons)
             await ctx.finish()
 
     async def _refuse(self, event: Event, refusal: Refused) -> None:

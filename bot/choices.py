@@ -8,12 +8,14 @@ a number, はい or いいえ only while nothing was said since. What could mean
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 
 import orjson
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import spoken
@@ -41,12 +43,29 @@ _FIND = (
     .limit(20)
 )
 
+_PUT_BEHIND = (
+    update(offers)
+    .where(
+        offers.c.adapter == bindparam("here"),
+        offers.c.address.in_(bindparam("addresses", expanding=True)),
+        ~offers.c.behind,
+    )
+    .values(behind=True)
+)
+_SUPERSEDE = delete(offers).where(
+    offers.c.adapter == bindparam("adapter"),
+    offers.c.address.in_(bindparam("addresses", expanding=True)),
+    (~offers.c.pushed) | (offers.c.offered_at < bindparam("since")),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """A text that could mean several choices: the buttons that tell them apart."""
+    """A text that could mean several choices: the buttons that tell them apart.
 
-    word: str
+    Not the text itself: replies are stored with the person's address, and it may be an anonymous answer.
+    """
+
     buttons: tuple[Button, ...]
 
 
@@ -84,7 +103,7 @@ class Choices:
             return None
         if sure and len(matches) == 1:
             return _pressed(event, next(iter(matches)))
-        return Unclear(event.text.strip(), _told_apart(matches))
+        return Unclear(_told_apart(matches))
 
     async def _offers(self, event: MessageReceived) -> list[_Offer]:
         values = {
@@ -169,15 +188,19 @@ async def note_replies(db: AsyncConnection, outgoing: Sequence[Outgoing], now: d
             renewed.add(talk)
         if (row := _row(item.address, item.message, now, pushed=False)) is not None:
             rows.append(row)
-    if talks:
-        here = tuple_(offers.c.adapter, offers.c.address)
-        await db.execute(update(offers).where(here.in_(sorted(talks)), ~offers.c.behind).values(behind=True))
-    if renewed:
-        here = tuple_(offers.c.adapter, offers.c.address)
-        old = (~offers.c.pushed) | (offers.c.offered_at < now - FORGOTTEN_AFTER)
-        await db.execute(delete(offers).where(here.in_(sorted(renewed)), old))
+    # Deleted first: what is superseded need not be put behind before that.
+    for adapter, addresses in _by_adapter(renewed):
+        values = {"adapter": adapter, "addresses": addresses, "since": now - FORGOTTEN_AFTER}
+        await db.execute(_SUPERSEDE, values)
+    for adapter, addresses in _by_adapter(talks):
+        await db.execute(_PUT_BEHIND, {"here": adapter, "addresses": addresses})
     if rows:
         await db.execute(insert(offers), rows)
+
+
+def _by_adapter(talks: Iterable[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    for adapter, group in groupby(sorted(talks), key=itemgetter(0)):
+        yield adapter, [address for _, address in group]
 
 
 async def note_pushed(db: AsyncConnection, addresses: Sequence[Address], message: Message, now: datetime) -> None:

@@ -38,7 +38,7 @@ _FILLERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
 _SELECTORS = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x180B, 0x180F))
 # Katakana and characters that a reader cannot tell apart in most typefaces.
 _TWINS = str.maketrans("カニハロタエトオ-チ|l", "力二八口夕工卜才一千11")
-_BREAKS = re.compile(r"\s*[\r\n\t\x0b\x0c\x85\u2028\u2029]+\s*")
+_BREAKS = re.compile(r"(?<!\s)\s*[\r\n\t\x0b\x0c\x85\u2028\u2029]+\s*")
 _LONGEST = 200
 """How many characters of a text a name is looked for in."""
 

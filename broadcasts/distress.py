@@ -79,6 +79,14 @@ class Distress:
         people = await self._officers(db, member, notice.author_id)
         return await self._send(db, people, message, f"distress:{notice.id}:{member.id}:{key}") > 0
 
+    async def tell_unasked(self, db: AsyncConnection, member: Member, words: str, *, at: datetime, key: str) -> bool:
+        """Tell the headquarters of a need that somebody wrote though nothing about safety was asked; as `tell`."""
+        shown = words if len(words) <= SHOWN_LENGTH else words[: SHOWN_LENGTH - 1] + "…"
+        said = self._texts("distress.unasked", person=self._person(member), time=f"{to_tokyo(at):%m-%d %H:%M}")
+        message = Message(text=f"{said}\n{self._texts('distress.said', words=shown)}")
+        people = await self._officers(db, member, member.id)
+        return await self._send(db, people, message, f"distress:unasked:{member.id}:{key}") > 0
+
     async def take(self, db: AsyncConnection, broadcast_id: int, member_id: int, officer: Member) -> str:
         """Note that an officer sees to somebody, tell the others and the person; what to say to the officer."""
         texts = self._texts

@@ -315,12 +315,18 @@ class Responses:
         """Tell the headquarters of a need, its words and its end; whether it is reached, None if there is nothing."""
         if question.asks != "safety":
             return None
+        was = None if before is None else before.latest_choice
         if before is not None and (before.latest_at, before.latest_key) >= (answer.at, answer.key):
             # Told before or overtaken: what was said since is what counts. Words are passed on even so.
-            if told is None or before.latest_key == answer.key:
+            if before.latest_key == answer.key:
                 return None
+            if told is None:
+                # Of two answers of one moment nobody knows which was meant: a need is never passed over.
+                if before.latest_at > answer.at or answer.choice not in NEEDS_HELP or was == answer.choice:
+                    return None
+                state, said = answer.choice, answer.detail
+                return await self._distress.tell(db, notice, member, state, said, at=answer.at, key=answer.key)
             return await self._distress.tell(db, notice, member, "words", told, at=answer.at, key=answer.key)
-        was = None if before is None else before.latest_choice
         words = answer.detail if told is None else told
         if answer.choice in NEEDS_HELP:
             if before is not None and was == answer.choice and told is None and before.latest_detail == answer.detail:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from bot.ownership import make_private
 from config.commands import (
     audit,
     broadcast,
@@ -70,4 +71,5 @@ def kairanban(
 
 def main() -> None:
     """Run the command line; an error raised on purpose is one sentence and exit code 2."""
+    make_private()
     sys.exit(run_command(app))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
+import structlog
 from sqlalchemy import make_url
 
 from bot import Bot, Router, control
@@ -28,6 +29,7 @@ from bot.folders import held_alone, sync_folder
 from bot.inbox import Record, SqliteInbox
 from bot.log_shrinking import LogShrinking
 from bot.outbox import CircuitPolicy, Outbox
+from bot.ownership import keep_private, make_private
 from bot.readiness import Watch
 from bot.storage import Database
 from bot.texts import Texts
@@ -43,6 +45,7 @@ from broadcasts.sweeping import Sweeping
 from broadcasts.templates import load_templates
 from broadcasts.wording import Kind
 from config import migrate
+from config.forgetting import forget_answers
 from config.neighbours import Neighbours
 from config.settings import RemindersTable, Settings
 from handlers import broadcasts as broadcast_handlers
@@ -56,6 +59,8 @@ from surveys.loading import load_definitions
 from surveys.service import Settings as SurveySettings
 from surveys.service import Surveys
 from surveys.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 LOOK_EVERY = timedelta(minutes=10)
 """How soon a running bot notices what a command or another process has reserved."""
@@ -114,7 +119,10 @@ async def open_house(
     clock = clock or SystemClock()
     activity = activity or Activity()
     storage = settings.storage
+    make_private()
     storage.folder.mkdir(parents=True, exist_ok=True)
+    for path in keep_private(storage.folder):
+        log.warning("readable_by_others", path=str(path))
     async with AsyncExitStack() as parts:
         # The inbox first: its lock tells a second process to go before anything else is touched.
         rehearsal = storage.durability == "process"
@@ -170,6 +178,7 @@ async def open_house(
             texts,
             vault=Vault(storage.key_folder),
             resolve=asked_by_name,
+            on_closed=partial(forget_answers, inbox, database),
             settings=SurveySettings(
                 reminders=settings.surveys.reminder_times,
                 remind_every=settings.surveys.reminder_interval,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.bilingual import both, shown
 from bot.documents import toml_in
 from bot.errors import ConfigurationError, KairanbanError
+from bot.ownership import kept_in, readable_by_others
 from broadcasts.escalation.ladder import Ladder, Rung, Way, checked
 from broadcasts.jma.our_areas import OurAreas
 from broadcasts.jma.settings import JmaSettings
@@ -277,6 +279,15 @@ class Settings(BaseSettings):
         """A sentence for each thing with which the bot starts, and of which the operator should know."""
         if self.storage.durability != "full":
             yield str(both("config", "check.durability"))
+        tables = [table for table in (*self.platforms(), self.mail, *self.others()) if table is not None]
+        secrets = (
+            Path(value)
+            for table in tables
+            for name, value in vars(table).items()
+            if name.endswith("_file") and isinstance(value, str | Path)
+        )
+        for path in readable_by_others(chain(secrets, kept_in(self.storage.folder))):
+            yield str(both("config", "check.readable", path=path))
 
 
 def _refused(make: Callable[[], object]) -> Iterator[str]:

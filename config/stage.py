@@ -21,6 +21,7 @@ from sqlalchemy import select
 from bot import directory
 from bot.activity import Activity
 from bot.clock import Clock
+from bot.ownership import keep_private, make_private
 from bot.serving import serving
 from bot.storage import Durability
 from bot.tables import members
@@ -105,7 +106,9 @@ async def open_service(
     port: int = 0,
 ) -> AsyncIterator[Standing]:
     """The chat service alone; what the bot has to know of it stands in `folder` afterwards."""
+    make_private()
     folder.mkdir(parents=True, exist_ok=True)
+    keep_private(folder)
     admin_token = _keep_secret(folder / "admin.token")
     service = ChatService(
         database=folder / SERVICE_FILE,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from bot.context import Context
 from bot.events import MessageReceived
 from bot.router import NEXT, Router
+from broadcasts.condition import condition
+from broadcasts.questions import NEEDS_HELP
 from broadcasts.service import Broadcasts
 from handlers.problems import looks_like_a_report
 from handlers.unslashed import SHOWN_LENGTH, unslashed
@@ -38,6 +40,15 @@ def build_router(broadcasts: Broadcasts, surveys: Surveys, commands: Router) -> 
         answer = await broadcasts.responses.guess(
             db, member, words, at=event.occurred_at, key=f"{event.adapter}:{event.key}"
         )
+        found = condition(words)
+        # Somebody in need is heard whatever was asked; what only sounds alarming, where something was.
+        if found.choice in NEEDS_HELP or (found.alarming and answer is not None):
+            key = f"{event.adapter}:{event.key}"
+            told = await broadcasts.distress.tell_unasked(db, member, words, at=event.occurred_at, key=key)
+            await ctx.reply(texts("distress.unasked_heard" if told else "distress.unasked_untold"))
+            if answer is not None:
+                await ctx.send(ctx.address, answer, topic=answer.reference)
+            return None
         asked = answer is None and await surveys.conversation.waits(db, member.id)
         if asked and normal(words) in begin:
             answer = await surveys.conversation.start(db, member.id)

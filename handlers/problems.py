@@ -16,6 +16,7 @@ from bot.texts import Texts
 from broadcasts.condition import condition
 from broadcasts.dialogues import Dialogues
 from broadcasts.problems import SEE_TO, SHOWN_LENGTH, Problems, one, require, shown
+from broadcasts.questions import NEEDS_HELP
 from broadcasts.service import Broadcasts
 from broadcasts.show import pages
 from handlers.dialogues import answered
@@ -92,7 +93,8 @@ def build_router(texts: Texts, problems: Problems, dialogues: Dialogues, *, text
 def build_conversation(texts: Texts, problems: Problems, broadcasts: Broadcasts, commands: Router) -> Router:
     """What is written after `/不具合` alone; include it before whatever else takes plain words.
 
-    While a question about safety is open, words about how somebody is are left to those who hear them.
+    Words of need, and while a question about safety is open all words about how somebody is, are left to those who
+    hear them.
     """
     router = Router()
     dialogues = broadcasts.dialogues
@@ -105,6 +107,8 @@ def build_conversation(texts: Texts, problems: Problems, broadcasts: Broadcasts,
         words = ctx.event.text.strip()
         found = condition(words)
         if member is None or unslashed(commands, words):
+            return NEXT
+        if found.choice in NEEDS_HELP:
             return NEXT
         about_oneself = found.choice is not None or found.alarming
         if about_oneself and await broadcasts.responses.waits_for(member, ctx.event.occurred_at):

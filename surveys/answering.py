@@ -33,12 +33,20 @@ from surveys.definition import (
     WithOptions,
     scale_label,
 )
+from surveys.ticked import means_place, read_ticked
 
 OTHER_LENGTH = 200
 """Characters kept of what is written after "other"."""
 
-_SEPARATORS = re.compile(r"[\s,、，.．・;/と]+")
-_NUMBERED = re.compile(r"^\(?(\d{1,3})(?:番目?)?(?:[.):、,]|\s|$)\s*(.*)$", re.DOTALL)
+_NUMBERED = re.compile(r"^\(?(\d{1,3})(番目?)?(?:[.):、,]|\s|$)\s*(.*)$", re.DOTALL)
+_IN_A_ROW = re.compile(r"^\(?(\d{1,3})(番目?)?\)?(?:([\s,、，.．・;/と+&]+)|$)")
+_BARE = re.compile(r"[\d\W]*")
+_ASIDE = re.compile(
+    r"(はい|いいえ|うん|ok|yes|no)?[。!.]*$|了解|承知|かしこまり|(わか|分か)り(ました|ません)|ありがとう|有難う|お疲れ|おつかれ|おはよう|"
+    r"こんにちは|すみません|すいません|失礼|よろしく|宜しく|/|.*[?]$",
+    re.DOTALL,
+)
+"""What people also write into a chat while a question waits; typed after the number of その他 it counts."""
 _NUMBER = re.compile(r"^[+-]?\d{1,12}(\.\d{1,6})?$")
 
 
@@ -97,44 +105,64 @@ def chosen(step: Step, chosen_codes: Sequence[int], words: str = "") -> dict[str
 
 
 def _one(step: Step, question: Choice | Matrix, text: str, order: Sequence[int]) -> dict[str, Answer]:
-    typed = normal(text)
-    if (code := _labelled(question.options, typed)) is not None:
+    if (code := _labelled(question.options, text)) is not None:
         return chosen(step, [code])
-    if numbered := _NUMBERED.match(typed):
-        position, rest = int(numbered[1]), numbered[2]
+    if numbered := _NUMBERED.match(normal(text)):
+        position, counted, rest = int(numbered[1]), numbered[2], numbered[3]
         if 1 <= position <= len(order):
             code = order[position - 1]
             option = question.options[code - 1]
-            if not rest or option.other or fold(option.label) == fold(rest):
-                return chosen(step, [code], rest if option.other else "")
-    if (other := _other(question.options, typed)) is not None:
-        return chosen(step, [other[0]], other[1])
-    raise Refused("survey.answer.choice", count=len(order))
+            if rest and fold(option.label) == fold(rest):
+                return chosen(step, [code])
+            if (counted or means_place(question.options, order, position)) and (not rest or option.other):
+                return chosen(step, [code], rest)
+        if rest or counted:
+            raise Refused("survey.answer.choice", count=len(order))
+    return _ticked(step, question, text, order)
 
 
 def _several(step: Step, question: Multiple, text: str, order: Sequence[int]) -> dict[str, Answer]:
-    typed = normal(text)
-    if (code := _labelled(question.options, typed)) is not None:
-        return chosen(step, [code])
     positions: list[int] = []
-    rest = typed
-    while (numbered := re.match(r"^(\d{1,3})(?:番目?)?", rest)) is not None:
-        positions.append(int(numbered[1]))
-        rest = rest[numbered.end() :]
-        separator = _SEPARATORS.match(rest)
-        rest = rest[separator.end() :] if separator else rest
-        if separator is None:
+    rest = normal(text)
+    while (numbered := _IN_A_ROW.match(rest)) is not None:
+        position = int(numbered[1])
+        if not numbered[2] and not means_place(question.options, order, position):
             break
-    if positions and all(1 <= position <= len(order) for position in positions):
+        positions.append(position)
+        rest = rest[numbered.end() :]
+        if not numbered[3]:
+            break
+    if positions and rest and all(1 <= position <= len(order) for position in positions):
         picked = [order[position - 1] for position in positions]
-        if not rest or any(question.options[code - 1].other for code in picked):
+        if any(question.options[code - 1].other for code in picked):
             return chosen(step, picked, rest)
-    by_label = [_labelled(question.options, part.strip()) for part in re.split(r"[\n,、;]+", typed.strip("\n,、; "))]
-    if all(code is not None for code in by_label):
-        return chosen(step, [code for code in by_label if code is not None])
-    if (other := _other(question.options, typed)) is not None:
-        return chosen(step, [other[0]], other[1])
-    raise Refused("survey.answer.multiple", count=len(order))
+        if not _NUMBERED.match(rest):
+            # "1 3 掲示板": what follows the numbers is a label, or own words where such an option exists.
+            following = _ticked(step, question, rest, order, whole=False)
+            codes = following[step.key]
+            words = following.get(step.key + OTHER)
+            assert isinstance(codes, list)
+            return chosen(step, [*picked, *codes], str(words or ""))
+    return _ticked(step, question, text, order)
+
+
+def _ticked(
+    step: Step, question: Choice | Matrix | Multiple, text: str, order: Sequence[int], *, whole: bool = True
+) -> dict[str, Answer]:
+    """What the reader of ticked boxes makes of a message, with refusals that say how to answer in the chat."""
+    several = isinstance(question, Multiple)
+    try:
+        ticked = read_ticked(question, text.strip(), several=several, order=order)
+        if not fold(text) or (ticked.words and (_BARE.fullmatch(ticked.words) or _ASIDE.match(fold(text)))):
+            # A number that is no option's, no word at all, or an answer to somebody else is nobody's own words.
+            raise Refused("survey.import.unreadable")
+    except Refused as refusal:
+        if refusal.key.endswith("ambiguous"):
+            raise Refused("survey.answer.ambiguous") from refusal
+        raise Refused("survey.answer.multiple" if several else "survey.answer.choice", count=len(order)) from refusal
+    if whole:
+        return chosen(step, ticked.codes, ticked.words)
+    return {step.key: list(ticked.codes), step.key + OTHER: ticked.words or None}
 
 
 def _check_several(question: Multiple, picked: Sequence[int]) -> None:
@@ -150,24 +178,14 @@ def _check_several(question: Multiple, picked: Sequence[int]) -> None:
 
 
 def _labelled(options: Sequence[Option], typed: str) -> int | None:
-    for code, option in enumerate(options, start=1):
-        if fold(option.label) == fold(typed):
-            return code
-    return None
-
-
-def _other(options: Sequence[Option], typed: str) -> tuple[int, str] | None:
-    """ "その他 会議室の予約" as the option "その他" and the words after it."""
-    for code, option in enumerate(options, start=1):
-        label = normal(option.label)
-        if option.other and typed.casefold().startswith(label.casefold()):
-            return code, typed[len(label) :].strip(" 　:：()（）「」、,.-")
-    return None
+    """The one option that was typed as it is written."""
+    found = [code for code, option in enumerate(options, start=1) if fold(option.label) == fold(typed)]
+    return found[0] if len(found) == 1 else None
 
 
 def _scale(question: Scale, typed: str) -> int:
     for value in range(question.low, question.high + 1):
-        if fold(typed.removesuffix("番")) in {str(value), fold(scale_label(question, value))}:
+        if fold(typed).removesuffix("番") in {str(value), fold(scale_label(question, value))}:
             return value
     raise Refused("survey.answer.scale", low=question.low, high=question.high)
 

@@ -121,12 +121,14 @@ class Conversation:
         shown = questions.order(step, place.survey_id, member_id)
         asked = questions.ask(self._texts, place.definition, place.survey_id, member_id, step, seen=place.seen(step))
         try:
-            if (pressed := _typed_button(text, asked.buttons)) is not None:
+            if (pressed := questions.typed_button(text, step, shown, asked.buttons)) is not None:
                 action, *numbers = _parsed(pressed.data.removeprefix("survey:"))
                 code = numbers[2:]
                 if code:
                     return await self._record(db, place, step, answering.chosen(step, code))
                 return await self._go(db, place, step, action)
+            if questions.is_a_way(self._texts, text):
+                raise Refused("survey.answer.again")
             today = to_tokyo(self._clock.now()).date()
             return await self._record(db, place, step, answering.read(step, text, shown, today))
         except Refused as refusal:
@@ -307,13 +309,3 @@ def _parsed(data: str) -> tuple[str, int, *tuple[int, ...]]:
         raise Refused("survey.button_unknown")
     first, *rest = (int(number) for number in numbers)
     return (action, first, *rest)
-
-
-def _typed_button(text: str, buttons: Sequence[Button]) -> Button | None:
-    """The button whose place or label was typed; for questions without choices, only labels count."""
-    typed = answering.normal(text)
-    has_choices = any(button.data.startswith("survey:answer:") for button in buttons)
-    for place, button in enumerate(buttons, start=1):
-        if typed == answering.normal(button.label) or (has_choices and typed == str(place)):
-            return button
-    return None

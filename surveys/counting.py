@@ -86,6 +86,8 @@ async def count(db: AsyncConnection, vault: Vault, survey_id: int, wish: Wish | 
         crosses=() if crossing is None else (crossing.table(threshold=definition.threshold),),
         number=survey_id,
         key=row.key,
+        period=(to_tokyo(row.opened_at).date(), to_tokyo(row.closed_at or row.closes_at).date()),
+        form=definition.form,
         words={table.key: frequent(table.words) for table in tables if table.words} if wish.words else {},
     )
 

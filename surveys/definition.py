@@ -179,12 +179,14 @@ class Definition(Opening):
 
     `anonymity`: `anonymous` (not even the database tells who said what), `confidential` (only who opened it may see
     whose answer is whose) or `named`. `smallest_cell`: counts below it are not shown; 1 (everything is shown) by
-    default where answers are named, else 5, and never less than 5 where they are confidential.
+    default where answers are named, else 5, and never less than 5 where they are confidential. `form` is the name or
+    number of the 様式 that stands at the head of its tables.
     """
 
     key: Key
     title: str = Field(min_length=1, max_length=100)
     intro: str = Field(default="", max_length=2_000)
+    form: str = Field(default="", max_length=60)
     anonymity: Literal["anonymous", "confidential", "named"] = "anonymous"
     smallest_cell: int | None = Field(default=None, ge=1)
     questions: list[Question] = Field(min_length=1, max_length=100)

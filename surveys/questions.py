@@ -10,9 +10,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from bot.folding import fold
 from bot.messages import Button, Message
 from bot.texts import Texts
 from surveys.definition import Definition, FreeText, Multiple, Number, Option, Scale, Step, WithOptions, scale_label
+from surveys.ticked import means_place
 
 BUTTONS = 10
 """Buttons under one message at most: what the narrowest of the platforms with buttons takes."""
@@ -57,7 +59,7 @@ def ask(
         )
     if isinstance(question, WithOptions) and not choices:
         lines += [f"{place}. {question.options[code - 1].label}" for place, code in enumerate(shown, start=1)]
-    lines.append(_hint(texts, step, len(shown)))
+    lines.append(_hint(texts, step, shown))
     return Message(
         text="\n".join(line for line in lines if line),
         buttons=(*choices, *_ways(texts, definition, survey_id, step, seen=seen)),
@@ -89,6 +91,33 @@ def optional(definition: Definition, step: Step) -> bool:
     return not step.question.required or (definition.anonymous and step.question.when is not None)
 
 
+def typed_button(text: str, step: Step, shown: Sequence[int], buttons: Sequence[Button]) -> Button | None:
+    """The button whose label or place was typed; for questions without choices, only labels count.
+
+    A number that could also be a figure in a label is left to the reader of answers, which asks.
+    """
+    typed = fold(text)
+    for button in buttons:
+        if typed == fold(button.label):
+            return button
+    if not typed.isdecimal() or not any(button.data.startswith("survey:answer:") for button in buttons):
+        return None
+    place = int(typed[:4])
+    if not 1 <= place <= len(buttons):
+        return None
+    question = step.question
+    if isinstance(question, WithOptions):
+        places = [*shown, *[0] * (len(buttons) - len(shown))]
+        if not means_place(question.options, places, place):
+            return None
+    return buttons[place - 1]
+
+
+def is_a_way(texts: Texts, typed: str) -> bool:
+    """Whether the label of 答えない, そのまま or 戻る was typed; where it is not offered, it is no answer either."""
+    return fold(typed) in {fold(texts(f"survey.button.{way}")) for way in ("blank", "keep", "back")}
+
+
 def _ways(texts: Texts, definition: Definition, survey_id: int, step: Step, *, seen: bool) -> list[Button]:
     ways = []
     if optional(definition, step):
@@ -100,8 +129,12 @@ def _ways(texts: Texts, definition: Definition, survey_id: int, step: Step, *, s
     return ways
 
 
-def _hint(texts: Texts, step: Step, count: int) -> str:
-    question = step.question
+def _hint(texts: Texts, step: Step, shown: Sequence[int]) -> str:
+    question, count = step.question, len(shown)
+    if isinstance(question, WithOptions) and not all(
+        means_place(question.options, shown, place) for place in range(1, count + 1)
+    ):
+        return texts("survey.hint.figures")
     if isinstance(question, Multiple):
         return texts("survey.hint.multiple")
     if isinstance(question, WithOptions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -60,6 +61,8 @@ class Surveys:
 
     Methods that take `db` work inside the caller's transaction. `start` runs the loop that opens, reminds and closes;
     `conversation` talks with one person; `schedules` keeps what opens later, to people whom `resolve` finds.
+    `on_closed` is awaited with the id of each anonymous survey that closed, until it once returns: whatever else holds
+    answers beside their people is to forget them.
     """
 
     def __init__(
@@ -73,8 +76,10 @@ class Surveys:
         vault: Vault,
         resolve: Resolve,
         settings: Settings | None = None,
+        on_closed: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
         self._database = database
+        self._on_closed = on_closed
         self._outbox = outbox
         self._clock = clock
         self.vault = vault
@@ -228,6 +233,7 @@ class Surveys:
                 if row.closes_at <= now:
                     async with self._database.transaction() as db:
                         await self.close(db, row.id)
+                    await self._sweep()
                     continue
                 if row.next_reminder_at is not None and row.next_reminder_at <= now:
                     moments += filter(None, [await self._remind(row)])
@@ -280,11 +286,19 @@ class Surveys:
         """Forget the keys of closed surveys; destroying one again is for the process that died before it could."""
         closed = (surveys.c.state == "closed", surveys.c.vault_key.is_not(None))
         async with self._database.snapshot() as db:
-            names = list(await db.scalars(select(surveys.c.vault_key).where(*closed)))
-        for name in names:
-            self.vault.destroy(name)
+            rows = (await db.execute(select(surveys.c.id, surveys.c.vault_key).where(*closed))).all()
+        for row in rows:
+            self.vault.destroy(row.vault_key)
+            try:
+                if self._on_closed is not None:
+                    await self._on_closed(row.id)
+            except KairanbanError:
+                log.exception("survey_not_forgotten", survey=row.id)  # the next turn tries again
+                continue
             async with self._database.transaction() as db:
-                await db.execute(update(surveys).where(*closed, surveys.c.vault_key == name).values(vault_key=None))
+                await db.execute(
+                    update(surveys).where(*closed, surveys.c.vault_key == row.vault_key).values(vault_key=None)
+                )
 
     async def _results(self, db: AsyncConnection, survey_id: int) -> Results:
         row = await self._survey(db, survey_id)

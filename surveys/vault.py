@@ -6,7 +6,6 @@ destroyed when it closes: what old backups, logs and freed pages still hold of s
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bot.errors import KairanbanError
-from bot.folders import sync_folder
+from bot.key_files import wipe_key, write_key
 from surveys.definition import Answer, Definition, FreeText, Multiple, Sheet, WithOptions
 
 _NONCE = 12
@@ -37,30 +36,14 @@ class Vault:
 
     def create(self) -> str:
         """Draw a key, write it through to the disk, and return its name."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = secrets.token_hex(16)
-        descriptor = os.open(self._path(name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(AESGCM.generate_key(256))
-            file.flush()
-            os.fsync(file.fileno())
-        sync_folder(self._folder)
+        write_key(self._path(name), AESGCM.generate_key(256))
         return name
 
     def destroy(self, name: str) -> None:
-        """Overwrite and delete a key; one that is gone already is no error.
-
-        Overwriting is the best a file system offers; on flash memory the device may keep a copy for a while.
-        """
+        """Overwrite and delete a key; one that is gone already is no error."""
         self._keys.pop(name, None)
-        try:
-            with self._path(name).open("r+b") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
-        except FileNotFoundError:
-            return
-        self._path(name).unlink(missing_ok=True)
+        wipe_key(self._path(name))
 
     def seal(self, name: str, owner: str, sheet: Sheet, capacity: int) -> bytes:
         """`sheet` as ciphertext of `capacity` bytes and a constant, readable only with the key and for this `owner`."""

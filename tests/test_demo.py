@@ -24,7 +24,9 @@ from benchmarks.staff import Client, Staff
 from benchmarks.verdict import judge, unfinished
 from bot import Context, Router
 from bot.adapters.logochat_wire import BOT_PREFIX, SIGNATURE_HEADER, signature
+from bot.clock import SystemClock
 from bot.events import MessageReceived
+from bot.inbox import SqliteInbox
 from bot.testing import Harness
 from tests.bot.test_dispatch import said
 from trial.population import populate
@@ -136,12 +138,14 @@ async def test_a_signed_body_that_is_no_json_is_answered_200_and_kept(demo: Demo
     assert await knock(demo, body) == 200
     after = await settled(demo)
     assert after["kairanban_inbox_failed"] == before["kairanban_inbox_failed"] + 1
-    # Where it is kept: in the file and its journal, as they stand on the disk. The process has them for itself.
+    # Where it is kept: in the file, its journal and its keys, as they stand on the disk.
     for name in ("inbox.sqlite3", "inbox.sqlite3-wal"):
         shutil.copy(demo.folder / name, tmp_path)
-    log = sqlite3.connect(tmp_path / "inbox.sqlite3")
-    kept = [payload for (payload,) in log.execute("SELECT payload FROM events WHERE state = 'failed'")]
-    log.close()
+    shutil.copytree(demo.folder / "inbox-keys", tmp_path / "inbox-keys")
+    log = SqliteInbox(tmp_path / "inbox.sqlite3", SystemClock())
+    await log.open()
+    kept = [failed.payload for failed in await log.failed()]
+    await log.close()
     assert [json.loads(payload)["payload"] for payload in kept] == [body.decode()]
 
 

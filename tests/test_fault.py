@@ -10,8 +10,9 @@ from subprocess import run
 
 import pytest
 
-from benchmarks.fault import power_cut
+from benchmarks.fault import power_cut, sabotage
 from benchmarks.fault.run import Plan, prove
+from benchmarks.fault.town import PROGRAM
 
 WRITER = """
 import os, signal, sqlite3, sys
@@ -47,3 +48,17 @@ async def test_everything_that_officers_do_survives_kills_and_is_counted(tmp_pat
     assert result.killed.total() == 2
     assert all(result.done[name] >= 1 for name in ("notice", "correction", "recall", "schedule", "approval", "survey"))
     assert 0 < result.verdict.answers < result.verdict.reads <= result.verdict.copies
+
+
+@pytest.mark.parametrize("name", sabotage.names())
+def test_every_deliberate_breakage_still_fits_the_program(tmp_path: Path, name: str) -> None:
+    program = sabotage.broken(name, tmp_path / "program")
+    changed = [
+        file
+        for room in ("bot", "broadcasts")
+        for file in (program / room).rglob("*.py")
+        if file.read_bytes() != (PROGRAM / file.relative_to(program)).read_bytes()
+    ]
+    assert changed
+    for file in changed:
+        compile(file.read_bytes(), file.name, "exec")

@@ -12,12 +12,14 @@ import asyncio
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.fault import sabotage
 from benchmarks.fault.run import Plan, Result, new_folder, prove
 
 LISTED = 20
@@ -60,6 +62,26 @@ def report(result: Result, seconds: float, console: Console) -> None:
     console.print(table)
 
 
+def sabotaged(names: list[str], plan: Plan, console: Console) -> int:
+    """One run for each breakage; 1 if any of them was not found."""
+    table = Table("breakage", "violations", "the first")
+    blind = 0
+    for name in names:
+        console.print(f"[bold]{name}[/]")
+        folder = new_folder()
+        (folder / "run").mkdir()
+        program = sabotage.broken(name, folder / "program")
+        result = uvloop.run(watched(folder / "run", replace(plan, program=program), console))
+        found = result.verdict.violations
+        table.add_row(
+            name, f"{len(found)}" if found else "[red]not found[/]", found[0].splitlines()[0] if found else ""
+        )
+        blind += not found
+        shutil.rmtree(folder)
+    console.print(table)
+    return int(blind > 0)
+
+
 def main() -> int:
     """0 if everything is as it must be."""
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else "")
@@ -67,6 +89,7 @@ def main() -> int:
     options.add_argument("--staff", type=int, help="default 48, with --quick 16")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--quick", action="store_true", help="a small run")
+    options.add_argument("--sabotage", default="", help="the name of a deliberate breakage, or all")
     given = options.parse_args()
     plan = Plan(
         kills=given.kills if given.kills is not None else (5 if given.quick else 50),
@@ -74,6 +97,8 @@ def main() -> int:
         seed=given.seed,
     )
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    if given.sabotage:
+        return sabotaged(sabotage.names() if given.sabotage == "all" else [given.sabotage], plan, console)
     folder = new_folder()
     began = time.perf_counter()
     result = uvloop.run(watched(folder, plan, console))

@@ -91,7 +91,7 @@ class LineWorks:
         )
         self._bot_id = bot_id
         self._secret = bot_secret
-        self._callbacks = Callbacks(name, bot_id, self._clock)
+        self._callbacks = Callbacks(name, bot_id, self._clock, self._secret)
         self._staff_numbers = staff_numbers
         scopes = [wire.SCOPE, *([wire.PEOPLE_SCOPE] if staff_numbers else []), *([board_.SCOPE] if board else [])]
         self._tokens = Tokens(account, self._clock, token_url, " ".join(scopes))

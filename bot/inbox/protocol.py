@@ -79,6 +79,12 @@ class Inbox(Protocol):
     async def discard(self, id: int) -> bool:
         """Drop the payload of a given-up event and keep its key; False if there is none."""
 
+    async def discard_all(self, chosen: Callable[[Event], bool]) -> int:
+        """As `discard`, of every given-up event that can be read and is `chosen`; how many. It may run in a thread."""
+
+    async def renew_keys(self) -> None:
+        """Make unreadable, now, what is left on the disk of everything handled; otherwise that takes two minutes."""
+
     @property
     def backlog(self) -> int:
         """Events pending, handed out or not."""

@@ -36,7 +36,8 @@ def as_failed(row: Row) -> FailedEvent:
 
 
 def size(row: Row) -> int:
-    return len(row.payload or "")
+    """Bytes of its payload."""
+    return len(row.payload.encode() if isinstance(row.payload, str) else row.payload or b"")
 
 
 def microseconds(moment: datetime | None) -> int | None:

@@ -50,7 +50,7 @@ class _Append:
     """Events of one request, and who waits for them."""
 
     events: Sequence[Event]
-    payloads: Sequence[str]
+    payloads: Sequence[bytes]
     size: int
     future: asyncio.Future[int]
 
@@ -82,8 +82,8 @@ class SqliteInbox:
         self._backlog_bytes = backlog_bytes
         self._writer: Writer | LoopWriter | None = None
         self._fresh: deque[Record] = deque()
-        self._sizes: dict[int, int] = {}  # pending events: id and characters
-        self._size = 0  # characters of pending events and of those being written
+        self._sizes: dict[int, int] = {}  # pending events: id and bytes
+        self._size = 0  # bytes of pending events and of those being written
         self._writing = 0  # events on their way into the file
         self._waiting: list[_Append] = []  # of these, those for the next commit
         self._waiting_rows = 0
@@ -205,7 +205,23 @@ class SqliteInbox:
     async def discard(self, id: int) -> bool:
         return await self._call(lambda file: file.discard(id))
 
-    def _to_json(self, event: Event) -> tuple[Event, str]:
+    async def discard_all(self, chosen: Callable[[Event], bool]) -> int:
+        def discard(file: EventFile) -> int:
+            return sum(
+                file.discard(number)
+                for number in file.failed_ids()
+                if (row := file.find_failed(number)) is not None
+                and (event := rows.event_in(row)) is not None
+                and chosen(event)
+            )
+
+        return await self._call(discard)
+
+    async def renew_keys(self) -> None:
+        if self._writer is not None:
+            await self._writer.renew()
+
+    def _to_json(self, event: Event) -> tuple[Event, bytes]:
         """The event, from here on `storable`, with its JSON.
 
         Same as `model_dump_json`, in a quarter of the time: an event's fields are JSON's own, moments, and models.
@@ -215,9 +231,9 @@ class SqliteInbox:
         except TypeError:  # a number beyond 64 bits, or half a letter
             payload = _NUL
         if _NUL not in payload and has_possible_moment(event):
-            return event, payload.decode()
+            return event, payload
         event = storable(event, self._clock.now())
-        return event, event.model_dump_json()
+        return event, event.model_dump_json().encode()
 
     def _hand_in(self, record: Record, size: int) -> None:
         self._fresh.append(record)

@@ -47,6 +47,11 @@ class Call:
 
 
 @dataclass(slots=True, eq=False)
+class Renew(Call):
+    """The same, once all that is done with has been noted."""
+
+
+@dataclass(slots=True, eq=False)
 class Done:
     """Rows to be noted as handled, some time soon."""
 
@@ -80,6 +85,12 @@ class Writer:
         """Note rows as handled some time soon."""
         self._queue.put(Done(ids))
 
+    def renew(self) -> asyncio.Future[None]:
+        """As `EventFile.renew`, for all that was acknowledged before."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._queue.put(Renew(EventFile.renew, future))
+        return future
+
     async def close(self) -> None:
         """Finish what is queued and end the thread."""
         self._queue.put(None)
@@ -102,20 +113,29 @@ class Writer:
     def _work(self, file: EventFile) -> bool:
         """One request; False at the end."""
         try:
-            item = self._queue.get(timeout=_LINGER if self._done else None)
+            item = self._queue.get(timeout=_LINGER if self._done else file.due_in())
         except queue.Empty:
             self._flush(file)
+            self._tend(file)
             return True
         match item:
             case Done(ids):
                 self._done += ids
                 if len(self._done) >= _DONE_AT_ONCE:
                     self._flush(file)
+                self._tend(file)
+            case Renew(function, _):
+                self._flush(file, at_last=True)
+                self._loop.call_soon_threadsafe(item.settle, _attempt(function, file))
             case Call(function, _):
                 self._loop.call_soon_threadsafe(item.settle, _attempt(function, file))
             case None:
                 self._flush(file, at_last=True)
         return item is not None
+
+    def _tend(self, file: EventFile) -> None:
+        if isinstance(error := _attempt(EventFile.tend, file), Exception):
+            log.error("inbox_tend_failed", error=str(error))
 
     def _flush(self, file: EventFile, *, at_last: bool = False) -> None:
         if self._done and (monotonic() >= self._flush_at or at_last):
@@ -144,6 +164,10 @@ class LoopWriter:
 
     def acknowledge(self, ids: Sequence[int]) -> None:
         self.call(lambda file: file.finish(ids)).add_done_callback(_consume)
+        self.call(EventFile.tend)
+
+    def renew(self) -> asyncio.Future[None]:
+        return self.call(EventFile.renew)
 
     async def close(self) -> None:
         if self._file is not None:

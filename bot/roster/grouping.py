@@ -13,7 +13,7 @@ from bot.roster.model import folded
 LONGEST_NAME = 40
 """Characters of a group's name."""
 
-_LINES = re.compile(r"\s*[\r\n\t]+\s*")
+_LINES = re.compile(r"(?<!\s)\s*[\r\n\t]+\s*")
 # NFKC makes ・ of ･, ; of ；, and leaves 、 and 「」 as they are.
 _NAME = re.compile(r"\s*「(.+?)」(?=\s*(?:[・、;,]|$))|([^・、;,]+)")
 _NEEDS_BRACKETS = re.compile(r"[・、;,]|^「")

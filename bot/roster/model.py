@@ -20,7 +20,7 @@ FIELDS: tuple[Field, ...] = ("name", "kana", "department", "post", "rank", "emai
 SEPARATORS = re.compile(r"[-=]>|[/／∕⁄>＞→⇒➡➔▶▸»｜|]")
 """Between the levels of a department in one cell."""
 
-_BREAKS = re.compile(r"\s*[\r\n\t]+\s*")
+_BREAKS = re.compile(r"(?<!\s)\s*[\r\n\t]+\s*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,14 +80,15 @@ def parted(cell: str) -> DepartmentPath:
     if SEPARATORS.search(cell):
         return path_of(cell)
     seen, parts = tidy(cell), list[str]()
-    for word in seen.split():
+    end = 0
+    for found_word in re.finditer(r"\S+", seen):
+        word = found_word[0]
         # Only what ends as a unit is one: DX 推進室 is a name with a blank in it, and so is 市民課 （本庁）.
         if parts and (not _is_unit(parts[-1]) or (word[0] in "(（〔[［【「・" and not _ENDS.search(word))):
-            between = seen[seen.rindex(parts[-1]) + len(parts[-1]) :]
-            blank = between[: len(between) - len(between.lstrip())]
-            parts[-1] += f"{blank}{word}"
+            parts[-1] += seen[end : found_word.end()]
         else:
             parts.append(word)
+        end = found_word.end()
     found = tuple(name for part in parts for name in _within(part))
     return found if len(found) > 1 else path_of(cell)  # as it was written, if it is one
 

@@ -16,7 +16,7 @@ from bot.texts import Texts
 from config.commands import survey_schedules
 from config.commands.check import SettingsFile
 from config.commands.papers import Code, Format, Out, console, save, tell_missing, write
-from config.commands.place import Folder, chosen, opened
+from config.commands.place import Folder, caller, chosen, opened
 from config.commands.survey_months import months
 from config.loops import run
 from surveys import counting
@@ -26,7 +26,6 @@ from surveys.importing import import_answers, read_answers
 from surveys.loading import load_definition
 from surveys.vault import Vault
 
-ACTOR = "command line"
 """The actor in the audit: whoever may run commands on the machine."""
 
 app = typer.Typer(
@@ -168,5 +167,5 @@ def export(
 
 async def _note(db: AsyncConnection, clock: Clock, action: str, survey_id: int, **details: object) -> None:
     await audit.append(
-        db, clock, actor=ACTOR, action=f"survey.{action}", subject=f"survey:{survey_id}", details=details
+        db, clock, actor=caller(), action=f"survey.{action}", subject=f"survey:{survey_id}", details=details
     )

@@ -33,8 +33,9 @@ Field = str | int | float | None
 class Paper:
     """Everything on the paper.
 
-    `words` are the frequent words of a question's free texts, by its key; `blocks` are tables that are ready to be
-    drawn; `note` says what readers must know, such as that people are simulated.
+    `period`: first and last day on which answers were taken; `form`: 様式. `words` are the frequent words of a
+    question's free texts, by its key; `blocks` are tables that are ready to be drawn; `note` says what readers must
+    know, such as that people are simulated.
     """
 
     title: str
@@ -47,6 +48,8 @@ class Paper:
     key: str = ""
     words: Mapping[str, Sequence[Word]] = field(default_factory=dict)
     blocks: Sequence[Block] = ()
+    period: tuple[date, date] | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,8 @@ class Block:
     """A table ready to be drawn: a title, header rows, lines, how many leading columns are labels, and remarks below.
 
     `chart` is the slice of the lines, labels first and counts second, that a chart draws; None for no chart. `compared`
-    are columns of shares that a chart draws beside each other, line by line. `totals` are the lines that sum up others.
+    are columns of shares that a chart draws beside each other, line by line. `totals` are the lines that sum up others,
+    `subtotals` those that do so for the group of lines that they begin.
     """
 
     title: str
@@ -64,6 +68,7 @@ class Block:
     chart: tuple[int, int] | None = None
     compared: tuple[int, ...] = ()
     totals: frozenset[int] = frozenset()
+    subtotals: frozenset[int] = frozenset()
     remarks: tuple[str, ...] = ()
 
 
@@ -93,6 +98,10 @@ def head(paper: Paper, texts: Texts) -> list[tuple[str, Field]]:
         (texts("survey.paper.day"), paper.day.isoformat()),
         (texts("survey.paper.respondents"), paper.respondents),
     ]
+    if paper.period is not None:
+        lines.append((texts("survey.paper.period"), "〜".join(dict.fromkeys(map(date.isoformat, paper.period)))))
+    if paper.form:
+        lines.append((texts("survey.paper.form"), paper.form))
     if paper.number is not None:
         lines.append((texts("survey.paper.number"), f"{paper.number}（{paper.key}）"))
     if paper.note:
@@ -153,13 +162,15 @@ def _frequent(table: SimpleTable, words: Sequence[Word], texts: Texts) -> Block:
 
 def _cross(cross: CrossTable, texts: Texts) -> Block:
     columns = [*(value for value, _ in cross.columns.values), ALL]
-    lines = [(*labels, *(_shown(cross.counts[(*row, c)]) for c in columns)) for labels, row in _rows(cross, texts)]
+    rows = list(_rows(cross, texts, subtotals=True))
+    lines = [(*labels, *(_shown(cross.counts[(*row, c)]) for c in columns)) for labels, row in rows]
     return Block(
         texts("survey.paper.cross", rows=_outer(cross), columns=cross.columns.text),
         (*_heading(cross, texts), texts("survey.paper.total")),
         tuple(lines),
         labels=len(cross.axes) - 1,
         totals=frozenset({len(lines) - 1}),
+        subtotals=frozenset(place for place, (_, row) in enumerate(rows[:-1]) if ALL in row),
         remarks=tuple(_remarks(cross, texts)),
     )
 
@@ -192,21 +203,39 @@ def _names(axis: Axis, texts: Texts) -> dict[Value, str]:
     return {value: apart.get(value, label) for value, label in axis.values}
 
 
-def _rows(cross: CrossTable, texts: Texts) -> Iterator[tuple[tuple[str, ...], Cell]]:
-    """The labels and the key of each row, the total last; an outer label stands once, above the rows it belongs to."""
+def _rows(cross: CrossTable, texts: Texts, *, subtotals: bool = False) -> Iterator[tuple[tuple[str, ...], Cell]]:
+    """The labels and the key of each row, the total last; an outer label stands once, above the rows it belongs to.
+
+    With `subtotals`, each group of rows begins with their sum: 男 小計 14 24 39 43 12.
+    """
     names = [_names(axis, texts) for axis in cross.axes]
+    outer = len(cross.axes) - 1
     previous: Cell = ()
     for row in cross.rows():
+        said = previous
+        for depth in range(outer - 1 if subtotals else 0):
+            if previous[: depth + 1] != row[: depth + 1]:
+                group: Cell = (*row[: depth + 1], *[ALL] * (outer - depth - 1))
+                yield (_labels(names, row[: depth + 1], said, texts, outer), group)
+                said = row[: depth + 1]
         yield (
             tuple(
-                "" if previous[: depth + 1] == row[: depth + 1] and depth < len(row) - 1 else names[depth][value]
+                "" if said[: depth + 1] == row[: depth + 1] and depth < len(row) - 1 else names[depth][value]
                 for depth, value in enumerate(row)
             ),
             row,
         )
         previous = row
-    outer = len(cross.axes) - 1
     yield (texts("survey.paper.total"), *[""] * (outer - 1)), (ALL,) * outer
+
+
+def _labels(names: list[dict[Value, str]], group: Cell, said: Cell, texts: Texts, outer: int) -> tuple[str, ...]:
+    """The labels of a subtotal: those of its group that were not said above, 小計, and nothing behind it."""
+    shown = [
+        "" if said[: depth + 1] == group[: depth + 1] or value is None else names[depth][value]
+        for depth, value in enumerate(group)
+    ]
+    return (*shown, texts("survey.paper.subtotal"), *[""] * (outer - len(group) - 1))
 
 
 def _remarks(cross: CrossTable, texts: Texts) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.errors import Refused
 from bot.roster.cells import harden
 from bot.tables import members
 from bot.texts import Texts
@@ -15,6 +17,7 @@ from surveys.counting import CannotCount, found
 from surveys.definition import OTHER, Answer, Definition, Multiple, Sheet, Step, WithOptions
 from surveys.exports.csv import Encoding, encode
 from surveys.sheets import finished, finished_by_member
+from surveys.ticked import read_ticked
 from surveys.vault import Vault
 
 
@@ -34,9 +37,9 @@ async def to_sheets(
         )
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
-    columns = [name for step in definition.steps for name in _columns(step, texts)]
+    columns = header(definition, texts)
     if definition.anonymity == "named":
-        writer.writerow([texts("survey.paper.code"), texts("survey.paper.name"), *map(harden, columns)])
+        writer.writerow([texts("survey.paper.code"), texts("survey.paper.name"), *columns])
         people = {
             row.id: (row.code, row.name)
             for row in await db.execute(select(members.c.id, members.c.code, members.c.name))
@@ -44,12 +47,17 @@ async def to_sheets(
         async for batch in finished_by_member(db, vault, row, definition):
             for member_id, sheet in batch:
                 who = people.get(member_id, ("", "")) if member_id is not None else ("", "")
-                writer.writerow([*map(harden, who), *_line(definition, sheet)])
+                writer.writerow([*map(harden, who), *line(definition, sheet)])
     else:
-        writer.writerow(map(harden, columns))
+        writer.writerow(columns)
         async for sheets in finished(db, vault, row, definition):
-            writer.writerows(_line(definition, sheet) for sheet in sheets)
+            writer.writerows(line(definition, sheet) for sheet in sheets)
     return encode(out.getvalue(), encoding)
+
+
+def header(definition: Definition, texts: Texts) -> list[str]:
+    """The titles of the columns, as the import finds them again."""
+    return [harden(name) for step in definition.steps for name in _columns(step, texts)]
 
 
 def _columns(step: Step, texts: Texts) -> list[str]:
@@ -57,25 +65,36 @@ def _columns(step: Step, texts: Texts) -> list[str]:
     return [title, f"{title} {texts('survey.paper.other')}"] if _has_other(step) else [title]
 
 
-def _line(definition: Definition, sheet: Sheet) -> list[object]:
-    line: list[object] = []
+def line(definition: Definition, sheet: Sheet) -> list[str]:
+    """A person's answers, one cell for each title in `header`."""
+    cells: list[str] = []
     for step in definition.steps:
-        line.append(harden(written(step, sheet.get(step.key))))
+        cells.append(harden(written(step, sheet.get(step.key))))
         if _has_other(step):
-            line.append(harden(str(sheet.get(step.key + OTHER) or "")))
-    return line
+            cells.append(harden(str(sheet.get(step.key + OTHER) or "")))
+    return cells
 
 
 def written(step: Step, answer: Answer) -> str:
-    """An answer in words, as the import reads it back."""
+    """An answer in words, as the import reads it back; by its number (2番) where the words could mean two things."""
     question = step.question
     if answer is None:
         return ""
-    if isinstance(question, Multiple) and isinstance(answer, list):
-        return ";".join(question.options[code - 1].label for code in answer)
-    if isinstance(question, WithOptions) and isinstance(answer, int):
-        return question.options[answer - 1].label
-    return str(answer)
+    if not isinstance(question, WithOptions) or not isinstance(answer, int | list):
+        return str(answer)
+    codes = answer if isinstance(answer, list) else [answer]
+    labels = [question.options[code - 1].label for code in codes]
+    numbers = ";".join(f"{code}番" for code in codes)
+    forms = [";".join(labels), "\n".join(labels), numbers] if len(codes) > 1 else [labels[0], numbers]
+    return next((form for form in forms if _reads_back(question, form, codes)), forms[0])
+
+
+def _reads_back(question: WithOptions, form: str, codes: Sequence[int]) -> bool:
+    try:
+        read = read_ticked(question, form.strip(), several=isinstance(question, Multiple))
+    except Refused:
+        return False
+    return sorted(read.codes) == sorted(codes) and not read.words
 
 
 def _has_other(step: Step) -> bool:

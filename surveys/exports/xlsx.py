@@ -119,7 +119,9 @@ class _Pen:
         free = row + 2
         for number, fields in enumerate(block.lines):
             for column, field in enumerate(fields):
-                sheet.write(free, column, field, self._look(column, block, field, number in block.totals))
+                sheet.write(
+                    free, column, field, self._look(column, block, field, number in block.totals | block.subtotals)
+                )
             free += 1
         for column in range(block.labels - 1):
             for start, stop in _spans(block, column):

@@ -131,7 +131,8 @@ async def test_after_something_else_was_said_a_yes_is_asked_about_and_a_label_is
         await harness.say("alice", "/送信 7")
         await harness.say("alice", "/時刻")
         asked = await harness.say("alice", "はい")
-        assert "「はい」は、どれのことですか" in asked.text
+        assert "どれのことですか" in asked.text
+        assert "はい" not in asked.text  # it may be an anonymous answer, and replies are stored
         assert [button.label for button in asked.buttons] == ["送信する（番号 7 を送りますか。）"]
         assert (await harness.say("alice", "1")).text == "押された：send 7"
         await harness.say("alice", "/時刻")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -34,6 +35,7 @@ async def reopened(file: Path) -> list[str]:
     """The keys that are pending after a kill: what a copy of the folder holds."""
     copy = file.parent / "copy" / file.name
     copy.parent.mkdir()
+    shutil.copytree(file.parent / "inbox-keys", copy.parent / "inbox-keys")
     for each in (file, file.with_name(f"{file.name}-wal")):
         copy.with_name(each.name).write_bytes(each.read_bytes())
     inbox = SqliteInbox(copy, ManualClock(START))

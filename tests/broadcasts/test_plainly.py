@@ -108,7 +108,8 @@ async def test_other_words_to_an_open_question_bring_it_back_and_are_no_answer()
 
 async def test_nobody_is_left_believing_that_a_person_reads() -> None:
     async with chat() as harness:
-        assert "だれにも届いていません" in (await harness.say("a", "助けてください")).text
+        assert "だれにも届いていません" in (await harness.say("a", "窓口が混んでいます")).text
+        assert "災害対策本部に、いまの言葉をそのまま伝えました" in (await harness.say("a", "助けてください")).text
         assert await harness.post("stranger", "もしもし") == [], "Two bots would talk for ever."
         assert await harness.post("a", "もしもし", room="r1") == []
 

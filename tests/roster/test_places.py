@@ -295,3 +295,8 @@ async def test_a_role_that_is_left_with_nobody_below_it_is_said(database: Databa
     async with database.snapshot() as db:
         intended = await plan(db, read("職員番号,氏名,所属\n1,青木,新課\n2,井上,総務課\n".encode(), "名簿"))
     assert "  1 青木: approver@旧課" in describe(intended, Texts("bot.roster"))
+
+
+def test_a_department_that_repeats_its_words_is_one_name_as_it_was_written() -> None:
+    assert parted("あ,  あ, あ") == ("あ,  あ, あ",)
+    assert len(parted("あ, " * 40)) == 1

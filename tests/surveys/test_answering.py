@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.errors import Refused
 from bot.texts import Texts
 from surveys import answering
-from surveys.definition import Answer, Definition, Step
+from surveys.definition import Answer, Definition, Step, WithOptions
 from surveys.loading import parse_definition
 from surveys.vault import capacity, plain
 
@@ -85,6 +85,16 @@ def read(key: str, text: str, order: list[int] | None = None) -> Answer:
         ("multiple", "5", [5]),
         ("multiple", "なし", [5]),
         ("multiple", "1 6 会議", [1, 6]),
+        ("multiple", "1 2 会議", [1, 2, 6]),
+        ("multiple", "a / Ｂ", [1, 2]),
+        ("multiple", "a;b;", [1, 2]),
+        ("multiple", "a\nb\n", [1, 2]),
+        ("multiple", "a と c", [1, 3]),
+        ("multiple", "1番と3番", [1, 3]),
+        ("multiple", "b、会議", [2, 6]),
+        ("choice", "会議で決めた", 3),
+        ("choice", "ハイ\u200b", 3),
+        ("choice", "は い", 1),
         ("scale", "0", 0),
         ("scale", "10", 10),
         ("whole", "８時間", 8),
@@ -109,12 +119,15 @@ def test_an_answer_is_read_as_people_write_it(key: str, text: str, answer: Answe
         ("choice", "0", "choice"),
         ("choice", "1 いいえ", "choice"),
         ("choice", "", "choice"),
+        ("choice", "了解しました", "choice"),
+        ("choice", "これは何ですか？", "choice"),
+        ("multiple", "ありがとうございます", "multiple"),
         ("multiple", "1", "at_least"),
         ("multiple", "1 2 3 4", "at_most"),
         ("multiple", "1 5", "exclusive"),
-        ("multiple", "1 2 会議", "multiple"),
         ("multiple", "1 99", "multiple"),
-        ("multiple", "全部", "multiple"),
+        ("multiple", "全部", "at_least"),
+        ("multiple", "…", "multiple"),
         ("scale", "11", "scale"),
         ("scale", "3 です", "scale"),
         ("whole", "0", "minimum"),
@@ -142,6 +155,74 @@ def test_what_is_no_answer_is_refused_with_a_sentence_that_helps(key: str, text:
 def test_a_number_means_the_option_in_that_place_on_the_screen() -> None:
     assert read("choice", "1", [2, 1, 3]) == 2
     assert read("multiple", "1 2", [4, 2, 1, 3, 5, 6]) == [2, 4]
+
+
+FIGURES = parse_definition("""
+key = "k"
+title = "t"
+[[questions]]
+key = "times"
+kind = "choice"
+text = "x"
+options = ["0", "1", "2", "3以上"]
+[[questions]]
+key = "weekly"
+kind = "multiple"
+text = "x"
+options = ["使わない", "週一回", "週2回", "週3回以上", { label = "その他", other = true }]
+[[questions]]
+key = "age"
+kind = "choice"
+text = "x"
+options = ["20代", "30代", "40代", "50代", "60代以上"]
+[[questions]]
+key = "days"
+kind = "choice"
+text = "x"
+options = ["1日", "2日", "3日以上", "わからない"]
+[[questions]]
+key = "years"
+kind = "choice"
+text = "x"
+options = ["5年未満", "5年以上10年未満", "10年以上"]
+[[questions]]
+key = "way"
+kind = "multiple"
+text = "x"
+options = ["紙", "電話", "紙と電話", "紙、FAX"]
+""")
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "answer"),
+    [
+        ("times", "1", 2),
+        ("times", "２", 3),
+        ("times", "3以上", 4),
+        ("times", "3番", 3),
+        ("weekly", "2番、週3回以上", [2, 4]),
+        ("weekly", "1番 電話で", [1, 5]),
+        ("age", "2", 2),
+        ("days", "3", 3),
+        ("days", "4番目", 4),
+        ("way", "紙、FAX", [4]),
+    ],
+)
+def test_a_figure_that_stands_in_a_label_means_the_label(key: str, text: str, answer: Answer) -> None:
+    step = FIGURES.by_key[key]
+    assert answering.read(step, text, list(range(1, 7)))[key] == answer
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [("times", "3"), ("times", "4"), ("weekly", "3"), ("weekly", "2"), ("days", "4"), ("years", "3"), ("years", "2"),
+     ("way", "紙と電話")],
+)  # fmt: skip
+def test_what_could_be_a_place_or_a_figure_is_asked_about(key: str, text: str) -> None:
+    question = FIGURES.by_key[key].question
+    assert isinstance(question, WithOptions)
+    with pytest.raises(Refused, match="ambiguous"):
+        answering.read(FIGURES.by_key[key], text, list(range(1, len(question.options) + 1)))
 
 
 def test_words_after_other_are_kept_and_an_earlier_ones_remains_are_cleared() -> None:

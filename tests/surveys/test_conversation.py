@@ -14,6 +14,7 @@ from bot.errors import Refused
 from bot.messages import Message
 from surveys.loading import parse_definition
 from surveys.tables import survey_participants
+from surveys.vault import read_plain
 from tests.surveys.conftest import Hall, poll
 
 
@@ -323,3 +324,19 @@ async def test_a_closing_that_overtakes_an_answer_wins(hall: Hall) -> None:
         after = (await db.execute(select(survey_participants))).all()
     assert len(before) == len(after)
     assert all(row.sheet is None and row.awaiting is None for row in after)
+
+
+async def test_a_typed_figure_is_the_answer_that_says_it_and_never_the_button_in_that_place(hall: Hall) -> None:
+    definition = parse_definition(
+        'key = "k"\ntitle = "t"\nanonymity = "named"\n[[questions]]\nkey = "q"\nkind = "choice"\ntext = "回数"\n'
+        'options = ["0", "1", "2", "3以上"]\n[[questions]]\nkey = "r"\nkind = "text"\ntext = "他に"\n'
+    )
+    survey = await hall.open(definition)
+    asked = await hall.start("alice", survey.id)
+    assert "「番」を付けて" in asked.text
+    assert "番号なのか答えの数字なのか" in text(await hall.say("alice", "3"))
+    assert "他に" in text(await hall.say("alice", "1"))
+    await hall.say("alice", "なし")
+    async with hall.database.snapshot() as db:
+        body = (await db.execute(select(survey_participants.c.sheet))).scalars().all()
+    assert [read_plain(sheet)["q"] for sheet in body if sheet] == [2]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from datetime import date
 from html.parser import HTMLParser
+from pathlib import Path
 
 import openpyxl
 import pytest
@@ -18,6 +20,7 @@ from surveys.exports.csv import harmless, to_csv
 from surveys.exports.html import to_html
 from surveys.exports.paper import Paper
 from surveys.exports.xlsx import to_xlsx
+from surveys.loading import load_definition
 from surveys.tabulation import simple
 from surveys.words import Word
 from tests.surveys.conftest import poll
@@ -98,7 +101,7 @@ def test_the_workbook_opens_with_tables_on_sheets_and_native_charts() -> None:
     crossed = [[cell.value for cell in row] for row in book["クロス集計1"].iter_rows(max_col=7)]
     assert ["毎日", 1, 2, 3, 0, 1, 7] in crossed
     nested = [[cell.value for cell in row] for row in book["クロス集計2"].iter_rows(max_col=2)]
-    assert ["毎日", "忙しい"] in nested
+    assert ["毎日", "小計"] in nested
     assert [None, "難しい"] in nested or ["", "難しい"] in nested
     assert [str(area) for area in book["クロス集計2"].merged_cells.ranges if str(area).startswith("A")]
     assert simple_sheet.page_setup.paperSize == 9
@@ -134,3 +137,39 @@ def test_the_frequent_words_stand_below_their_question_in_every_form() -> None:
     book = openpyxl.load_workbook(io.BytesIO(to_xlsx(paper(counted=True), TEXTS)))
     assert ["業務チャット", 1, 1] in [[cell.value for cell in row] for row in book["単純集計"].iter_rows(max_col=3)]
     assert '業務チャット</th><td class="number">1</td><td class="number">100.0%' in to_html(paper(counted=True), TEXTS)
+
+
+def test_a_cross_table_of_three_questions_begins_each_group_with_its_sum_as_the_printed_one_does() -> None:
+    here = Path(__file__).parent
+    definition = load_definition(here.parents[1] / "config" / "surveys" / "attitude-survey-2023.toml")
+    printed = json.loads((here / "attitude-survey-2023.json").read_text(encoding="utf-8"))["cross"]["cells"]
+    sexes, skills = (list(labels) for labels in (printed, printed["男"]))
+    sheets: list[dict[str, Answer]] = [
+        {"q3": sexes.index(sex) + 1, "q6": skills.index(skill) + 1, "q2": age}
+        for sex, by_skill in printed.items()
+        for skill, counts in by_skill.items()
+        for age, count in enumerate(counts, start=1)
+        for _ in range(count)
+    ]
+    table = cross(definition, sheets, ["q3", "q6"], "q2")
+    made = Paper(
+        title=definition.title,
+        day=date(2023, 6, 1),
+        respondents=len(sheets),
+        tables=simple(definition, sheets),
+        crosses=[table],
+        period=(date(2023, 5, 22), date(2023, 6, 1)),
+        form="01212",
+    )
+    rows = rows_of(to_csv(made, TEXTS)[0], "utf-8-sig")
+    assert ["男", "小計", "14", "24", "39", "43", "12", "132"] in rows
+    assert ["女", "小計", "12", "16", "22", "29", "7", "86"] in rows
+    assert ["", "十分使いこなせている", "4", "4", "7", "0", "1", "16"] in rows
+    assert ["集計期間", "2023-05-22〜2023-06-01"] in rows
+    assert ["様式", "01212"] in rows
+    book = openpyxl.load_workbook(io.BytesIO(to_xlsx(made, TEXTS)))
+    sheet = book["クロス集計1"]
+    (start,) = [row[0].row for row in sheet.iter_rows(max_col=2) if [cell.value for cell in row] == ["男", "小計"]]
+    assert start is not None
+    assert f"A{start}:A{start + 5}" in {str(area) for area in sheet.merged_cells.ranges}
+    assert "小計" in to_html(made, TEXTS)
