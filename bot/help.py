@@ -34,9 +34,8 @@ def with_help(router: Router, texts: Texts) -> Router:
         if ctx.command is None or not ctx.event.direct:  # in a room, another bot may be meant
             return NEXT
         said = texts("help.unknown", command=repeated(ctx.command, 50))
-        near = whole.near(ctx.command)
-        if near is not None:
-            said += texts("help.near", command=near)
+        if near := whole.near(ctx.command):
+            said += texts("help.near", commands=texts("help.or").join(f"「/{command}」" for command in near))
         await ctx.reply(f"{said}\n\n{await listing(ctx)}")
         return None
 

@@ -159,13 +159,12 @@ class Router:
     def has_command(self, name: str) -> bool:
         return _plain(name) in self._commands
 
-    def near(self, name: str) -> str | None:
-        """The command that looks most like a mistyped one, under the first of its names; None if none does."""
-        found = difflib.get_close_matches(_plain(name), self._commands, n=1, cutoff=_LIKENESS)
-        if not found:
-            return None
-        handler = self._commands[found[0]]
-        return next(known for known, each in self._commands.items() if each is handler)
+    def near(self, name: str) -> list[str]:
+        """The commands that look most like a mistyped one, each under the first of its names; two at most."""
+        found = difflib.get_close_matches(_plain(name), self._commands, n=4, cutoff=_LIKENESS)
+        handlers = dict.fromkeys(self._commands[each] for each in found)
+        firsts = [next(known for known, each in self._commands.items() if each is handler) for handler in handlers]
+        return firsts[:2]
 
     def invocation(self, event: BaseEvent) -> tuple[str | None, str]:
         """As `invocation`, and where a space is missing (`/一斉訓練`, `/既読3`) the longest command that stands there.

@@ -30,6 +30,7 @@ from bot.adapter import Capabilities, Delivery, Outcome, Rejected, Reply, Retry,
 from bot.bounds import bounded
 from bot.clock import Clock, SystemClock
 from bot.events import ButtonPressed, Event, MemberJoined, MemberLeft, MessageReceived, MessageUnsent, Unknown, Unused
+from bot.retry_after import retry_after
 
 API = "https://slack.com/api"
 WINDOW = timedelta(minutes=5)  # what is older may be a replay (Verifying requests from Slack)
@@ -145,7 +146,9 @@ class Slack:
         try:
             async with self._session.post(f"{self._api}/{method}", json=arguments, allow_redirects=False) as response:
                 if response.status == 429:
-                    return Retry("Slack is busy.", after=timedelta(seconds=int(response.headers["Retry-After"])))
+                    return Retry(
+                        "Slack is busy.", after=retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+                    )
                 if response.status != 200:  # what Slack declines comes as a 200, so this is a fault of the way
                     return Retry(f"Slack answered {response.status}.", uncertain=response.status >= 500)
                 answer = await response.json(content_type=None)

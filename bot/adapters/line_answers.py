@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from bot.adapter import Rejected, Retry
 from bot.adapters import line_wire as wire
 from bot.clock import Clock
+from bot.retry_after import retry_after
 
 FIRST_REST, LONGEST_REST = timedelta(seconds=2), timedelta(minutes=1)
 """How long to rest after a 429, to which LINE adds no Retry-After: doubled while it goes on."""
@@ -66,9 +67,9 @@ class Refusals:
 
         Calls that were under way together are one refusal: they rest until the same moment.
         """
-        if asked is not None and asked.isascii() and asked.isdecimal():
-            return timedelta(seconds=min(max(int(asked), 1), 3_600))
         now = self._clock.now()
+        if (wait := retry_after(asked, now)) is not None:
+            return wait
         if call > self._together:
             self._together = self._begun
             rest, self._rest = self._rest, min(self._rest * 2, LONGEST_REST)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import socket
 import ssl
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import aiohttp
 from pydantic import ValidationError
 
 from bot.adapter import Rejected, Retry
 from bot.adapters import logochat_wire as wire
+from bot.retry_after import retry_after
 
 ANSWER_LIMIT = 1_000_000
 """Bytes that an answer may have; a longer one is cut off and counts as unreadable."""
@@ -25,7 +24,7 @@ def declined(status: int, answer: bytes, wait: str | None, now: datetime, *, gon
     """What becomes of a delivery that was not taken; `wait` is the answer's `Retry-After`."""
     said = reason(status, answer)
     if status == 429 and (wait is not None or is_the_services(status, answer)):
-        return Retry(said, after=_wait(wait, now))
+        return Retry(said, after=retry_after(wait, now))
     if status < 500 and not is_the_services(status, answer):
         # A proxy, or somebody's login page: what stands there says nothing about the message.
         return Retry(said, uncertain=status in {408, 409})
@@ -41,24 +40,6 @@ def is_the_services(status: int, answer: bytes) -> bool:
         return wire.Problem.model_validate_json(answer).status == status >= 400
     except ValidationError:
         return False
-
-
-def _wait(value: str | None, now: datetime) -> timedelta | None:
-    """A `Retry-After` in seconds or as a date (RFC 9110, section 10.2.3), within a second and an hour.
-
-    None if it says nothing usable.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now).total_seconds()
-    return None if math.isnan(seconds) else timedelta(seconds=min(max(seconds, 1), 3600))
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:

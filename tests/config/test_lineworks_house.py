@@ -45,14 +45,14 @@ async def test_a_notice_reaches_everybody_at_the_platforms_pace_and_is_read_by_b
     ):
         works.callback_url = f"http://127.0.0.1:{port}/webhooks/lineworks"
         await hire(house)
-        await works.say("hq", "/一斉 訓練です。読んだらボタンを押してください。")
+        await works.say("hq", "/一斉 停電です。読んだらボタンを押してください。")
         await advance(clock, activity, timedelta(seconds=5))
         preview = works.messages[-1]
         assert (preview.to, preview.content["type"]) == ("hq", "button_template")
         await works.press("hq", preview.content["actions"][0])
         await advance(clock, activity, timedelta(minutes=2))
 
-        notices = {each.to: each for each in works.messages if "訓練です" in each.text and each.to != "hq"}
+        notices = {each.to: each for each in works.messages if "停電です" in each.text and each.to != "hq"}
         assert len(notices) == STAFF
         assert works.count(429) == 0
         [button] = notices["u0"].content["actions"]

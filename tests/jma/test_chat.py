@@ -280,7 +280,7 @@ async def test_an_officer_finds_the_drafts_that_wait_and_those_that_are_held() -
         harness = here.harness
         assert "下書きはありません" in (await harness.say("hq", "/気象")).text
         await here.jma.receive(shindo("6-"), "one.xml")
-        held = await harness.say("duty", "／下書き")
+        held = await harness.say("duty", "／きしょう")
         assert "震度６弱" in held.text
         assert held.buttons == ()
         await harness.advance(HOLD)

@@ -148,7 +148,7 @@ def test_a_folder_that_is_a_file_is_an_error_in_a_sentence(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     result = CliRunner().invoke(app, ["list", "--folder", str(tmp_path / "file")])
     assert isinstance(result.exception, KairanbanError)
-    assert "cannot be used" in str(result.exception)
+    assert "がありません" in str(result.exception)
 
 
 def test_single_answers_of_a_survey_with_hidden_counts_stay_where_they_are(run: Run, tmp_path: Path) -> None:

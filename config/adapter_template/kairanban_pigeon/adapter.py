@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -30,6 +30,7 @@ from bot.events import (
     part,
 )
 from bot.messages import Message
+from bot.retry_after import retry_after
 from multidict import CIMultiDict
 
 SIGNATURE = "X-Pigeon-Signature"
@@ -162,8 +163,7 @@ def _body(kind: str, to: str, message: Message) -> dict[str, object]:
 def _declined(response: aiohttp.ClientResponse) -> Retry | Rejected:
     reason = f"The service answered {response.status}."
     if response.status == 429:  # the platform names the wait: a snooze, which counts as no try
-        seconds = response.headers.get("Retry-After", "")
-        return Retry(reason, after=timedelta(seconds=int(seconds)) if seconds.isdecimal() else None)
+        return Retry(reason, after=retry_after(response.headers.get("Retry-After"), datetime.now(UTC)))
     if response.status >= 500 or response.status == 401 or not _is_in_its_own_words(response):
         return Retry(reason)
     return Rejected(reason)

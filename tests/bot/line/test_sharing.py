@@ -21,6 +21,7 @@ from bot.adapters.line import Line
 from bot.clock import ManualClock
 from bot.messages import Address, Message, Priority
 from bot.outbox import Outbox
+from bot.outbox.retry import RetryPolicy
 from bot.outbox.store import Claimed, Store
 from bot.storage import Database
 from bot.tables import deliveries, messages
@@ -75,10 +76,16 @@ class Post:
             return await self.store.claim(db, limit, now, now + LEASE, share=share)
 
     @asynccontextmanager
-    async def sending(self) -> AsyncIterator[Outbox]:
+    async def sending(self, policy: RetryPolicy | None = None) -> AsyncIterator[Outbox]:
         """A process that sends, until the block ends."""
         outbox = Outbox(
-            self.database, {"line": self.adapter}, self.clock, self.activity, random=Random(1), poll=timedelta(hours=6)
+            self.database,
+            {"line": self.adapter},
+            self.clock,
+            self.activity,
+            policy,
+            random=Random(1),
+            poll=timedelta(hours=6),
         )
         await outbox.start()
         await self.activity.idle()
@@ -201,7 +208,7 @@ async def test_a_multicast_that_line_refuses_is_sent_to_each_alone(post: Post) -
 async def test_dead_ones_come_back_together(post: Post) -> None:
     await post.put(*people(3))
     post.line.behave("broken")
-    async with post.sending() as outbox:
+    async with post.sending(RetryPolicy(term=timedelta(hours=2))) as outbox:
         await post.advance(timedelta(hours=6))
         dead = await outbox.dead()
         assert len(dead) == 3

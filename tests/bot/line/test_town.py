@@ -13,7 +13,7 @@ from tests.bot.line.town import Town, town
 STAFF = ["花子", *(f"職員{number}" for number in range(349))]
 
 
-async def announce(town: Town, text: str = "/一斉 訓練を行います。") -> None:
+async def announce(town: Town, text: str = "/一斉 庁舎が停電します。") -> None:
     """The headquarters send a notice to everybody."""
     await town.say("花子", text)
     await town.press("花子", "送信する")
@@ -22,7 +22,9 @@ async def announce(town: Town, text: str = "/一斉 訓練を行います。") -
 def notices(town: Town, name: str) -> list[str]:
     """The notices on somebody's screen, without what the sender was shown of them beforehand."""
     return [
-        seen.text for seen in town.line.seen(town.people[name]) if "訓練を行います" in seen.text and seen.by != "reply"
+        seen.text
+        for seen in town.line.seen(town.people[name])
+        if "庁舎が停電します" in seen.text and seen.by != "reply"
     ]
 
 
@@ -74,7 +76,7 @@ async def test_a_connection_check_is_answered_and_leaves_nothing(tmp_path: Path)
 
 async def test_a_notice_whose_answer_was_lost_is_sent_again_and_seen_once(tmp_path: Path) -> None:
     async with town(tmp_path, STAFF[:20]) as here:
-        await here.say("花子", "/一斉 訓練を行います。")
+        await here.say("花子", "/一斉 庁舎が停電します。")
         here.line.behave("acted", times=4)  # done, and cut off before the answer
         await here.press("花子", "送信する")
         await here.advance(timedelta(minutes=1))

@@ -143,4 +143,5 @@ def test_what_will_never_work_is_not_tried_again(status: int, outcome: type) -> 
     for body in (b"<h1>oops</h1>", b"[]", b'{"errcode": "M_UNKNOWN"}'):
         with pytest.raises(MatrixProblem) as caught:
             understood(status, body)
-        assert type(caught.value.as_outcome()) is outcome
+        # What is not in Matrix's own words comes from something on the way, a proxy or a login page: tried again.
+        assert type(caught.value.as_outcome()) is (outcome if b"errcode" in body else Retry)
