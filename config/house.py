@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 import structlog
 from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import Bot, Router, control
 from bot.activity import Activity
@@ -23,6 +24,7 @@ from bot.adapter import Adapter, CarriesFiles, ListsPeople, ReportsTroubles
 from bot.adapters.mail import Mail
 from bot.alarms import Alarms
 from bot.attachments import Shelf
+from bot.audit import Anchor
 from bot.clock import Clock, SystemClock, to_tokyo
 from bot.directory import link_addresses
 from bot.folders import held_alone, sync_folder
@@ -39,6 +41,7 @@ from broadcasts.jma import FolderWatch, Jma
 from broadcasts.problems import Problems
 from broadcasts.quiet import QuietHours
 from broadcasts.reminders import ReminderPolicy
+from broadcasts.sending import ReleaseHook
 from broadcasts.service import Broadcasts, BroadcastSettings
 from broadcasts.signature import Signature
 from broadcasts.sweeping import Sweeping
@@ -229,6 +232,10 @@ async def open_house(
                 shrinking = LogShrinking(file, clock, activity)
                 await shrinking.start()
                 parts.push_async_callback(shrinking.stop)
+            anchor = Anchor(database, settings.audit.anchor_file, clock, activity)
+            await anchor.start()
+            parts.push_async_callback(anchor.stop)
+            broadcasts.on_release(_at_emergencies(database, anchor))
             sweeping = Sweeping(database, Shelf(storage.attachment_folder), clock, activity)
             await sweeping.start()
             parts.push_async_callback(sweeping.stop)
@@ -264,6 +271,14 @@ def _sqlite_file(url: str) -> Path | None:
 def _tell_of_given_up(alarms: Alarms, clock: Clock, record: Record) -> None:
     """Once a day: what it is stands in the list."""
     alarms.note("events_given_up", subject=f"{to_tokyo(clock.now()):%Y-%m-%d}", platform=record.event.adapter)
+
+
+def _at_emergencies(database: Database, anchor: Anchor) -> ReleaseHook:
+    async def ring(db: AsyncConnection, broadcast_id: int, kind: Kind, goes_out: datetime) -> None:
+        if kind == "emergency":
+            database.after_commit(db, anchor.ring)
+
+    return ring
 
 
 def broadcast_settings(settings: Settings) -> BroadcastSettings:

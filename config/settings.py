@@ -192,6 +192,12 @@ class JmaTable(Table):
         )
 
 
+class AuditTable(Table):
+    """Where the audit's head is noted outside of the database, daily and at every emergency."""
+
+    anchor_file: Path | None = None
+
+
 class Settings(BaseSettings):
     """All of it; see `config/kairanban.example.toml` for every key with its meaning."""
 
@@ -216,6 +222,7 @@ class Settings(BaseSettings):
     escalation: EscalationTable = EscalationTable()
     mail: MailTable | None = None
     jma: JmaTable = JmaTable()
+    audit: AuditTable = AuditTable()
     adapters: dict[str, dict[str, Any]] = Field(default={}, repr=False)  # secrets may stand in them
 
     @classmethod
@@ -268,6 +275,9 @@ class Settings(BaseSettings):
         yield from _refused(self.escalation.ladders)
         yield from _refused(self.jma.rules)
         yield from self.jma.places().problems()
+        anchor = self.audit.anchor_file
+        if anchor is not None and not anchor.parent.is_dir():
+            yield str(both("config", "check.no_folder", key="[audit] anchor_file", folder=shown(anchor.parent)))
         if self.mail is None and any(
             rung.way == "mail" for table in self.escalation.tables().values() for rung in table
         ):

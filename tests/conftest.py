@@ -72,3 +72,12 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     kind: Kind = request.param
     async with empty_database(kind, tmp_path) as database:
         yield database
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """What is kept is its owner's: the house sets the process's umask, which must not reach the next test."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)

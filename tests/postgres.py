@@ -123,6 +123,9 @@ def running() -> Iterator[Postgres]:
     home = Path(tempfile.mkdtemp(prefix="kb-pg-"))
     try:
         binaries = home / installed.name / "pginstall18" / "bin"
+        # Whatever umask a test before has left: `nobody` must be able to go in.
+        home.joinpath(installed.name).mkdir()
+        home.joinpath(installed.name).chmod(0o755)
         shutil.copytree(installed / "pginstall18", binaries.parent)
         # The libraries are found relative to the binaries, as the wheel laid them.
         shutil.copytree(installed.with_name(f"{installed.name}.libs"), home / f"{installed.name}.libs")

@@ -49,15 +49,15 @@ class Verification:
         return not self.findings
 
 
-async def verify(db: AsyncConnection, noted: Head | None = None) -> Verification:
-    """Walk the whole chain and say what is wrong; `noted` is a head that was once written down elsewhere.
+async def verify(db: AsyncConnection, *noted: Head | None) -> Verification:
+    """Walk the whole chain and say what is wrong; `noted` are heads that were once written down elsewhere.
 
     Rows are streamed, so the memory needed does not grow with the log. After 100 findings the walk stops. Give it a
     fresh `Database.snapshot()`: what is appended meanwhile must not look like rows that the head does not know.
     """
     if db.dialect.name == "postgresql" and not db.in_transaction():
         await db.execution_options(isolation_level="REPEATABLE READ")
-    walk = _Walk(noted)
+    walk = _Walk([each for each in noted if each is not None])
     # The moment as it lies there: one that somebody has spoiled must not stop the walk.
     columns = [type_coerce(column, BigInteger) if column.name == "at" else column for column in audit_log.c]
     query = select(*columns).order_by(audit_log.c.seq).execution_options(yield_per=2000)
@@ -74,14 +74,17 @@ async def verify(db: AsyncConnection, noted: Head | None = None) -> Verification
 class _Walk:
     """Where the walk stands; `see()` takes the rows in the order of their numbers."""
 
-    def __init__(self, noted: Head | None) -> None:
+    def __init__(self, noted: Sequence[Head]) -> None:
         self.findings: list[Finding] = []
         self.count = 0
         self.seq = 0  # the number of the row seen last
         self.hash = GENESIS  # and its hash
         self._hash_before = ""  # and the hash of the row before it
         self._shift = 0  # by how much the rows here were renumbered
-        self._noted = noted
+        self._noted: dict[int, set[str]] = {}
+        for each in noted:
+            self._noted.setdefault(each.count, set()).add(each.hash)
+        self._longest = max(noted, key=lambda each: each.count, default=None)
 
     def see(self, row: Sequence[Any]) -> None:
         seq, previous_hash, sealed = row[0], row[-2], row[-1]
@@ -98,14 +101,14 @@ class _Walk:
                 self._find("inserted", self.seq)
             elif origin is not None and not gap:
                 self._find("unlinked", seq)
-        if self._noted is not None and seq == self._noted.count and sealed != self._noted.hash:
+        if (known := self._noted.get(seq)) is not None and known != {sealed}:
             self._find("head", seq)
         self.count += 1
         self.seq, self.hash, self._hash_before = seq, sealed, self.hash
 
     def finish(self, kept: Head | None) -> None:
         """Compare the end with the head that was kept and the one that was noted."""
-        for known in (kept, self._noted):
+        for known in (kept, self._longest):
             if known is not None and known.count > self.seq:
                 self._find("missing", self.seq + 1, known.count)
         if kept is None:

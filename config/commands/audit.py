@@ -8,12 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot import audit
 from bot.audit import Head, audit_log
+from bot.bilingual import both, reason, shown
 from bot.clock import to_tokyo
 from bot.errors import ConfigurationError
 from bot.texts import Texts
+from broadcasts.tables import broadcasts
 from config import screen
 from config.commands.place import Folder, SettingsFile, catalogue, chosen, opened
 from config.loops import run
@@ -42,16 +45,40 @@ def verify(
 
 
 async def _verify(settings: Settings, texts: Texts, noted: Head | None) -> None:
+    anchored = _anchored(settings)
     async with opened(settings) as database, database.snapshot() as db:
-        found = await audit.verify(db, noted)
-    if found.ok:
+        found = await audit.verify(db, noted, *anchored)
+        silent = await _without_a_word(db)
+    if settings.audit.anchor_file is not None:
+        console.print(texts("audit.anchored", count=len(anchored), file=shown(settings.audit.anchor_file)))
+    if silent:
+        console.print(texts("audit.silent", ids=", ".join(map(str, silent[:20])), count=len(silent)))
+    if found.ok and not silent:
         console.print(texts("audit.sound", count=found.count, head=found.head))
         return
     for finding in found.findings:
         rows = str(finding.first) if finding.first == finding.last else f"{finding.first}–{finding.last}"
         console.print(texts(f"audit.{finding.kind}", rows=rows))
-    console.print(texts("audit.broken", findings=len(found.findings)))
+    console.print(texts("audit.broken", findings=len(found.findings) + bool(silent)))
     raise typer.Exit(1)
+
+
+def _anchored(settings: Settings) -> list[Head]:
+    """The heads that the bot has noted outside of its database."""
+    file = settings.audit.anchor_file
+    if file is None:
+        return []
+    try:
+        return audit.noted_in(file)
+    except OSError as error:
+        raise ConfigurationError(both("bot", "document.unreadable", name=shown(file), reason=reason(error))) from error
+
+
+async def _without_a_word(db: AsyncConnection) -> list[int]:
+    """Notices that went out and of whose sending the audit has no row: it was emptied, or made anew."""
+    sent = await db.scalars(select(broadcasts.c.id).where(broadcasts.c.sent_at.is_not(None)).order_by(broadcasts.c.id))
+    told = set(await db.scalars(select(audit_log.c.subject).where(audit_log.c.subject.like("broadcast:%")).distinct()))
+    return [number for number in sent if f"broadcast:{number}" not in told]
 
 
 @app.command("head", help="いまの末尾。紙などに書き留めて verify --head に渡せます / note it down, verify with it")
