@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -89,9 +90,28 @@ def filling(disk: Path) -> Illness:
 
 @asynccontextmanager
 async def locked(database: Database) -> AsyncIterator[None]:
-    """Another program holds the write lock."""
-    with faults.locked(database):
+    """Another program holds the write lock.
+
+    It waits for the lock in a thread: the bot, which has it now, lives on this loop.
+    """
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with faults.locked(database):
+            held.set()
+            over.wait()
+
+    holder = asyncio.create_task(asyncio.to_thread(hold))
+    waiting = asyncio.create_task(asyncio.to_thread(held.wait))
+    await asyncio.wait({holder, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    try:
+        if holder.done():
+            held.set()
+            await holder
         yield
+    finally:
+        over.set()
+        await holder
 
 
 class Run:
