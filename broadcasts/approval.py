@@ -127,7 +127,8 @@ class Approvals:
             raise Refused("refused.broken_button")
         audience = AUDIENCE.validate_json(found.audience)
         await rights.require(db, member, rights.APPROVERS, audience, action=action, broadcast_id=found.broadcast_id)
-        if member.id in {found.requested_by, found.author_id}:
+        own = member.id in {found.requested_by, found.author_id}
+        if own or await _rewrote(db, member, found.broadcast_id):
             raise Forbidden(
                 "refused.own",
                 actor=member.code,
@@ -285,3 +286,13 @@ _ASKED = (_approvals.purpose == "approval", _approvals.state == "waiting")
 def review_button(texts: Texts, number: int) -> Button:
     """What a reviewer presses."""
     return Button(label=texts("approval.reviewed_button"), data=f"approval:review:{number}", means="yes")
+
+
+async def _rewrote(db: AsyncConnection, member: Member, broadcast_id: int) -> bool:
+    """Whether this member has changed the text that they would approve; the audit knows."""
+    written = select(audit.audit_log.c.seq).where(
+        audit.audit_log.c.subject == f"broadcast:{broadcast_id}",
+        audit.audit_log.c.action == "broadcast.rewritten",
+        audit.audit_log.c.actor == member.code,
+    )
+    return await db.scalar(written.limit(1)) is not None
