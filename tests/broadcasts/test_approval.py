@@ -453,9 +453,7 @@ async def test_whoever_rewrote_a_notice_may_not_approve_it() -> None:
         await harness.say("tax", "/一斉 @税務課 本文い")
         await harness.post("hq", "/訂正 1 別の本文")
         await harness.press("tax", await harness.say("tax", "/一覧 1"), "承認を依頼する")
-        [request] = [each for each in harness.sent_to("hq") if "承認する" in [button.label for button in each.buttons]][
-            -1:
-        ]
+        shown = [each for each in harness.sent_to("hq") if "承認する" in [button.label for button in each.buttons]]
         refused = await harness.press("hq", asked_of[-1], "承認する")
         assert "自分では承認できません" in refused[-1].text
         assert notices(harness) == []
