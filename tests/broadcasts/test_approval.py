@@ -151,7 +151,7 @@ async def test_nobody_approves_their_own() -> None:
         await harness.press("hq", await harness.say("hq", "/一斉 緊急 @税務課 本文"), "承認を依頼する")
         request = asked(harness, "boss")
         assert not any("approval" in b.data for m in harness.sent_to("hq") for b in m.buttons)
-        (answer,) = await harness.press("hq", asked_of[-1], "承認する")
+        (answer,) = await harness.press("hq", request, "承認する")
         assert "自分では承認できません" in answer.text
         assert notices(harness) == []
         assert (await actions(harness))[-1] == ("hq", "broadcast.refused")
@@ -454,6 +454,6 @@ async def test_whoever_rewrote_a_notice_may_not_approve_it() -> None:
         await harness.post("hq", "/訂正 1 別の本文")
         await harness.press("tax", await harness.say("tax", "/一覧 1"), "承認を依頼する")
         shown = [each for each in harness.sent_to("hq") if "承認する" in [button.label for button in each.buttons]]
-        refused = await harness.press("hq", asked_of[-1], "承認する")
+        refused = await harness.press("hq", shown[-1], "承認する")
         assert "自分では承認できません" in refused[-1].text
         assert notices(harness) == []
