@@ -27,6 +27,7 @@ from bot.clock import ManualClock
 from bot.errors import MalformedPayload
 from bot.events import EVENT, Event, MessageRead, MessageReceived, Unknown, as_text, part
 from bot.inbox import SqliteInbox
+from bot.inbox.seals import Seals
 from bot.serving import serving
 from bot.testing.harness import START
 from tests.bot.test_hostile_bodies import (
@@ -127,7 +128,10 @@ def test_ten_times_what_platforms_send_is_still_read_event_by_event(platform: st
 def kept(path: Path) -> list[str]:
     """The bodies that stand in an inbox's file as events that nobody can read."""
     with closing(sqlite3.connect(path)) as file:
-        found = [EVENT.validate_json(row) for (row,) in file.execute("SELECT payload FROM events ORDER BY id")]
+        seals = Seals(path, durable=False)
+        seals.load()
+        rows = file.execute("SELECT payload FROM events ORDER BY id")
+        found = [EVENT.validate_json(seals.unseal(row) or b"") for (row,) in rows]
     assert all(isinstance(event, Unknown) for event in found)
     return [event.payload for event in found if isinstance(event, Unknown)]
 

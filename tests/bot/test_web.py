@@ -19,6 +19,7 @@ from bot import Context, Router
 from bot.adapter import Retry
 from bot.events import EVENT, MessageReceived, Unknown, Unused
 from bot.inbox.file import EventFile
+from bot.inbox.seals import Seals
 from bot.testing import Harness
 from bot.testing.harness import START
 from tests.bot.test_dispatch import said
@@ -124,20 +125,23 @@ async def test_what_is_known_and_not_for_us_is_no_failure_and_counted_apart_from
 async def test_what_is_known_and_not_for_us_is_on_disk_at_the_200_and_its_payload_goes_with_the_acknowledgement() -> (
     None
 ):
-    def kept(harness: Harness) -> list[tuple[str, str | None]]:
+    def kept(harness: Harness) -> list[tuple[str, bytes | None]]:
         # The log is opened a second time, as after a crash: its lock would keep out everybody else.
         with TemporaryDirectory() as copy:
             for file in harness.inbox.path.parent.glob("inbox.sqlite3*"):
                 shutil.copy(file, copy)
+            seals = Seals(harness.inbox.path, durable=False)
+            seals.load()
             with closing(sqlite3.connect(Path(copy, harness.inbox.path.name))) as file_:
-                return list(file_.execute("SELECT state, payload FROM events"))
+                rows = list(file_.execute("SELECT state, payload FROM events"))
+                return [(state, None if payload is None else seals.unseal(payload)) for state, payload in rows]
 
     async with door() as (harness, client):
         async with harness.database.transaction():  # so that nothing can be noted as seen through meanwhile
             assert await knock(harness, client, harness.platform.encode(UNUSED)) == 200
             [(state, payload)] = kept(harness)
             assert state == "pending"
-            assert EVENT.validate_json(payload or "") == UNUSED
+            assert EVENT.validate_json(payload or b"") == UNUSED
         await harness.idle()
         await harness.inbox.close()
         assert kept(harness) == [("done", None)]

@@ -67,7 +67,7 @@ def test_a_rehearsal_ends_with_its_evaluation(rehearsed: tuple[Path, Result]) ->
     assert names <= {file.name for file in out.iterdir()}
     fields = read(out)
     assert (fields["simulated"], fields["seed"], fields["staff"]) == (True, 1, 8)
-    assert (fields["starts"], fields["ends"]) == ("2023-09-01", "2023-10-01")
+    assert (fields["starts"], fields["ends"]) == ("2023-09-01", "2023-09-30")
     found = tables(fields)
     assert {"active_department", "active_age", "active_skill", "active_device", "reach_device"} <= set(found)
     drill = next(row for row in found["reach_kinds"]["rows"] if row["kind"] == "訓練")
