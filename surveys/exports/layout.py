@@ -40,7 +40,7 @@ def header_lines(block: Block) -> int:
 
 def stack_pixels(block: Block) -> int:
     """How high the chart below a cross table is."""
-    return (len(block.lines) + 4) * (ROW_PIXELS - 2)
+    return (len(block.lines) + 4) * (ROW_PIXELS - 4)
 
 
 def fit_together(counts: Block, shares: Block) -> bool:
